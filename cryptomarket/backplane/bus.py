@@ -1,0 +1,122 @@
+"""The bus: one order for everything that is published, its log, and control notices beside it."""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from cryptomarket.market.position import Position
+from cryptomarket.market.wire import Publication, PublicationKind
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Proof of ownership that goes with each publication: the lease's name and its token, which only grows."""
+
+    name: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What a publisher hands in: everything of a publication but its place."""
+
+    kind: PublicationKind
+    ticker: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is known of one ticker at a position: its last tick, its last status, and the seq of its last publication
+    of any of the three kinds. A `tick` without a position is remembered from a former epoch.
+    """
+
+    tick: Publication | None = None
+    remembered: bytes | None = None
+    status: Publication | None = None
+    last_seq: int | None = None
+
+
+class NoticeKind(StrEnum):
+    """Control notices: outside the order, heard by every process that listens, kept nowhere."""
+
+    REVOKED = "revoked"
+    DEMAND = "demand"
+    UNKNOWN_TICKER = "unknown_ticker"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A control notice and its subject: a token's id, a ticker."""
+
+    kind: NoticeKind
+    subject: str
+
+
+class Bus(Protocol):
+    """Publishing, following, replaying and consuming one totally ordered log.
+
+    Every call raises BusUnavailable when the bus can't be reached.
+    """
+
+    async def publish(self, batch: Sequence[Outgoing], fence: Fence) -> list[Publication]:
+        """Publishes in order; each takes the next sequence in one atomic step with the ticker's previous sequence,
+        its latest and the log. Raises Fenced, having published nothing, when `fence` is not the newest of its name.
+        """
+        ...
+
+    async def publish_change(self, user_id: str, ticker: str, payload: bytes) -> Publication:
+        """Publishes a change of a user's set: sequenced, unfenced, in no ticker's chain."""
+        ...
+
+    async def head(self) -> Position:
+        """The position of the last publication; sequence 0 at the start of an epoch."""
+        ...
+
+    async def pictures(self, tickers: Collection[str]) -> tuple[Position, dict[str, Picture]]:
+        """What is known of these tickers, all as of the one position that is returned with it."""
+        ...
+
+    async def remember(self, ticker: str, payload: bytes) -> None:
+        """Keeps a tick of a former epoch as the last known one, until the ticker's first tick of this epoch."""
+        ...
+
+    async def since(self, after: Position, until: int, limit: int) -> list[Publication]:
+        """Publications with `after.seq` < seq <= `until`, oldest first, at most `limit`.
+
+        Raises LogTooShort when the epoch is another one or the log no longer holds the first of them.
+        """
+        ...
+
+    def follow(self, after: Position) -> AsyncIterator[list[Publication]]:
+        """Everything after the position as it is published, in batches: what came while the last batch was handled
+        comes in the next. Raises LogTooShort when the follower has fallen behind the log, or the epoch has ended.
+        """
+        ...
+
+    async def consume(self, group: str, consumer: str, *, limit: int, wait_s: float) -> list[Publication]:
+        """The next publications for this group, at most `limit`; waits up to `wait_s` for the first. What was handed
+        out and not acknowledged is handed out again when its consumer comes back, or is given up for dead.
+        """
+        ...
+
+    async def acknowledge(self, group: str, batch: Sequence[Publication]) -> None:
+        """Says that these are kept for good. The log may be trimmed past them."""
+        ...
+
+    async def acknowledged(self, group: str) -> int:
+        """The sequence up to which the group has acknowledged everything."""
+        ...
+
+    async def notify(self, notice: Notice) -> None:
+        """Tells every listening process, this one included."""
+        ...
+
+    def notices(self) -> AsyncIterator[Notice]:
+        """Control notices from now on. Listening begins when this is called."""
+        ...
+
+    async def ping(self) -> None:
+        """Returns when the bus answers."""
+        ...

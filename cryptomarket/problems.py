@@ -49,6 +49,6 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         }
         if status in (429, 503):
             declared[status]["headers"] = {
-                "Retry-After": {"description": "Seconds until it makes sense to try again", "schema": {"type": "integer"}}
+                "Retry-After": {"description": "Seconds until a new try makes sense", "schema": {"type": "integer"}}
             }
     return declared

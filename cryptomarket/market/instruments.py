@@ -13,8 +13,10 @@ _INSTRUMENT_NAME = re.compile(r"[A-Z0-9]+(?:_[A-Z0-9]+)?(?:-[A-Za-z0-9_.]+)*")
 
 
 class Kind(StrEnum):
-    """What an instrument is. Deribit's `future` with the settlement period `perpetual` is `perpetual` here, and its
-    `future_combo` and `option_combo` are both `combo` (docs.deribit.com/api-reference/market-data/public-get_instruments).
+    """What an instrument is.
+
+    Deribit's `future` with the settlement period `perpetual` is `perpetual` here, and its `future_combo` and
+    `option_combo` are both `combo` (docs.deribit.com/api-reference/market-data/public-get_instruments).
     """
 
     INDEX = "index"
@@ -66,7 +68,7 @@ def folded(name: str) -> str:
 
 
 def looks_like_a_name(name: str) -> bool:
-    """Whether text could be the name of an index or an instrument, in any case. Guards what is asked of the exchange."""
+    """Whether text could be the name of an index or an instrument, in any case. Guards what the exchange is asked."""
     if not 0 < len(name) <= MAX_NAME_LENGTH or not name.isascii():
         return False
     return bool(_INDEX_NAME.fullmatch(name.lower()) or _INSTRUMENT_NAME.fullmatch(name.upper()))

@@ -1,0 +1,172 @@
+"""The bus in this process: the embedded deployment's, and the reference that the Redis form is held to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+
+from cryptomarket.backplane.bus import Fence, Notice, Outgoing, Picture
+from cryptomarket.backplane.memory.bell import Bell
+from cryptomarket.backplane.memory.log import Log
+from cryptomarket.errors import Fenced
+from cryptomarket.market.position import Position
+from cryptomarket.market.wire import Publication, PublicationKind
+
+FOLLOW_BATCH = 1024
+NOTICES_BOUND = 1024
+
+FenceCheck = Callable[[str, int], bool]
+
+
+@dataclass
+class _Group:
+    """How far a group of consumers has come: handed out, and acknowledged."""
+
+    handed_out: int = 0
+    acknowledged: int = 0
+    early: set[int] = field(default_factory=set)
+
+
+class MemoryBus:
+    """`Bus` in one process. A publication takes its place in one function call, so nothing can come between.
+
+    Followers read the log itself at their own cursor; there is no queue per follower.
+    `is_newest` answers whether a lease's token is the newest of its name.
+    """
+
+    def __init__(
+        self, epoch: str, *, is_newest: FenceCheck, log_capacity: int = 100_000, log_hard_capacity: int = 1_000_000
+    ) -> None:
+        self._log = Log(epoch, capacity=log_capacity, hard_capacity=log_hard_capacity)
+        self._is_newest = is_newest
+        self._pictures: dict[str, Picture] = {}
+        self._groups: dict[str, _Group] = {}
+        self._published = Bell()
+        self._listeners: set[asyncio.Queue[Notice]] = set()
+
+    async def publish(self, batch: Sequence[Outgoing], fence: Fence) -> list[Publication]:
+        """See Bus.publish."""
+        if not self._is_newest(fence.name, fence.token):
+            raise Fenced(fence.name, fence.token)
+        told = [self._append(outgoing.kind, outgoing.ticker, outgoing.payload) for outgoing in batch]
+        if told:
+            self._published.ring()
+        return told
+
+    async def publish_change(self, user_id: str, ticker: str, payload: bytes) -> Publication:
+        """See Bus.publish_change."""
+        publication = Publication(self._next(), PublicationKind.SET_CHANGE, ticker, None, payload, user_id)
+        self._log.append(publication, owed_from=self._owed_from())
+        self._published.ring()
+        return publication
+
+    def _next(self) -> Position:
+        return Position(self._log.epoch, self._log.head + 1)
+
+    def _owed_from(self) -> int:
+        return min((group.acknowledged for group in self._groups.values()), default=self._log.head) + 1
+
+    def _append(self, kind: PublicationKind, ticker: str, payload: bytes) -> Publication:
+        before = self._pictures.get(ticker) or Picture()
+        publication = Publication(self._next(), kind, ticker, before.last_seq, payload)
+        self._log.append(publication, owed_from=self._owed_from())
+        self._pictures[ticker] = Picture(
+            tick=publication if kind is PublicationKind.TICK else before.tick,
+            remembered=None if kind is PublicationKind.TICK else before.remembered,
+            status=publication if kind is PublicationKind.STATUS else before.status,
+            last_seq=publication.seq,
+        )
+        return publication
+
+    async def head(self) -> Position:
+        """See Bus.head."""
+        return Position(self._log.epoch, self._log.head)
+
+    async def pictures(self, tickers: Collection[str]) -> tuple[Position, dict[str, Picture]]:
+        """See Bus.pictures."""
+        known = {ticker: self._pictures[ticker] for ticker in tickers if ticker in self._pictures}
+        return Position(self._log.epoch, self._log.head), known
+
+    async def remember(self, ticker: str, payload: bytes) -> None:
+        """See Bus.remember."""
+        before = self._pictures.get(ticker) or Picture()
+        if before.tick is None:
+            self._pictures[ticker] = replace(before, remembered=payload)
+
+    async def since(self, after: Position, until: int, limit: int) -> list[Publication]:
+        """See Bus.since."""
+        return self._log.between(after, until, limit)
+
+    async def follow(self, after: Position) -> AsyncIterator[list[Publication]]:
+        """See Bus.follow."""
+        cursor = after
+        while True:
+            batch = self._log.between(cursor, self._log.head, FOLLOW_BATCH)
+            if batch:
+                cursor = batch[-1].position
+                yield batch
+            else:
+                await self._published.wait()
+
+    def join(self, group: str) -> None:
+        """Makes the group known, so that the log keeps what it has not acknowledged. From the log's first entry on."""
+        if group not in self._groups:
+            start = self._log.first - 1
+            self._groups[group] = _Group(start, start)
+
+    async def consume(self, group: str, consumer: str, *, limit: int, wait_s: float) -> list[Publication]:
+        """See Bus.consume. In one process there is one consumer, so what it left is what it took and did not
+        acknowledge: it is handed out again to whoever comes after it by `leave`.
+        """
+        self.join(group)
+        state = self._groups[group]
+        if state.handed_out >= self._log.head:
+            await self._published.wait(wait_s)
+        start = max(state.handed_out, self._log.first - 1)
+        batch = self._log.between(Position(self._log.epoch, start), self._log.head, limit)
+        if batch:
+            state.handed_out = batch[-1].seq
+        return batch
+
+    def leave(self, group: str) -> None:
+        """The group's consumer is gone: what it took and did not acknowledge is handed out again."""
+        state = self._groups.get(group)
+        if state is not None:
+            state.handed_out = state.acknowledged
+
+    async def acknowledge(self, group: str, batch: Sequence[Publication]) -> None:
+        """See Bus.acknowledge."""
+        state = self._groups[group]
+        state.early.update(publication.seq for publication in batch if publication.seq > state.acknowledged)
+        while state.acknowledged + 1 in state.early:
+            state.acknowledged += 1
+            state.early.remove(state.acknowledged)
+
+    async def acknowledged(self, group: str) -> int:
+        """See Bus.acknowledged."""
+        state = self._groups.get(group)
+        return state.acknowledged if state is not None else 0
+
+    async def notify(self, notice: Notice) -> None:
+        """See Bus.notify. Bound: 1024 notices wait per listener; the oldest makes room, and listeners that must not
+        miss one read their truth anew on a schedule.
+        """
+        for queue in self._listeners:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(notice)
+
+    def notices(self) -> AsyncIterator[Notice]:
+        """See Bus.notices."""
+        queue: asyncio.Queue[Notice] = asyncio.Queue(maxsize=NOTICES_BOUND)
+        self._listeners.add(queue)
+        return self._drain(queue)
+
+    async def _drain(self, queue: asyncio.Queue[Notice]) -> AsyncIterator[Notice]:
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self._listeners.discard(queue)
+
+    async def ping(self) -> None:
+        """See Bus.ping: this process answers itself."""

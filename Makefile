@@ -1,0 +1,93 @@
+# `make run` starts the gateway, `make test` tests it; both prepare .venv themselves and need Python 3.11 or newer.
+# No variable of the gateway is set here: what `make run` passes on is what its caller set, so that .env counts.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+UV := UV_NO_CONFIG=1 UV_PYTHON_DOWNLOADS=never $(BIN)/uv
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(if $(UPGRADE),--upgrade)
+TEST_WORKERS ?= auto
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+.PHONY: run
+run: .venv/run.stamp ## Start the gateway (EXCHANGE=production make run; the simulator otherwise)
+	@exec $(BIN)/cryptomarket up
+
+.PHONY: test
+test: .venv/dev.stamp ## Run the tests with branch coverage
+	@scripts/install_system_packages.sh
+	@rm -f .coverage .coverage.*
+	$(BIN)/pytest --numprocesses=$(TEST_WORKERS) --dist=worksteal --cov --cov-report=term --cov-fail-under=90
+
+.PHONY: check
+check: check-format check-lint check-types check-imports check-dependencies check-rules ## Check everything that needs no running product
+
+.PHONY: check-format
+check-format: .venv/dev.stamp
+	$(BIN)/ruff format --check .
+
+.PHONY: check-lint
+check-lint: .venv/dev.stamp
+	$(BIN)/ruff check .
+
+.PHONY: check-types
+check-types: .venv/dev.stamp
+	$(BIN)/mypy
+
+.PHONY: check-imports
+check-imports: .venv/dev.stamp
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: check-dependencies
+check-dependencies: .venv/dev.stamp
+	$(BIN)/deptry .
+
+.PHONY: check-rules
+check-rules: .venv/dev.stamp
+	$(BIN)/python -m scripts.check_rules
+
+.PHONY: format
+format: .venv/dev.stamp ## Format, and mend what can be mended safely
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+.PHONY: lock
+lock: .venv/uv.stamp ## Recompile requirements/ (UPGRADE=1 takes the newest versions)
+	echo uv | $(LOCK) --output-file requirements/uv.txt -
+	$(LOCK) --extra dev --output-file requirements/dev.txt pyproject.toml
+	$(LOCK) --extra build --constraints requirements/dev.txt --output-file requirements/run.txt pyproject.toml
+	$(LOCK) --extra audit --constraints requirements/dev.txt --output-file requirements/audit.txt pyproject.toml
+
+.PHONY: audit
+audit: .venv/run.stamp ## Ask the advisory database about the pinned packages (needs the network; not a gate)
+	$(INSTALL) --require-hashes --requirements requirements/audit.txt
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements/run.txt
+
+.PHONY: clean
+clean: ## Remove .venv, caches and coverage data; keeps data/ and .env
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis htmlcov build dist .coverage .coverage.*
+	find . -name __pycache__ -type d -not -path './node_modules/*' -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@python=$$(scripts/find_python.sh) && echo "Creating .venv with $$python" && rm -rf .venv && "$$python" -m venv .venv
+
+.venv/uv.stamp: requirements/uv.txt | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
+	@touch $@
+
+.venv/run.stamp: requirements/run.txt pyproject.toml .venv/uv.stamp
+	@echo "Installing what the gateway needs"
+	@$(INSTALL) --require-hashes --requirements requirements/run.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev.stamp: requirements/dev.txt pyproject.toml .venv/uv.stamp
+	@echo "Installing what the tests and checks need"
+	@$(INSTALL) --require-hashes --requirements requirements/dev.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@ .venv/run.stamp

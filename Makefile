@@ -5,7 +5,9 @@
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
-UV := UV_NO_CONFIG=1 UV_PYTHON_DOWNLOADS=never $(BIN)/uv
+# The system's certificates where there are any, so that uv trusts what pip and curl trust; uv brings its own otherwise.
+CERTIFICATES := $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),UV_SYSTEM_CERTS=1)
+UV := UV_NO_CONFIG=1 UV_PYTHON_DOWNLOADS=never $(CERTIFICATES) $(BIN)/uv
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(if $(UPGRADE),--upgrade)
 TEST_WORKERS ?= auto

@@ -1,0 +1,63 @@
+"""What was heard, as it was heard. A row reproduces the whole event."""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Table, Text, UniqueConstraint
+
+from cryptomarket.db import Price, metadata, row_id, word
+
+# Rows of another source than the stream have no position; NULLs are distinct in a unique key on both databases.
+price_tickers = Table(
+    "price_tickers",
+    metadata,
+    Column("id", row_id(), primary_key=True),
+    Column("ticker", word(), nullable=False),
+    Column("epoch", word()),
+    Column("seq", BigInteger),
+    Column("prev_seq", BigInteger),
+    Column("source", word(), nullable=False),
+    Column("kind", word(), nullable=False),
+    Column("instrument_name", word(), nullable=False),
+    Column("timestamp_ms", BigInteger, nullable=False),
+    Column("received_us", BigInteger, nullable=False),
+    Column("published_us", BigInteger),
+    Column("price", Price),
+    Column("summary", Text),
+    UniqueConstraint("ticker", "epoch", "seq"),
+    CheckConstraint(
+        "(source = 'stream') = (epoch IS NOT NULL) AND (epoch IS NULL) = (seq IS NULL)", name="position_of_stream"
+    ),
+    Index(None, "ticker", "timestamp_ms"),
+)
+
+gaps = Table(
+    "gaps",
+    metadata,
+    Column("id", row_id(), primary_key=True),
+    Column("ticker", word(), nullable=False),
+    Column("epoch", word(), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("prev_seq", BigInteger),
+    Column("from_ms", BigInteger, nullable=False),
+    Column("to_ms", BigInteger, nullable=False),
+    Column("cause", word(), nullable=False),
+    Column("state", word(), nullable=False),
+    # As published: what becomes of the gap later changes `state`, and not what subscribers were told.
+    Column("payload", Text, nullable=False),
+    UniqueConstraint("ticker", "epoch", "seq"),
+    Index(None, "ticker", "to_ms"),
+)
+
+statuses = Table(
+    "statuses",
+    metadata,
+    Column("id", row_id(), primary_key=True),
+    Column("ticker", word(), nullable=False),
+    Column("epoch", word(), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("prev_seq", BigInteger),
+    Column("state", word(), nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("age_ms", BigInteger),
+    Column("reason", Text),
+    UniqueConstraint("ticker", "epoch", "seq"),
+    Index(None, "ticker", "since_ms"),
+)

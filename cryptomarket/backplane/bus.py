@@ -29,7 +29,7 @@ class Outgoing:
 @dataclass(frozen=True, slots=True)
 class Picture:
     """What is known of one ticker at a position: its last tick, its last status, and the seq of its last publication
-    of any of the three kinds. A `tick` without a position is remembered from a former epoch.
+    of any of the three kinds. `remembered` is the payload of a former epoch's last tick, until this one's first.
     """
 
     tick: Publication | None = None
@@ -74,8 +74,8 @@ class Bus(Protocol):
         """The position of the last publication; sequence 0 at the start of an epoch."""
         ...
 
-    async def pictures(self, tickers: Collection[str]) -> tuple[Position, dict[str, Picture]]:
-        """What is known of these tickers, all as of the one position that is returned with it."""
+    async def pictures(self, tickers: Collection[str] | None = None) -> tuple[Position, dict[str, Picture]]:
+        """What is known of these tickers, or of all, as of the one position that is returned with it."""
         ...
 
     async def remember(self, ticker: str, payload: bytes) -> None:

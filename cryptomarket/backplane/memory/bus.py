@@ -81,9 +81,10 @@ class MemoryBus:
         """See Bus.head."""
         return Position(self._log.epoch, self._log.head)
 
-    async def pictures(self, tickers: Collection[str]) -> tuple[Position, dict[str, Picture]]:
+    async def pictures(self, tickers: Collection[str] | None = None) -> tuple[Position, dict[str, Picture]]:
         """See Bus.pictures."""
-        known = {ticker: self._pictures[ticker] for ticker in tickers if ticker in self._pictures}
+        asked = self._pictures if tickers is None else tickers
+        known = {ticker: self._pictures[ticker] for ticker in asked if ticker in self._pictures}
         return Position(self._log.epoch, self._log.head), known
 
     async def remember(self, ticker: str, payload: bytes) -> None:

@@ -1,0 +1,218 @@
+"""The pump from the exchange to the bus: what the pool hears becomes ticks, statuses and gaps, published in order."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Protocol
+
+import structlog
+
+from cryptomarket.backplane.bus import Bus, Fence, Outgoing
+from cryptomarket.clock import Clock
+from cryptomarket.deribit.mapping import Unmappable, instrument_state_of, platform_state_of, tick_of
+from cryptomarket.deribit.pool import Heard, Held, Lost, PoolEvent, Ready, Refused
+from cryptomarket.ingest.gaps import Verdict, Watch, Word
+from cryptomarket.market.instruments import Kind
+from cryptomarket.market.ticks import FeedState, Gap, GapCause, Status, Tick
+from cryptomarket.market.wire import PublicationKind, encode, encode_tick
+
+log = structlog.get_logger(__name__)
+
+PLATFORM_CHANNELS = {"platform_state": "platform_state", "instrument.state": "instrument.state.any.any"}
+
+
+class Fences(Protocol):
+    """Who may publish for a slot: the lease under which this process holds it, None when it does not."""
+
+    def fence_of(self, slot: int) -> Fence | None:
+        """The fence of a slot."""
+        ...
+
+
+@dataclass
+class Counts:
+    """What the feed has seen since it started. `malformed` frames are dropped and the session lives on."""
+
+    heard: int = 0
+    published: int = 0
+    repeats: int = 0
+    echoes: int = 0
+    malformed: int = 0
+    unowned: int = 0
+
+
+class Feed:
+    """Listens to the pool and publishes. One outbox in order of hearing; it leaves once per turn of the loop.
+
+    Bound: the outbox holds what was heard since the publisher's last turn, at most `outbox_bound` words; beyond that a
+    ticker's waiting tick is given up for its newer one and the loss is told as a gap with the cause `bus`.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        fences: Fences,
+        *,
+        clock: Clock,
+        outbox_bound: int = 20_000,
+    ) -> None:
+        self._bus = bus
+        self._fences = fences
+        self._clock = clock
+        self._outbox_bound = outbox_bound
+        self._outbox: list[tuple[int, Word]] = []
+        self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
+        self._watches: dict[str, Watch] = {}
+        self._channels: dict[str, tuple[Watch, int]] = {}
+        self.counts = Counts()
+        self.on_held: Callable[[], None] = lambda: None
+        self.on_refused: Callable[[str], None] = lambda ticker: None
+
+    @property
+    def watches(self) -> dict[str, Watch]:
+        """The tickers that are listened to, by name."""
+        return self._watches
+
+    def listen_to(self, channels: dict[str, tuple[Watch, int]]) -> None:
+        """From now on, what comes on these channels (name → watch and slot) is heard, and nothing else."""
+        self._channels = channels
+        self._watches = {watch.ticker: watch for watch, _ in channels.values()}
+
+    def say(self, slot: int, words: Iterable[Word]) -> None:
+        """Puts words of this gateway's own, such as a status, into the same order as what was heard."""
+        self._outbox.extend((slot, word) for word in words)
+        if self._outbox:
+            self._filled.set()
+
+    def hear(self, event: PoolEvent) -> None:
+        """The pool's listener: called from the session's pump, so it waits for nothing."""
+        match event:
+            case Heard():
+                self._heard(event)
+            case Lost():
+                self._lost(event)
+            case Refused():
+                self._refused(event)
+            case Held() | Ready():
+                self.on_held()
+
+    def _heard(self, event: Heard) -> None:
+        self.counts.heard += 1
+        known = self._channels.get(event.channel)
+        if known is None:
+            self._heard_of_platform(event)
+            return
+        watch, slot = known
+        try:
+            tick = tick_of(event.channel, event.data, instrument=watch.instrument, received_us=event.received_us)
+        except Unmappable as unmappable:
+            self._malformed(event.channel, str(unmappable))
+            return
+        verdict, words = watch.heard(tick, now_s=self._clock.monotonic_s(), now_ms=event.received_us // 1000)
+        if verdict is Verdict.REPEAT:
+            self.counts.repeats += 1
+        elif verdict is Verdict.ECHO:
+            self.counts.echoes += 1
+        if words:
+            self._make_room(watch)
+            self.say(slot, words)
+
+    def _malformed(self, channel: str, reason: str) -> None:
+        self.counts.malformed += 1
+        if self.counts.malformed & (self.counts.malformed - 1) == 0:  # powers of two: a sample, not a flood
+            log.warning("malformed notification dropped", channel=channel, reason=reason, count=self.counts.malformed)
+
+    def _make_room(self, watch: Watch) -> None:
+        if len(self._outbox) < self._outbox_bound:
+            return
+        for at, (_, word) in enumerate(self._outbox):
+            if isinstance(word, Tick) and word.ticker == watch.ticker:
+                del self._outbox[at]
+                watch.cause = GapCause.BUS
+                return
+
+    def _heard_of_platform(self, event: Heard) -> None:
+        try:
+            if event.channel == PLATFORM_CHANNELS["platform_state"]:
+                self._platform_state(event)
+            elif event.channel.startswith("instrument.state."):
+                state = instrument_state_of(event.data)
+                watch = self._watches.get(state.instrument_name)
+                if watch is not None:
+                    self.say(event.slot, watch.told_state(state.state, now_ms=self._clock.wall_ms()))
+        except Unmappable as unmappable:
+            self._malformed(event.channel, str(unmappable))
+
+    def _platform_state(self, event: Heard) -> None:
+        state = platform_state_of(event.data)
+        if state.maintenance is not None:
+            if state.maintenance:
+                self._break(self._watches.values(), FeedState.MAINTENANCE, GapCause.MAINTENANCE)
+        elif state.price_index is not None:
+            watch = self._watches.get(state.price_index)
+            if watch is not None:
+                self.say(event.slot, watch.locked(bool(state.locked), now_ms=self._clock.wall_ms()))
+
+    def slot_of(self, watch: Watch) -> int:
+        """The slot on which a watch is heard."""
+        return next((slot for known, slot in self._channels.values() if known is watch), 0)
+
+    def _break(self, watches: Iterable[Watch], state: FeedState, cause: GapCause) -> None:
+        for watch in list(watches):
+            self.say(self.slot_of(watch), watch.broken(state, cause, now_ms=self._clock.wall_ms()))
+
+    def _lost(self, event: Lost) -> None:
+        for channel in event.channels:
+            known = self._channels.get(channel)
+            if known is not None and known[0].state is not FeedState.MAINTENANCE:
+                self.say(known[1], known[0].broken(FeedState.DOWN, GapCause.DISCONNECT, now_ms=self._clock.wall_ms()))
+
+    def _refused(self, event: Refused) -> None:
+        for channel in event.channels:
+            known = self._channels.get(channel)
+            if known is not None:
+                self.say(known[1], known[0].refused(now_ms=self._clock.wall_ms()))
+                self.on_refused(known[0].ticker)
+
+    def check_silence(self) -> list[Watch]:
+        """Marks silent indices stale, and returns the silent instruments, which want to be asked for."""
+        now_s = self._clock.monotonic_s()
+        to_ask = []
+        for watch in self._watches.values():
+            if watch.is_silent(now_s):
+                if watch.instrument.kind is Kind.INDEX:
+                    self.say(self.slot_of(watch), watch.silent(now_ms=self._clock.wall_ms()))
+                else:
+                    to_ask.append(watch)
+        return to_ask
+
+    async def run(self) -> None:
+        """Publishes what was heard, for as long as it runs."""
+        while True:
+            await self._filled.wait()
+            await self.publish_outbox()
+
+    async def publish_outbox(self) -> None:
+        """Publishes everything that waits."""
+        self._filled.clear()
+        words, self._outbox = self._outbox, []
+        published_us = self._clock.wall_us()
+        for slot, of_slot in groupby(words, key=lambda entry: entry[0]):
+            batch = [_outgoing(word, published_us) for _, word in of_slot]
+            fence = self._fences.fence_of(slot)
+            if fence is None:
+                self.counts.unowned += len(batch)
+                continue
+            self.counts.published += len(await self._bus.publish(batch, fence))
+
+
+def _outgoing(word: Word, published_us: int) -> Outgoing:
+    match word:
+        case Tick():
+            return Outgoing(PublicationKind.TICK, word.ticker, encode_tick(word, published_us=published_us))
+        case Status():
+            return Outgoing(PublicationKind.STATUS, word.ticker, encode(word))
+        case Gap():
+            return Outgoing(PublicationKind.GAP, word.ticker, encode(word))

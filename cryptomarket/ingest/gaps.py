@@ -1,0 +1,147 @@
+"""What was heard of one ticker, and what was not: ticks, feed states and gaps. Pure; time is an argument.
+
+Every path out of hearing ends the same way: the next tick that tells something new is preceded by the `Gap` from the
+last known tick to it, and by the status that says the feed is live again. Until then a status tells.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cryptomarket.deribit.mapping import feed_state_of
+from cryptomarket.market.instruments import Instrument, Kind
+from cryptomarket.market.ticks import FeedState, Gap, GapCause, Status, Tick
+
+Word = Tick | Status | Gap
+
+
+class Verdict(StrEnum):
+    """What became of a tick that was heard."""
+
+    NEW = "new"
+    REPEAT = "repeat"
+    ECHO = "echo"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a feed may be silent: an index sends every second, an instrument only when something changes."""
+
+    index_s: float = 5.0
+    instrument_s: float = 30.0
+
+    def of(self, kind: Kind) -> float:
+        """Seconds of silence after which something is done for an instrument of `kind`."""
+        return self.index_s if kind is Kind.INDEX else self.instrument_s
+
+
+class Watch:
+    """What is known of one ticker's feed.
+
+    `last` is the last tick that was logged or stored; `cause` says why hearing has been broken since, if it has.
+    Methods take the monotonic second `now_s` and the wall clock's `now_ms`, and return what is to be said, in order.
+    """
+
+    def __init__(self, instrument: Instrument, patience: Patience, *, now_s: float, now_ms: int) -> None:
+        self.instrument = instrument
+        self.ticker = instrument.name
+        self.state = FeedState.UNKNOWN
+        self.since_ms = now_ms
+        self.last: Tick | None = None
+        self.cause: GapCause | None = None
+        self.repeats = 0
+        self.echoes = 0
+        self._patience_s = patience.of(instrument.kind)
+        self._quiet_since_s = now_s
+
+    def remember(self, last: Tick | None, cause: GapCause) -> None:
+        """Begins with what was last stored or logged: until a new tick, everything since is unknown for `cause`."""
+        if last is not None:
+            self.last = last
+            self.cause = cause
+
+    def _say(self, state: FeedState, reason: str | None, now_ms: int) -> list[Word]:
+        if state is self.state:
+            return []
+        self.state = state
+        self.since_ms = now_ms
+        age_ms = max(0, now_ms - self.last.received_us // 1000) if self.last is not None else None
+        return [Status(self.ticker, state, now_ms, age_ms, reason)]
+
+    def heard(self, tick: Tick, *, now_s: float, now_ms: int) -> tuple[Verdict, list[Word]]:
+        """A tick came on the channel."""
+        last = self.last
+        if last is not None and tick.timestamp_ms < last.timestamp_ms:
+            self.echoes += 1
+            return Verdict.ECHO, []
+        self._quiet_since_s = now_s
+        if last is not None and tick.says_the_same(last):
+            self.repeats += 1
+            return Verdict.REPEAT, self._heard_the_same(tick, now_ms)
+        words: list[Word] = []
+        if last is not None and self.cause is not None and tick.timestamp_ms > last.timestamp_ms:
+            words.append(Gap(self.ticker, last.timestamp_ms, tick.timestamp_ms, self.cause))
+        self.cause = None
+        self.last = tick
+        words += self._say(self._state_told_by(tick), "heard" if words else None, now_ms)
+        words.append(tick)
+        return Verdict.NEW, words
+
+    def _heard_the_same(self, tick: Tick, now_ms: int) -> list[Word]:
+        # An instrument is sent whole on subscribing and then on change, so its unchanged word proves that nothing was
+        # missed. An index speaks every second: its old word proves nothing.
+        if self.instrument.kind is Kind.INDEX:
+            return []
+        self.cause = None
+        return self._say(self._state_told_by(tick), "unchanged", now_ms)
+
+    def _state_told_by(self, tick: Tick) -> FeedState:
+        if tick.summary is None or tick.summary.state is None:
+            return FeedState.LIVE
+        return feed_state_of(tick.summary.state) or FeedState.LIVE
+
+    def told_state(self, state: str, *, now_ms: int) -> list[Word]:
+        """The exchange says that the instrument is in `state` (channel instrument.state)."""
+        told = feed_state_of(state)
+        if told is not None and told is not FeedState.LIVE:
+            return self._say(told, state, now_ms)
+        if self.state is FeedState.HALTED:
+            return self._say(FeedState.LIVE if self.cause is None else FeedState.STALE, state, now_ms)
+        return []
+
+    def locked(self, locked: bool, *, now_ms: int) -> list[Word]:
+        """The exchange says that the index is locked, or no longer (channel platform_state)."""
+        return self.told_state("locked" if locked else "open", now_ms=now_ms)
+
+    def broken(self, state: FeedState, cause: GapCause, *, now_ms: int) -> list[Word]:
+        """Hearing has ended: the session was lost, the exchange is in maintenance, or the channel was given up."""
+        if self.last is not None and self.cause is None:
+            self.cause = cause
+        return self._say(state, cause.value, now_ms)
+
+    def refused(self, *, now_ms: int) -> list[Word]:
+        """The exchange does not know the channel."""
+        if self.last is not None and self.cause is None:
+            self.cause = GapCause.NOT_SUBSCRIBED
+        return self._say(FeedState.EXPIRED if self.last is not None else FeedState.UNKNOWN, "unknown_ticker", now_ms)
+
+    def is_silent(self, now_s: float) -> bool:
+        """Whether a feed that should speak has been silent for longer than its patience."""
+        return self.state is FeedState.LIVE and now_s - self._quiet_since_s > self._patience_s
+
+    def silent(self, *, now_ms: int) -> list[Word]:
+        """An index has said nothing for too long."""
+        return self.broken(FeedState.STALE, GapCause.SILENCE, now_ms=now_ms)
+
+    def asked(self, answer: Tick, *, now_s: float, now_ms: int) -> list[Word]:
+        """A silent instrument's ticker was asked for. Something newer than we know means that the channel has failed
+        us: it is stale. Otherwise it is live, and only old.
+        """
+        self._quiet_since_s = now_s
+        last = self.last
+        if last is None or answer.timestamp_ms <= last.timestamp_ms or _same_content(answer, last):
+            return []
+        return self.broken(FeedState.STALE, GapCause.SILENCE, now_ms=now_ms)
+
+
+def _same_content(one: Tick, other: Tick) -> bool:
+    return one.price == other.price and one.summary == other.summary

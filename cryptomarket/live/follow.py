@@ -1,0 +1,170 @@
+"""Opening a stream: resume where the reader left, or begin from snapshots; then live, with no crack between.
+
+The seat is taken first. Everything that follows happens at one position P of the hub, in one call: what lies at or
+below P is told by the replay or the snapshots, what lies above comes to the mailbox.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from cryptomarket.backplane.bus import Bus
+from cryptomarket.errors import LogTooShort
+from cryptomarket.live.events import event, frame_of
+from cryptomarket.live.hub import Hub, Seat
+from cryptomarket.live.mailbox import Entry
+from cryptomarket.market.position import Position
+from cryptomarket.market.wire import PublicationKind
+
+REPLAY_PAGE = 500
+
+
+class Resume(StrEnum):
+    """How a stream begins."""
+
+    FRESH = "fresh"
+    COMPLETE = "complete"
+    RESET = "reset"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedTicker:
+    """A ticker of a saved set and the position of its subscription, None until the change was published."""
+
+    ticker: str
+    since: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class SavedSet:
+    """A user's saved set as of its `version`."""
+
+    tickers: Sequence[SavedTicker]
+    version: int
+
+
+class SavedSets(Protocol):
+    """Where saved sets are kept."""
+
+    async def saved_set(self, user_id: str) -> SavedSet:
+        """The user's set."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a stream begins with: `replayed` tickers are told from after `after` to `until`, then `later` ones, which
+    were subscribed since, are told as groups of `subscribed` and snapshot.
+    """
+
+    resume: Resume
+    position: Position
+    tickers: tuple[str, ...]
+    snapshots: tuple[bytes, ...] = ()
+    after: Position | None = None
+    until: int = 0
+    replayed: frozenset[str] = frozenset()
+    later: tuple[bytes, ...] = ()
+
+
+class Opener:
+    """Opens streams on the hub of this process."""
+
+    def __init__(self, hub: Hub, bus: Bus, saved_sets: SavedSets, *, ahead_s: float) -> None:
+        self._hub = hub
+        self._bus = bus
+        self._saved_sets = saved_sets
+        self._ahead_s = ahead_s
+
+    async def open(self, seat: Seat, fixed: Collection[str] | None, last_event_id: str | None) -> Opening:
+        """Seats `seat`, which was admitted, and says what to tell first.
+
+        `fixed` are the tickers of a stream that carries exactly these; None follows the saved set of `seat.user_id`.
+        """
+        after = await self._resumable(last_event_id) if last_event_id is not None else None
+        if fixed is None:
+            saved = await self._saved_sets.saved_set(seat.owner_id)
+            since = {row.ticker: row.since for row in saved.tickers}
+            version = saved.version
+        else:
+            since, version = dict.fromkeys(fixed), 0
+        await self._recall(since)
+        # From here to the end nothing is awaited: position, pictures and seat are of one moment.
+        self._hub.place(seat, since, version)
+        if after is not None and after.epoch != self._hub.position.epoch:
+            after = None
+        if after is None:
+            resume = Resume.FRESH if last_event_id is None else Resume.RESET
+            return self._from_snapshots(seat, resume)
+        return self._from_replay(seat, after, {} if fixed is not None else since, all_of=fixed is not None)
+
+    async def _recall(self, tickers: Collection[str]) -> None:
+        unknown = [ticker for ticker in tickers if self._hub.picture(ticker).tick is None]
+        if unknown:
+            _, pictures = await self._bus.pictures(unknown)
+            for ticker, picture in pictures.items():
+                self._hub.recall(ticker, picture.remembered)
+
+    async def _resumable(self, last_event_id: str) -> Position | None:
+        """The position to resume after, None when that can't be done exactly."""
+        position = Position.parse(last_event_id)
+        if position is None or position.epoch != self._hub.position.epoch:
+            return None
+        try:
+            if position.seq > self._hub.position.seq:
+                async with asyncio.timeout(self._ahead_s):
+                    if position.seq > (await self._bus.head()).seq:
+                        return None
+                    await self._hub.reached(position.seq)
+            await self._bus.since(position, self._hub.position.seq, 1)
+        except (LogTooShort, TimeoutError):
+            return None
+        return position
+
+    def _from_snapshots(self, seat: Seat, resume: Resume) -> Opening:
+        position = self._hub.position
+        tickers = tuple(sorted(seat.tickers))
+        snapshots = tuple(
+            self._hub.snapshot(ticker, id_=position if ticker == tickers[-1] else None) for ticker in tickers
+        )
+        return Opening(resume, position, tickers, snapshots)
+
+    def _from_replay(self, seat: Seat, after: Position, since: dict[str, Position | None], *, all_of: bool) -> Opening:
+        had = [ticker for ticker in sorted(seat.tickers) if all_of or _had_before(since.get(ticker), after)]
+        later, tickers = [], list(had)
+        for ticker in sorted(seat.tickers.difference(had)):
+            tickers.append(ticker)
+            at = since.get(ticker)
+            data = {"ticker": ticker, "tickers": sorted(tickers), "seq": at.seq if at is not None else None}
+            told = event("subscribed", data)
+            later.append(told + self._hub.snapshot(ticker, id_=self._hub.position))
+        return Opening(
+            Resume.COMPLETE,
+            after,
+            tuple(had),
+            after=after,
+            until=self._hub.position.seq,
+            replayed=frozenset(had),
+            later=tuple(later),
+        )
+
+    async def replay(self, opening: Opening) -> AsyncIterator[list[Entry]]:
+        """The events between, a page at a time. Raises LogTooShort when the log was trimmed meanwhile."""
+        after = opening.after
+        while after is not None and after.seq < opening.until:
+            page = await self._bus.since(after, opening.until, REPLAY_PAGE)
+            after = page[-1].position
+            entries = [
+                Entry(publication, frame_of(publication))
+                for publication in page
+                if publication.kind is not PublicationKind.SET_CHANGE and publication.ticker in opening.replayed
+            ]
+            if entries:
+                yield entries
+
+
+def _had_before(since: Position | None, after: Position) -> bool:
+    """Whether a ticker subscribed at `since` was in the set at `after`; None: its change is still to be published."""
+    return since is not None and (since.epoch != after.epoch or since.seq <= after.seq)

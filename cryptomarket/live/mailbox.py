@@ -1,0 +1,160 @@
+"""Where events wait for their reader. What happens to a slow reader is the mailbox's contract; there are two.
+
+- `LogMailbox` (`mode=all`): everything, in order, bounded in bytes. When it overflows, it lets its reader go: he is
+  told `slow`, and comes back with his position.
+- `LatestMailbox` (`mode=latest`, `timer=`): per ticker at most one tick, one status, one gap and one set change.
+  It cannot overflow.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from cryptomarket.live.events import frame_of, merged_gaps
+from cryptomarket.market.wire import Change, Publication, PublicationKind
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event that waits: its place, and its bytes, which all readers share."""
+
+    publication: Publication
+    frame: bytes
+    change: Change | None = None
+
+
+class Mailbox(Protocol):
+    """What waits for one reader."""
+
+    @property
+    def ready(self) -> asyncio.Event:
+        """Set while something waits, or the reader is asked to leave."""
+        ...
+
+    @property
+    def urgent(self) -> asyncio.Event:
+        """Set while something waits that is not to be held back for a beat: a status, a gap, a set change."""
+        ...
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether more came than was read, beyond the bound. Nothing is offered any more after that."""
+        ...
+
+    def offer(self, entry: Entry) -> None:
+        """Puts an event in. Never waits."""
+        ...
+
+    def take(self) -> list[Entry]:
+        """Everything that waits, in order of position. The mailbox is empty afterwards."""
+        ...
+
+    def first_waiting(self) -> int | None:
+        """The lowest sequence that waits."""
+        ...
+
+
+class LogMailbox:
+    """Everything in order. Bound: `bound_bytes`; the event that would exceed it empties the box for good."""
+
+    def __init__(self, bound_bytes: int) -> None:
+        self._bound_bytes = bound_bytes
+        self._waiting: list[Entry] = []
+        self._bytes = 0
+        self.ready = asyncio.Event()
+        self.urgent = self.ready
+        self.overflowed = False
+
+    def offer(self, entry: Entry) -> None:
+        """See Mailbox.offer."""
+        if self.overflowed:
+            return
+        self._bytes += len(entry.frame)
+        if self._bytes > self._bound_bytes:
+            self.overflowed = True
+            self._waiting.clear()
+        else:
+            self._waiting.append(entry)
+        self.ready.set()
+
+    def take(self) -> list[Entry]:
+        """See Mailbox.take."""
+        taken, self._waiting = self._waiting, []
+        self._bytes = 0
+        self.ready.clear()
+        return taken
+
+    def first_waiting(self) -> int | None:
+        """See Mailbox.first_waiting."""
+        return self._waiting[0].publication.seq if self._waiting else None
+
+
+class LatestMailbox:
+    """The newest of each kind per ticker. Bound: four events per ticker of the stream."""
+
+    overflowed = False
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[str, PublicationKind], Entry] = {}
+        self.ready = asyncio.Event()
+        self.urgent = asyncio.Event()
+
+    def offer(self, entry: Entry) -> None:
+        """See Mailbox.offer. A newer tick or status replaces, gaps merge, set changes keep their net effect."""
+        kind = entry.publication.kind
+        key = (entry.publication.ticker, kind)
+        waiting = self._waiting.get(key)
+        if kind is PublicationKind.SET_CHANGE:
+            self._offer_change(entry, waiting)
+        elif kind is PublicationKind.GAP and waiting is not None:
+            both = merged_gaps(waiting.publication, entry.publication)
+            self._waiting[key] = Entry(both, frame_of(both))
+        else:
+            self._waiting[key] = entry
+        self._ring(urgent=kind is not PublicationKind.TICK)
+
+    def _offer_change(self, entry: Entry, waiting: Entry | None) -> None:
+        ticker = entry.publication.ticker
+        if entry.change is Change.UNSUBSCRIBED:
+            for kind in PublicationKind:
+                self._waiting.pop((ticker, kind), None)
+            if waiting is not None and waiting.change is Change.SUBSCRIBED:
+                return
+        self._waiting[ticker, PublicationKind.SET_CHANGE] = entry
+
+    def _ring(self, *, urgent: bool) -> None:
+        if self._waiting:
+            self.ready.set()
+            if urgent:
+                self.urgent.set()
+        else:
+            self.ready.clear()
+            self.urgent.clear()
+
+    def take(self) -> list[Entry]:
+        """See Mailbox.take."""
+        taken = sorted(self._waiting.values(), key=lambda entry: entry.publication.seq)
+        self._waiting.clear()
+        self._ring(urgent=False)
+        return taken
+
+    def offer_earlier(self, entries: list[Entry]) -> None:
+        """Puts a replay's events in beneath what came meanwhile: a waiting one of the same kind is newer and stays."""
+        came_meanwhile = self._waiting
+        self._waiting = {}
+        for entry in entries:
+            self.offer(entry)
+        for entry in sorted(came_meanwhile.values(), key=lambda waiting: waiting.publication.seq):
+            self.offer(entry)
+
+    def take_until(self, seq: int) -> list[Entry]:
+        """What waits at or below a sequence, in order. The rest goes on waiting."""
+        taken = self.take()
+        for entry in taken:
+            if entry.publication.seq > seq:
+                self.offer(entry)
+        return [entry for entry in taken if entry.publication.seq <= seq]
+
+    def first_waiting(self) -> int | None:
+        """See Mailbox.first_waiting."""
+        return min((entry.publication.seq for entry in self._waiting.values()), default=None)

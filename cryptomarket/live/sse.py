@@ -1,0 +1,50 @@
+"""The response that carries a stream: opened, written, and ended whichever way it ends."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, aclosing
+
+from sse_starlette import EventSourceResponse
+from sse_starlette.sse import AppStatus
+from starlette.types import Receive, Scope, Send
+
+from cryptomarket.live.hub import Seat
+
+MEDIA_TYPE = "text/event-stream"
+HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
+
+# The hub ends streams when this process stops; the library must not cut them off before they were told.
+AppStatus.enable_automatic_graceful_drain = False
+
+
+class StreamResponse:
+    """An ASGI response that writes `frames` until they end, or the reader has gone, or he is asked to leave and has
+    not read it `farewell_s` later. What `ended` undoes is undone in each of these cases.
+    """
+
+    def __init__(
+        self, frames: AsyncGenerator[bytes, None], seat: Seat, *, farewell_s: float, ended: Callable[[], None]
+    ) -> None:
+        self._frames = frames
+        self._seat = seat
+        self._farewell_s = farewell_s
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Runs the response (ASGI 3.0)."""
+        async with AsyncExitStack() as stack:
+            stack.callback(self._ended)
+            frames = await stack.enter_async_context(aclosing(self._frames))
+            response = EventSourceResponse(frames, headers=HEADERS, ping=0, sep="\n")
+            writing = asyncio.create_task(response(scope, receive, send))
+            leaving = asyncio.create_task(self._seat.left.wait())
+            try:
+                await asyncio.wait((writing, leaving), return_when=asyncio.FIRST_COMPLETED)
+                # A reader who does not read can't be told; the server closes his connection when this returns.
+                await asyncio.wait((writing,), timeout=self._farewell_s)
+            finally:
+                leaving.cancel()
+                writing.cancel()
+                await asyncio.wait((writing, leaving))
+            if not writing.cancelled():
+                writing.result()

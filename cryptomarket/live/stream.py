@@ -1,0 +1,201 @@
+"""One stream from its first event to its last: the opening, the replay, then live until something ends it.
+
+opening ─ replay ─ live ─┬─ lifetime over ──────── disconnected {drain}
+                         ├─ the mailbox overflowed  disconnected {slow}
+                         ├─ token revoked ───────── disconnected {revoked}
+                         ├─ token expired ───────── disconnected {expired}
+                         ├─ this process stops ──── disconnected {shutdown}
+                         └─ the reader has gone ─── nobody is there to be told
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cryptomarket.clock import Clock
+from cryptomarket.errors import LogTooShort
+from cryptomarket.live.events import event, feed_of
+from cryptomarket.live.follow import Opener, Opening
+from cryptomarket.live.hub import Hub, Reason, Seat
+from cryptomarket.live.mailbox import Entry, LatestMailbox, LogMailbox, Mailbox
+from cryptomarket.market.position import Position
+
+
+class Mode(StrEnum):
+    """Whether a reader who is behind gets everything, or the newest of each ticker."""
+
+    ALL = "all"
+    LATEST = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """Bounds and periods of every stream. `lifetime_s` is drawn between 80 and 100 % of the limit."""
+
+    keep_alive_s: float = 7.0
+    lifetime_s: float = 3600.0
+    backlog_bytes: int = 1_048_576
+    ahead_s: float = 1.0
+    farewell_s: float = 2.0
+    retry_min_ms: int = 1000
+    retry_max_ms: int = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a reader asked for. `access_token` and `expires_in_s` are told to one who came with a key pair."""
+
+    user_id: str
+    request_id: str
+    exchange: str
+    expires_s: int
+    tickers: tuple[str, ...] | None = None
+    timer_s: float | None = None
+    mode: Mode = Mode.ALL
+    lifetime_s: float | None = None
+    last_event_id: str | None = None
+    access_token: str | None = None
+    expires_in_s: int | None = None
+
+
+def mailbox_of(wish: Wish, limits: StreamLimits) -> Mailbox:
+    """The mailbox whose contract the reader chose."""
+    if wish.timer_s is not None or wish.mode is Mode.LATEST:
+        return LatestMailbox()
+    return LogMailbox(limits.backlog_bytes)
+
+
+class Stream:
+    """Writes the events of one seat. `frames` yields chunks of whole events."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        opener: Opener,
+        seat: Seat,
+        *,
+        wish: Wish,
+        limits: StreamLimits,
+        clock: Clock,
+        random: Callable[[], float],
+    ) -> None:
+        self._hub = hub
+        self._opener = opener
+        self._seat = seat
+        self._wish = wish
+        self._limits = limits
+        self._clock = clock
+        self._random = random
+        self._retry_ms = round(limits.retry_min_ms + random() * (limits.retry_max_ms - limits.retry_min_ms))
+        self._ends_at_s, self._end = self._lifetime()
+
+    def _lifetime(self) -> tuple[float, Reason]:
+        now_s = self._clock.monotonic_s()
+        life_s = self._wish.lifetime_s or self._limits.lifetime_s * (0.8 + 0.2 * self._random())
+        token_s = self._wish.expires_s - self._clock.wall_us() / 1e6
+        return (now_s + token_s, Reason.EXPIRED) if token_s < life_s else (now_s + life_s, Reason.DRAIN)
+
+    async def frames(self, opening: Opening) -> AsyncGenerator[bytes, None]:
+        """The events of the stream that began with `opening`, in chunks that are written as one."""
+        yield self._connected(opening)
+        try:
+            async for entries in self._opener.replay(opening):
+                for chunk in self._replayed(entries):
+                    yield chunk
+                if self._seat.reason is not None:
+                    break
+            else:
+                if opening.later:
+                    waiting = self._seat_frames_before(opening)
+                    yield waiting + b"".join(opening.later)
+        except LogTooShort:
+            self._seat.leave(Reason.SLOW)
+        async for chunk in self._live():
+            yield chunk
+        yield event("disconnected", {"reason": self._seat.reason, "retry_ms": self._retry_ms})
+
+    def _connected(self, opening: Opening) -> bytes:
+        wish = self._wish
+        data: dict[str, object] = {
+            "user_id": wish.user_id,
+            "request_id": wish.request_id,
+            "exchange": wish.exchange,
+            "tickers": opening.tickers,
+            "resume": opening.resume,
+            "position": str(opening.position),
+            "server_time_us": self._clock.wall_us(),
+        }
+        if wish.access_token is not None:
+            data |= {"access_token": wish.access_token, "expires_in": wish.expires_in_s}
+        id_ = None if opening.snapshots else opening.position
+        return event("connected", data, id_=id_, retry_ms=self._retry_ms) + b"".join(opening.snapshots)
+
+    def _replayed(self, entries: list[Entry]) -> list[bytes]:
+        if isinstance(self._seat.mailbox, LatestMailbox):
+            self._seat.mailbox.offer_earlier(entries)
+            return []
+        return [b"".join(entry.frame for entry in entries)]
+
+    def _seat_frames_before(self, opening: Opening) -> bytes:
+        """What a conflating mailbox holds of the replay: it comes before the groups that stand at the replay's end."""
+        if not isinstance(self._seat.mailbox, LatestMailbox):
+            return b""
+        return b"".join(entry.frame for entry in self._seat.mailbox.take_until(opening.until))
+
+    async def _live(self) -> AsyncGenerator[bytes, None]:
+        mailbox = self._seat.mailbox
+        now_s = self._clock.monotonic_s()
+        told_s, beat_s = now_s, now_s
+        while True:
+            if self._wish.timer_s is None or now_s >= beat_s or mailbox.urgent.is_set():
+                entries = mailbox.take()
+                if self._wish.timer_s is not None:
+                    beat_s = now_s + self._wish.timer_s
+                if entries:
+                    told_s = now_s
+                    yield b"".join([entry.frame for entry in entries])
+            if self._seat.reason is not None:
+                return
+            now_s = self._clock.monotonic_s()
+            if now_s >= self._ends_at_s:
+                self._seat.leave(self._end)
+                continue
+            if now_s - told_s >= self._limits.keep_alive_s:
+                told_s = now_s
+                yield self._keep_alive()
+            await self._wait(now_s, told_s, beat_s)
+            now_s = self._clock.monotonic_s()
+
+    async def _wait(self, now_s: float, told_s: float, beat_s: float) -> None:
+        """Until something is to be written, or a period is over."""
+        until_s = min(told_s + self._limits.keep_alive_s, self._ends_at_s)
+        bell = self._seat.mailbox.ready
+        if self._wish.timer_s is not None:
+            bell = self._seat.mailbox.urgent
+            if self._seat.mailbox.first_waiting() is not None:
+                until_s = min(until_s, beat_s)
+            else:
+                bell = self._seat.mailbox.ready
+        if now_s >= until_s or bell.is_set():
+            return
+        try:
+            async with asyncio.timeout(until_s - now_s):
+                await bell.wait()
+        except TimeoutError:
+            return
+
+    def _keep_alive(self) -> bytes:
+        """The position up to which everything of this stream was written, and how its feeds are."""
+        first_waiting = self._seat.mailbox.first_waiting()
+        position = self._hub.position
+        if first_waiting is not None:
+            position = Position(position.epoch, first_waiting - 1)
+        now_ms = self._clock.wall_ms()
+        feeds = {}
+        for ticker in sorted(self._seat.tickers):
+            picture = self._hub.picture(ticker)
+            state, _, age_ms = feed_of(picture, now_ms=now_ms)
+            feeds[ticker] = {"state": state, "age_ms": age_ms, "seq": picture.last_seq}
+        data = {"position": str(position), "server_time_us": self._clock.wall_us(), "feeds": feeds}
+        return event("keep_alive", data, id_=position)

@@ -1,0 +1,126 @@
+"""Changing saved sets, and what they demand of the exchange."""
+
+import asyncio
+from collections.abc import Sequence
+
+from cryptomarket.backplane.bus import Bus
+from cryptomarket.backplane.demand import Demand
+from cryptomarket.clock import Clock
+from cryptomarket.errors import NotFound
+from cryptomarket.live.hub import Hub
+from cryptomarket.live.repository import SavedSetRepository, SavedSince
+from cryptomarket.market.instruments import Directory
+from cryptomarket.market.wire import Change, SetChange, encode
+
+SAVED_OWNER = "saved"
+
+
+class Subscriptions:
+    """Subscribe and cancel: kept first, then published, so that whoever hears of a change finds it kept."""
+
+    def __init__(self, repository: SavedSetRepository, bus: Bus, directory: Directory, clock: Clock) -> None:
+        self._repository = repository
+        self._bus = bus
+        self._directory = directory
+        self._clock = clock
+        self.changed = asyncio.Event()
+
+    async def subscribe(self, user_id: str, name: str) -> tuple[str, bool]:
+        """The ticker as the exchange spells it, and whether it is new in the set. Raises UnknownTicker, Impossible."""
+        ticker = (await self._directory.resolve(name)).name
+        change = await self._repository.add(user_id, ticker, self._clock.wall_ms())
+        if change is not None:
+            await self._publish([change])
+        return ticker, change is not None
+
+    async def cancel(self, user_id: str, name: str) -> str:
+        """The ticker that was taken out. Raises NotFound when it was not in the set."""
+        had = {saved.ticker.casefold(): saved.ticker for saved in await self._repository.tickers(user_id)}
+        ticker = had.get(name.casefold())
+        changes = await self._repository.remove(user_id, [ticker], self._clock.wall_ms()) if ticker is not None else []
+        if ticker is None or not changes:
+            raise NotFound(f"You are not subscribed to {name[:64]!r}.", field="ticker")
+        await self._publish(changes)
+        return ticker
+
+    async def cancel_all(self, user_id: str) -> list[str]:
+        """The tickers that were taken out."""
+        changes = await self._repository.remove(user_id, None, self._clock.wall_ms())
+        await self._publish(changes)
+        return [change.ticker for change in changes]
+
+    async def tickers(self, user_id: str) -> list[SavedSince]:
+        """The user's set."""
+        return await self._repository.tickers(user_id)
+
+    async def _publish(self, changes: Sequence[SetChange]) -> None:
+        for change in changes:
+            publication = await self._bus.publish_change(change.user_id, change.ticker, encode(change))
+            if change.change is Change.SUBSCRIBED:
+                await self._repository.placed(publication, change)
+        if changes:
+            self.changed.set()
+
+
+class Wants:
+    """Says what this process wants of the exchange: the tickers of its open streams, and the saved sets of users who
+    were seen within `saved_life_s`. Renewed in time, so that it lapses with this process.
+    """
+
+    def __init__(
+        self,
+        demand: Demand,
+        hub: Hub,
+        repository: SavedSetRepository,
+        subscriptions: Subscriptions,
+        clock: Clock,
+        *,
+        process: str,
+        life_s: float,
+        saved_life_s: float,
+    ) -> None:
+        self._demand = demand
+        self._hub = hub
+        self._repository = repository
+        self._subscriptions = subscriptions
+        self._clock = clock
+        self._owner = f"streams:{process}"
+        self._life_s = life_s
+        self._saved_life_s = saved_life_s
+        self._seen: set[str] = set()
+
+    def seen(self, user_id: str) -> None:
+        """A user was here. Bound: one entry per user until the next round, which writes them down."""
+        self._seen.add(user_id)
+
+    async def run_streams(self) -> None:
+        """Keeps the streams' demand said for as long as it runs."""
+        while True:
+            self._hub.demand_changed.clear()
+            await self._demand.want(self._owner, self._hub.tickers, life_s=self._life_s)
+            await _rung(self._hub.demand_changed, self._life_s / 3)
+
+    async def run_saved(self) -> None:
+        """Keeps the saved sets' demand said for as long as it runs."""
+        while True:
+            self._subscriptions.changed.clear()
+            await self.say_saved()
+            await _rung(self._subscriptions.changed, min(self._life_s / 3, self._saved_life_s / 2))
+
+    async def say_saved(self) -> None:
+        """One round: notes who was seen, and says what the recent users' sets want."""
+        now_ms = self._clock.wall_ms()
+        with_streams = {seat.owner_id for seat in self._hub.seats}
+        seen, self._seen = self._seen | with_streams, set()
+        if seen:
+            await self._repository.seen(seen, now_ms)
+        wanted = await self._repository.demanded(now_ms - round(self._saved_life_s * 1000))
+        await self._demand.want(SAVED_OWNER, wanted, life_s=self._life_s)
+
+
+async def _rung(bell: asyncio.Event, wait_s: float) -> None:
+    try:
+        async with asyncio.timeout(wait_s):
+            await bell.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,163 @@
+"""Every knob, in one frozen object that is checked as a whole when it is built at the door.
+
+Names are environment variables (or lines of `.env`), without a prefix. `.env.example` is generated from here.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from cryptomarket.errors import StartRefused
+from cryptomarket.market.instruments import Exchange, looks_like_a_name
+
+_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+def _boolean(value: object) -> object:
+    return _BOOLEANS.get(value.strip().lower(), value) if isinstance(value, str) else value
+
+
+def _list(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Flag = Annotated[bool, BeforeValidator(_boolean)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """What the gateway is started with. Values that can't be are refused with a sentence."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    app_host: str = Field("127.0.0.1", description="Address to listen on")
+    app_port: int = Field(8003, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
+    debug: Flag = Field(True, description="True keeps everything in SQLite")
+    project_mode: Literal["testing", "development", "production"] = Field(
+        "development", description="testing | development | production"
+    )
+    exchange: Exchange = Field(Exchange.SIMULATOR, description="production | test | simulator")
+    deribit_ws_url: str = Field("", description="Another address of the exchange's WebSocket; empty: its usual one")
+    simulator_port: int = Field(8004, ge=0, le=65535, description="Port of the simulator that `up` starts beside it")
+    simulator_seed: int = Field(1, description="The same seed is the same market")
+    data_dir: Path = Field(Path("data"), description="Where keys and the SQLite database are kept")
+    sqlite_path: Path | None = Field(None, description="The SQLite file; empty: DATA_DIR/<exchange>-<mode>.sqlite3")
+    seal_secret: SecretStr = Field(SecretStr(""), description="Seals login secrets; empty: made once into DATA_DIR")
+    token_key: SecretStr = Field(SecretStr(""), description="Signs access tokens; empty: made once into DATA_DIR")
+    deribit_client_id: str = Field("", description="The gateway's own key at the exchange, optional: opens .raw")
+    deribit_client_secret: SecretStr = Field(SecretStr(""), description="The secret of that key")
+    always_tickers: Names = Field(("btc_usd", "eth_usd"), description="Collected whether or not anybody asks")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="DEBUG | INFO | WARNING | ERROR"
+    )
+    log_format: Literal["console", "json"] = Field("console", description="console | json")
+
+    pool_size: int = Field(10, ge=3, le=32, description="Sessions with the exchange; it allows 32 per address")
+    login_slots: int = Field(2, ge=1, description="How many of them serve logins and requests")
+    session_heartbeat_s: int = Field(30, ge=10, description="Heartbeat asked of the exchange; it allows 10 and more")
+    session_backoff_base_s: Seconds = Field(0.5, description="First pause before a session reconnects")
+    session_backoff_cap_s: Seconds = Field(30.0, description="Longest pause before a session reconnects")
+    request_timeout_s: Seconds = Field(10.0, description="How long an answer of the exchange is waited for")
+    slot_lease_s: Seconds = Field(5.0, description="Life of the lease of a slot; it is renewed three times in it")
+
+    demand_check_s: Seconds = Field(1.0, description="How often wanted is compared with held")
+    demand_life_s: Seconds = Field(15.0, description="How long a want counts that nobody renews")
+    demand_linger_s: float = Field(30.0, ge=0, description="How long a channel is kept that nobody wants")
+    saved_set_life_s: Seconds = Field(86_400.0, description="How long a saved set counts after its user was seen")
+    index_silence_s: Seconds = Field(5.0, description="An index without a tick for so long is stale")
+    instrument_silence_s: Seconds = Field(30.0, description="An instrument silent for so long is asked for")
+    refused_channel_s: Seconds = Field(60.0, description="How long a channel that the exchange refused is left alone")
+    renew_channel_s: Seconds = Field(10.0, description="Shortest pause between two renewals of a stale channel")
+
+    log_capacity: int = Field(100_000, ge=100, description="Publications that a resume can reach back")
+    log_hard_capacity: int = Field(1_000_000, ge=100, description="…and at most, when the writer is behind")
+    writer_flush_ms: int = Field(200, ge=1, le=250, description="Longest time before what was published is stored")
+    writer_flush_rows: int = Field(5000, ge=1, description="Rows after which it is stored at once")
+
+    keep_alive_s: Seconds = Field(7.0, description="A stream without events for so long gets keep_alive")
+    stream_lifetime_s: Seconds = Field(3600.0, description="Longest life of a stream; drawn between 80 and 100 % of it")
+    stream_backlog_bytes: int = Field(1_048_576, ge=1024, description="What waits for a reader before he is slow")
+    stream_farewell_s: Seconds = Field(2.0, description="How long a reader who is let go has to read the reason")
+    streams_per_user: int = Field(1000, ge=1, description="Open streams of one user")
+    streams_per_address: int = Field(2000, ge=1, description="Open streams of one address")
+    streams_per_process: int = Field(20_000, ge=1, description="Open streams of one process")
+    tickers_per_user: int = Field(200, ge=1, description="Tickers of a saved set, and of one stream")
+
+    token_life_s: int = Field(86_400, ge=1, description="Life of an access token")
+    login_timeout_s: Seconds = Field(12.0, description="How long a login may take")
+    login_failures: int = Field(5, ge=1, description="Failed logins per client id in the window below, then 429")
+    login_failures_per_address: int = Field(20, ge=1, description="The same per address")
+    login_window_s: int = Field(300, ge=1, description="The window in which failed logins are counted")
+    profile_life_s: Seconds = Field(97_200.0, description="How long a person is cached after use: 27 hours")
+    body_limit_bytes: int = Field(65_536, ge=1024, description="Largest body of a request")
+
+    @field_validator("always_tickers")
+    @classmethod
+    def _are_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not looks_like_a_name(name):
+                raise ValueError(f"{name[:64]!r} is not the name of a ticker")
+        return names
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.login_slots >= self.pool_size:
+            raise ValueError("POOL_SIZE must be larger than LOGIN_SLOTS: the rest carries market data")
+        if bool(self.deribit_client_id) != bool(self.deribit_client_secret.get_secret_value()):
+            raise ValueError("DERIBIT_CLIENT_ID and DERIBIT_CLIENT_SECRET are given together or not at all")
+        if not self.debug:
+            raise ValueError("DEBUG=False asks for PostgreSQL, which this version does not have yet; use DEBUG=True")
+        if self.log_hard_capacity < self.log_capacity:
+            raise ValueError("LOG_HARD_CAPACITY must not be smaller than LOG_CAPACITY")
+        return self
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file: one for each exchange and mode."""
+        return self.sqlite_path or self.data_dir / f"{self.exchange.value}-{self.project_mode}.sqlite3"
+
+
+def load_settings() -> Settings:
+    """The settings of this process. Raises StartRefused with a sentence for each value that can't be.
+
+    An empty variable counts as absent.
+    """
+    empty = [name for name, value in os.environ.items() if not value and name.lower() in Settings.model_fields]
+    for name in empty:
+        del os.environ[name]
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise StartRefused("; ".join(_sentence(part) for part in error.errors(include_url=False))) from None
+
+
+def _sentence(part: Mapping[str, Any]) -> str:
+    where = "_".join(str(step) for step in part["loc"]).upper()
+    message = str(part["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
+
+
+def env_example() -> str:
+    """The text of `.env.example`: every setting with its meaning and its default, commented out."""
+    lines = ["# Every setting of cryptomarket. Uncomment what you change; what is not set has the value shown.", ""]
+    for name, field in Settings.model_fields.items():
+        lines.append(f"# {field.description}")
+        lines.append(f"# {name.upper()}={_spelled(field.default)}")
+    return "\n".join(lines) + "\n"
+
+
+def _spelled(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value)

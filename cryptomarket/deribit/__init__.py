@@ -1,0 +1,1 @@
+"""The exchange: everything that knows Deribit's wire, and nothing of our storage or web."""

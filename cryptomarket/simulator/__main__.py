@@ -14,7 +14,7 @@ from cryptomarket.simulator.server import simulate
 _DEFAULTS = SimulatorOptions()
 
 
-def main(
+def main(  # noqa: PLR0913  # each is an option of the command
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = _DEFAULTS.host,
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = _DEFAULTS.port,

@@ -76,9 +76,9 @@ def parse(name: str) -> Channel | None:
         case ["instrument", "state", kind, currency] if kind in KINDS and _known(currency):
             return Channel(name, "instrument_state", kind, currency=currency)
         case [*front, index] if ".".join(front) in _BY_INDEX:
-            family = _BY_INDEX[".".join(front)]
-            known = family != "volatility" or index in VOLATILITY_INDEX_NAMES
-            return Channel(name, family, index, 1_000_000) if known else None
+            about = _BY_INDEX[".".join(front)]
+            known = about != "volatility" or index in VOLATILITY_INDEX_NAMES
+            return Channel(name, about, index, 1_000_000) if known else None
     return None
 
 

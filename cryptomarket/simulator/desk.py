@@ -20,8 +20,8 @@ from cryptomarket.simulator.world import World
 class Call:
     """One request being answered.
 
-    ``clock_us`` is the exchange's own clock, which a fault may skew; ``now_us`` the true time. ``after`` collects what follows the reply; a method
-    that ends the connection sets ``close_code`` and may withhold its reply.
+    ``clock_us`` is the exchange's own clock, which a fault may skew; ``now_us`` the true time. ``after`` collects
+    what follows the reply; a method that ends the connection sets ``close_code`` and may withhold its reply.
     """
 
     method: str

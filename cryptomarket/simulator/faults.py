@@ -10,9 +10,23 @@ from typing import Final, Literal
 import msgspec
 
 FaultKind = Literal[
-    "drop", "stall", "silence", "duplicate", "reorder", "malformed", "too_many_requests", "refuse", "mute", "maintenance",
-    "clock_skew", "expire_tokens", "refuse_logins", "refuse_connections", "lock_index", "instrument_state",
-]  # fmt: skip
+    "drop",
+    "stall",
+    "silence",
+    "duplicate",
+    "reorder",
+    "malformed",
+    "too_many_requests",
+    "refuse",
+    "mute",
+    "maintenance",
+    "clock_skew",
+    "expire_tokens",
+    "refuse_logins",
+    "refuse_connections",
+    "lock_index",
+    "instrument_state",
+]
 INSTANT: Final = frozenset(("drop", "expire_tokens"))
 """Kinds that happen once at their start; all others last."""
 ON_NOTIFICATIONS: Final = ("silence", "duplicate", "reorder", "malformed")
@@ -33,7 +47,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         methods: method patterns for kinds that touch requests.
         clients: client id patterns; ``*`` includes connections that never logged in.
         connections: connection ids; None for all of them.
-        count: how often it is applied at most; None without limit. For ``drop`` the number of connections, oldest first.
+        count: how often it is applied at most; None without limit. For ``drop`` and ``stall`` the
+            number of connections, oldest first.
         close_code: ``drop`` with a close frame of this code; 0 cuts the TCP connection.
         code: error code of ``refuse`` and ``refuse_logins``.
         shape: ``malformed`` as text that breaks off (``json``), a frame that breaks the protocol (``frame``), binary
@@ -87,7 +102,11 @@ class Running:
     def hits_connection(self, connection: int, client_id: str) -> bool:
         """Whether a connection is meant; ``client_id`` is empty before a login."""
         ids = self.fault.connections
-        return (ids is None or connection in ids) and _any(self.fault.clients, client_id)
+        return (ids is None or connection in ids) and self.hits_client(client_id)
+
+    def hits_client(self, client_id: str) -> bool:
+        """Whether a client id is meant."""
+        return _any(self.fault.clients, client_id)
 
 
 class Faults:

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from cryptomarket.simulator import trades
 from cryptomarket.simulator.candles import RESOLUTIONS_S
 from cryptomarket.simulator.channels import Channel
-from cryptomarket.simulator.index_feeds import INDEX_FEEDS, phase_us
+from cryptomarket.simulator.index_feeds import INDEX_FEEDS
 from cryptomarket.simulator.listing import Listing
 from cryptomarket.simulator.names import INDEX_NAMES
 from cryptomarket.simulator.spelling import Json
@@ -142,28 +142,25 @@ class ChartFeed:
 class IndexFeed:
     """The index family: one notification a second at the index's own moment of the second."""
 
-    def __init__(self, world: World, channel: Channel, now_us: int, period_us: int) -> None:
-        self._world, self._channel, self._period_us = world, channel, period_us
-        self._phase_us = phase_us(world, channel.subject)
-        self._tick = (now_us - self._phase_us) // period_us
-        self.due_us = self._begins(self._tick + 1)
+    def __init__(self, world: World, channel: Channel, now_us: int) -> None:
+        self._world, self._channel = world, channel
+        self._tick = world.index_tick(channel.subject, now_us)
+        self.due_us = world.index_begins_us(channel.subject, self._tick + 1)
 
     def greet(self, now_us: int) -> Sequence[Json]:
         return [self._say()]
 
     def advance(self, now_us: int) -> Sequence[Json]:
-        tick = (now_us - self._phase_us) // self._period_us
-        self.due_us = self._begins(tick + 1)
+        tick = self._world.index_tick(self._channel.subject, now_us)
+        self.due_us = self._world.index_begins_us(self._channel.subject, tick + 1)
         if tick == self._tick or self._channel.subject in self._world.locked:
             return ()
         self._tick = tick
         return [self._say()]
 
     def _say(self) -> Json:
-        return INDEX_FEEDS[self._channel.family](self._world, self._channel.subject, self._begins(self._tick))
-
-    def _begins(self, tick: int) -> int:
-        return tick * self._period_us + self._phase_us
+        at_us = self._world.index_begins_us(self._channel.subject, self._tick)
+        return INDEX_FEEDS[self._channel.family](self._world, self._channel.subject, at_us)
 
 
 class StateFeed:
@@ -191,7 +188,7 @@ class StateFeed:
         return is_state and fits(listing, self._channel.subject, currency if currency == "any" else currency.upper())
 
 
-def open_feed(world: World, channel: Channel, now_us: int, index_period_us: int) -> Feed | None:
+def open_feed(world: World, channel: Channel, now_us: int) -> Feed | None:
     """The source of a channel; None when its instrument or index does not exist."""
     match channel.family:
         case "platform_state" | "public_methods_state" | "announcements" | "instrument_state" | "private":
@@ -200,7 +197,7 @@ def open_feed(world: World, channel: Channel, now_us: int, index_period_us: int)
             return TradesFeed(world, channel, now_us)
         case family if family in INDEX_FEEDS:
             known = channel.subject in INDEX_NAMES
-            return IndexFeed(world, channel, now_us, index_period_us) if known else None
+            return IndexFeed(world, channel, now_us) if known else None
     listing = world.listed.get(channel.subject)
     if listing is None or (channel.family == "perpetual" and not listing.is_perpetual):
         return None

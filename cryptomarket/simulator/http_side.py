@@ -10,7 +10,7 @@ from cryptomarket.simulator.accounts import Account, Accounts, Grant, http_signa
 from cryptomarket.simulator.exchange import Exchange
 from cryptomarket.simulator.methods import METHODS
 from cryptomarket.simulator.params import from_query
-from cryptomarket.simulator.refusals import Refusal, unauthorized
+from cryptomarket.simulator.refusals import METHOD_NOT_FOUND, Refusal, unauthorized
 from cryptomarket.simulator.replies import Envelope, Request, Unreadable, read
 
 API_PATH: Final = "/api/v2"
@@ -76,7 +76,7 @@ def _with_method(body: bytes, method: str) -> Request:
     try:
         return read(body)
     except Unreadable as error:
-        if error.refusal.code != -32601:
+        if error.refusal.code != METHOD_NOT_FOUND:
             raise
         return Request(method, {}, error.id, error.has_id)
 

@@ -3,17 +3,14 @@
 from collections.abc import Callable
 from typing import Final
 
-from cryptomarket.simulator.noise import bits
 from cryptomarket.simulator.prices import black
 from cryptomarket.simulator.spelling import Json
 from cryptomarket.simulator.world import World
 
+_ENABLED: Final = 6
+_ESTIMATED_S: Final = 1800
+"""The price of a settlement is estimated during the half hour before it."""
 _SOURCES: Final = ("binance", "bitfinex", "bitstamp", "coinbase", "gemini", "itbit", "kraken", "lmax")
-
-
-def phase_us(world: World, index_name: str) -> int:
-    """The index's own moment within the second, so that not all of them speak at once."""
-    return bits(world.market.key(f"phase/{index_name}"), 0) % 1000 * 1000
 
 
 def price(world: World, index_name: str, at_us: int) -> Json:
@@ -26,9 +23,9 @@ def ranking(world: World, index_name: str, at_us: int) -> Json:
     for place, source in enumerate(_SOURCES):
         offset = (world.market.chance(f"{source}/{index_name}", at_us // 1_000_000) - 0.5) * 0.0004
         exact = middle * (1 + offset)
-        enabled = place < 6
+        enabled = place < _ENABLED
         rows.append({
-            "identifier": source, "enabled": enabled, "weight": round(100 / 6, 4) if enabled else 0.0,
+            "identifier": source, "enabled": enabled, "weight": round(100 / _ENABLED, 4) if enabled else 0.0,
             "price": round(exact, 4), "original_price": round(exact, 4), "timestamp": at_us // 1000 - 40 * place,
         })  # fmt: skip
     return rows
@@ -54,7 +51,11 @@ def volatility(world: World, index_name: str, at_us: int) -> Json:
 
 def expiration(world: World, index_name: str, at_us: int) -> Json:
     seconds = (world.turns_us - at_us) // 1_000_000
-    return {"seconds": seconds, "price": world.market.index(index_name, at_us / 1e6), "is_estimated": seconds < 1800}
+    return {
+        "seconds": seconds,
+        "price": world.market.index(index_name, at_us / 1e6),
+        "is_estimated": seconds < _ESTIMATED_S,
+    }
 
 
 def markprice(world: World, index_name: str, at_us: int) -> Json:

@@ -38,8 +38,7 @@ def _get_currencies(desk: Desk, call: Call) -> Json:
 
 
 def _get_index_price(desk: Desk, call: Call) -> Json:
-    # The index holds for its second, so that the reply and the channel agree.
-    price = desk.world.market.index(call.params["index_name"], call.now_us / 1e6)
+    price = desk.world.index_now(call.params["index_name"], call.now_us)
     return {"index_price": price, "estimated_delivery_price": price}
 
 
@@ -128,8 +127,7 @@ def _summary(desk: Desk, listing: Listing, now_us: int) -> Json:
         "estimated_delivery_price": ticker["estimated_delivery_price"],
         "creation_timestamp": now_us // 1000,
     }
-    copied = ("volume_usd", "volume_notional")
-    summary |= {name: stats[name] for name in copied if name in stats}
+    summary |= {name: stats[name] for name in ("volume_usd", "volume_notional") if name in stats}
     copied = ("current_funding", "funding_8h", "mark_iv", "interest_rate", "underlying_index", "underlying_price")
     return summary | {name: ticker[name] for name in copied if name in ticker}
 

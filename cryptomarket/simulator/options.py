@@ -88,7 +88,7 @@ class SimulatorOptions:
     heartbeat_answer_s: float = 10.0
     signature_window_s: float = 60.0
     token_life_s: int = 900
-    expired_token_reason: str = "invalid_token"
+    expired_token_reason: str = "invalid_token"  # noqa: S105  # the reason Deribit gives, no secret
     logout_close_code: int = 1000
     rate_limit_close_code: int = 1000
     rate_limit_http_status: int = 429

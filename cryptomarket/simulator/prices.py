@@ -11,6 +11,7 @@ from cryptomarket.simulator.names import ANCHORS, split_index
 from cryptomarket.simulator.noise import Wander, stream_key, unit
 
 _YEAR_S: Final = 31_536_000.0
+_DECIMALS: Final = ((100.0, 2), (0.5, 4), (0.01, 6))
 
 
 class Greeks(NamedTuple):
@@ -98,7 +99,7 @@ class Market:
 
 def decimals(price: float) -> int:
     """Two decimals for large prices, more for small ones, as the real indices are printed."""
-    return 2 if price >= 100 else 4 if price >= 0.5 else 6 if price >= 0.01 else 10
+    return next((digits for above, digits in _DECIMALS if price >= above), 10)
 
 
 def to_tick(price: float, tick: float) -> float:

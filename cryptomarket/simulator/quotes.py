@@ -14,6 +14,8 @@ from cryptomarket.simulator.prices import Greeks, Market, to_tick
 
 _SETTLEMENT_S: Final = 8 * 3600
 _DAY_S: Final = 86_400
+_MARK_DECIMALS: Final = ((1e-5, 8), (0.01, 5), (float("inf"), 2))
+_OFTEN_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +66,18 @@ class Quotes:
             return round(carry, 2), None
         if listing.kind == "option_combo":
             return round(0.02 + 0.5 * carry / index, 6), None
-        return round(index + carry, 8 if listing.tick_size < 1e-5 else 5 if listing.tick_size < 0.01 else 2), None
+        digits = next(digits for below, digits in _MARK_DECIMALS if listing.tick_size < below)
+        return round(index + carry, digits), None
 
     def ask_over(self, listing: Listing, step: int, mark: float) -> float:
         """The lowest ask: the first tick above the mark, wider where trading is thin."""
-        widest = 2 if listing.trades_s is not None and listing.trades_s <= 60 else 6
+        widest = _spread_ticks(listing)
         ticks = int(self.market.chance(f"ask/{listing.name}", step) * widest)
         return to_tick((int(mark / listing.tick_size // 1) + 1 + ticks) * listing.tick_size, listing.tick_size)
 
     def bid_under(self, listing: Listing, step: int, mark: float) -> float:
         """The highest bid; at or below the mark."""
-        widest = 2 if listing.trades_s is not None and listing.trades_s <= 60 else 6
+        widest = _spread_ticks(listing)
         ticks = int(self.market.chance(f"bid/{listing.name}", step) * widest)
         return to_tick((int(mark / listing.tick_size // 1) - ticks) * listing.tick_size, listing.tick_size)
 
@@ -132,7 +135,7 @@ class Quotes:
     def _trade_price(self, listing: Listing, number: int) -> tuple[float, bool]:
         time_us = self._trade_us(listing, number)
         mark, _ = self.mark(listing, time_us / 1e6)
-        is_buy = self.market.chance(f"taker/{listing.name}", number) < 0.5
+        is_buy = bits(self.market.key(f"taker/{listing.name}"), number) % 2 == 0
         step = self.step(listing, time_us)
         price = self.ask_over(listing, step, mark) if is_buy else self.bid_under(listing, step, mark)
         floor = 0.0 if listing.kind.endswith("combo") else listing.tick_size
@@ -149,3 +152,7 @@ class Quotes:
 
     def _phase_us(self, listing: Listing, period_us: int) -> int:
         return bits(self.market.key(f"phase/{listing.name}"), 0) % period_us // 1000 * 1000
+
+
+def _spread_ticks(listing: Listing) -> int:
+    return 2 if listing.trades_s is not None and listing.trades_s <= _OFTEN_S else 6

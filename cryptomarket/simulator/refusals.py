@@ -4,6 +4,8 @@ from typing import Final
 
 Data = dict[str, str] | str | None
 
+TOO_MANY_REQUESTS: Final = 10028
+METHOD_NOT_FOUND: Final = -32601
 MESSAGES: Final[dict[int, str]] = {
     10028: "too_many_requests",
     10030: "must_be_websocket_request",

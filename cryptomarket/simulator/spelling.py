@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import msgspec
 
-Json: TypeAlias = "None | bool | int | float | str | msgspec.Raw | Mapping[str, Json] | Sequence[Json]"
+Json: TypeAlias = "bool | int | float | str | msgspec.Raw | Mapping[str, Json] | Sequence[Json] | None"
 
 _encoder = msgspec.json.Encoder()
 

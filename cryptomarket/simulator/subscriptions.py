@@ -12,7 +12,7 @@ from cryptomarket.simulator.connections import Connection
 from cryptomarket.simulator.feeds import NEVER_US, Feed, StateFeed, open_feed
 from cryptomarket.simulator.listing import Listing
 from cryptomarket.simulator.options import SimulatorOptions
-from cryptomarket.simulator.playback import Playback, Played
+from cryptomarket.simulator.playback import Playback
 from cryptomarket.simulator.spelling import Json
 from cryptomarket.simulator.world import World
 
@@ -121,7 +121,7 @@ class Subscriptions:
             heapq.heappush(self._due, (found.feed.due_us, name))
         if self._playback is not None:
             for played in self._playback.advance(now_us):
-                self._remember(played)
+                self._world.remember(played.channel, played.data)
                 found = self._open.get(played.channel)
                 if found is not None:
                     notices.append(Notice(played.channel, found.ids, msgspec.Raw(played.data)))
@@ -144,12 +144,6 @@ class Subscriptions:
             if isinstance(found.feed, StateFeed) and found.feed.concerns(listing)
         ]
 
-    def _remember(self, played: Played) -> None:
-        # What a recording says last is also what the methods answer.
-        channel = parse(played.channel)
-        if channel is not None and channel.family == "ticker":
-            self._world.played[channel.subject] = played.data
-
     def _begin(self, name: str, now_us: int) -> _Open | None:
         channel = parse(name)
         if channel is None:
@@ -158,7 +152,7 @@ class Subscriptions:
         if self._playback is not None and name in self._playback.channels:
             feed = PlayedFeed(self._playback, channel)
         else:
-            feed = open_feed(self._world, channel, now_us, int(self._options.index_period_s * 1e6))
+            feed = open_feed(self._world, channel, now_us)
         if feed is None:
             return None
         found = self._open[name] = _Open(channel, feed)

@@ -10,6 +10,7 @@ from cryptomarket.simulator.quotes import Quotes
 from cryptomarket.simulator.spelling import Json
 
 _BAND: Final = 0.015
+_NO_FUNDING: Final = 2e-6
 
 
 class Tickers:
@@ -91,7 +92,7 @@ class Tickers:
         """(current funding, funding of the last eight hours), as fractions; small premiums count as none."""
         current = self.quotes.market.basis(listing, time_s) / 3
         before = self._premium(listing, time_s // 60 * 60 - 14_400) / 3
-        return (round(current, 8) if abs(current) > 2e-6 else 0.0), round((current + before) / 2, 8)
+        return (round(current, 8) if abs(current) > _NO_FUNDING else 0.0), round((current + before) / 2, 8)
 
     def _funding(self, listing: Listing, time_s: float) -> dict[str, Json]:
         current, eight_hours = self.funding(listing, time_s)

@@ -12,47 +12,43 @@ from typing import Any
 Schema = dict[str, Any]
 
 METHODS = (
-    *(
-        f"public/{name}"
-        for name in [
-            "auth",
-            "fork_token",
-            "set_heartbeat",
-            "disable_heartbeat",
-            "test",
-            "hello",
-            "get_time",
-            "status",
-            "subscribe",
-            "unsubscribe",
-            "unsubscribe_all",
-            "get_currencies",
-            "get_index_price",
-            "get_index_price_names",
-            "get_supported_index_names",
-            "get_index_chart_data",
-            "get_instruments",
-            "get_instrument",
-            "get_contract_size",
-            "ticker",
-            "get_order_book",
-            "get_tradingview_chart_data",
-            "get_volatility_index_data",
-            "get_last_trades_by_instrument",
-            "get_last_trades_by_instrument_and_time",
-            "get_last_trades_by_currency",
-            "get_last_trades_by_currency_and_time",
-            "get_book_summary_by_currency",
-            "get_book_summary_by_instrument",
-            "get_expirations",
-            "get_combos",
-            "get_announcements",
-        ]
-    ),
-    *(
-        f"private/{name}"
-        for name in ["subscribe", "unsubscribe", "unsubscribe_all", "get_account_summary", "get_account_summaries"]
-    ),
+    "public/auth",
+    "public/fork_token",
+    "public/set_heartbeat",
+    "public/disable_heartbeat",
+    "public/test",
+    "public/hello",
+    "public/get_time",
+    "public/status",
+    "public/subscribe",
+    "public/unsubscribe",
+    "public/unsubscribe_all",
+    "public/get_currencies",
+    "public/get_index_price",
+    "public/get_index_price_names",
+    "public/get_supported_index_names",
+    "public/get_index_chart_data",
+    "public/get_instruments",
+    "public/get_instrument",
+    "public/get_contract_size",
+    "public/ticker",
+    "public/get_order_book",
+    "public/get_tradingview_chart_data",
+    "public/get_volatility_index_data",
+    "public/get_last_trades_by_instrument",
+    "public/get_last_trades_by_instrument_and_time",
+    "public/get_last_trades_by_currency",
+    "public/get_last_trades_by_currency_and_time",
+    "public/get_book_summary_by_currency",
+    "public/get_book_summary_by_instrument",
+    "public/get_expirations",
+    "public/get_combos",
+    "public/get_announcements",
+    "private/subscribe",
+    "private/unsubscribe",
+    "private/unsubscribe_all",
+    "private/get_account_summary",
+    "private/get_account_summaries",
 )
 KEPT = ("type", "properties", "required", "enum", "items", "minItems", "maxItems", "additionalProperties", "nullable")
 CURRENCIES = ["BTC", "ETH", "USDC", "USDT", "EURR", "SOL", "XRP", "STETH", "USYC", "PAXG", "BNB", "USDE"]
@@ -155,7 +151,9 @@ def main(openapi: Path) -> None:
         answer = document["paths"][f"/{method}"]["get"]["responses"]["200"]
         kind, name = answer["$ref"].split("/")[-2:]
         schema = components[kind][name]["content"]["application/json"]["schema"]
-        results[method] = simplify(schema, components)["properties"]["result"]
+        while "$ref" in schema:
+            schema = components["schemas"][schema["$ref"].split("/")[-1]]
+        results[method] = simplify(schema["properties"]["result"], components)
     results = json.loads(json.dumps(results))
     correct(results)
     timing = {name: {"type": "integer"} for name in ("usIn", "usOut", "usDiff")}

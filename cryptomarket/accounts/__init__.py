@@ -1,0 +1,1 @@
+"""Who asks: logins, identities, tokens, keys, and what each of them may do."""

@@ -1,0 +1,66 @@
+"""What callers send and see."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+_USER_ID = "u_mfrggzdfmztwq2lknnwg23tpob"
+
+
+class TokenAnswer(BaseModel):
+    """RFC 6749, 5.1, and whose token it is."""
+
+    access_token: str = Field(examples=["eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJ1X21mcmcifQ.c2lnbmF0dXJl"])
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of a kind
+    expires_in: int = Field(description="Seconds.", examples=[86400])
+    user_id: str = Field(examples=[_USER_ID])
+    scope: str = Field(description="Separated by spaces.", examples=["person"])
+
+
+class RevokedAnswer(BaseModel):
+    """The token that was presented is dead."""
+
+    revoked: Literal[True] = True
+    user_id: str = Field(examples=[_USER_ID])
+
+
+class MeAnswer(BaseModel):
+    """Who the caller is. The fields of the exchange are null for an API key that belongs to no person."""
+
+    user_id: str = Field(examples=[_USER_ID])
+    exchange: str = Field(examples=["simulator"])
+    deribit_id: int | None = Field(examples=[10001])
+    email: str | None = Field(examples=["demo-1@example.com"])
+    username: str | None = Field(examples=["demo-1"])
+    system_name: str | None = Field(examples=["demo-1"])
+    type: str | None = Field(description="`main` or `subaccount`.", examples=["main"])
+    last_seen_ms: int | None = Field(description="Exact to a minute.", examples=[1768768182422])
+
+
+_TOKEN_FIELDS: dict[str, Any] = {
+    "type": "object",
+    "required": ["grant_type"],
+    "properties": {
+        "grant_type": {"type": "string", "enum": ["client_credentials", "api_key"]},
+        "client_id": {"type": "string", "maxLength": 128, "description": "Of a Deribit API key. Or by HTTP Basic."},
+        "client_secret": {"type": "string", "maxLength": 256, "format": "password", "description": "Its secret."},
+        "api_key": {"type": "string", "format": "password", "description": "A key of `cryptomarket keys create`."},
+    },
+}
+_TOKEN_EXAMPLES: dict[str, Any] = {
+    "key pair": {
+        "value": {"grant_type": "client_credentials", "client_id": "demo-1", "client_secret": "demo-1-secret"},
+    },
+    "API key": {"value": {"grant_type": "api_key", "api_key": "cmk_abcdefghijkl_<64 hexadecimal digits>"}},
+}
+
+# Declared by hand, because the body is read by hand: so no layer above ever holds the secret as plain text.
+TOKEN_REQUEST_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            kind: {"schema": _TOKEN_FIELDS, "examples": _TOKEN_EXAMPLES}
+            for kind in ("application/x-www-form-urlencoded", "application/json")
+        },
+    }
+}

@@ -1,0 +1,141 @@
+"""Access tokens: JSON Web Tokens (RFC 7519) that name a user, an exchange and a scope, and expire."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import jwt
+
+from cryptomarket.errors import StartRefused, Unauthenticated
+from cryptomarket.secret import Secret
+
+ISSUER = "cryptomarket"
+# Pinned: what the token's own header says of its algorithm is never believed (RFC 8725, 3.1).
+ALGORITHM = "HS256"
+MIN_KEY_BYTES = 32
+MAX_TOKEN_CHARACTERS = 2048
+
+_REQUIRED = ["iss", "sub", "aud", "exp", "iat", "jti", "scope"]
+# The registered claims are checked by the library; the times by us, since the clock is an argument.
+_OPTIONS: dict[str, Any] = {
+    "require": _REQUIRED,
+    "verify_exp": False,
+    "verify_iat": False,
+    "verify_nbf": False,
+    "strict_aud": True,
+}
+
+
+class Scope(StrEnum):
+    """What a token may do: a person's own things, or the gateway's operation. Neither includes the other."""
+
+    PERSON = "person"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a valid token says. `origin` is the id of the API key it was given for, or empty."""
+
+    user_id: str
+    scope: frozenset[Scope]
+    jti: str
+    issued_s: int
+    expires_s: int
+    origin: str = ""
+
+    def dies_with(self, subject: str) -> bool:
+        """Whether a revocation of `subject` ends this token: its own id, or that of the key it came from."""
+        return subject == self.jti or (self.origin != "" and subject == self.origin)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """`access_token` is what its bearer presents; it is not shown."""
+
+    access_token: str = field(repr=False)
+    claims: Claims
+    expires_in_s: int
+
+
+def scope_text(scope: frozenset[Scope]) -> str:
+    return " ".join(sorted(scope, reverse=True))
+
+
+def read_scope(text: str) -> frozenset[Scope]:
+    """Names that are not known give nothing."""
+    known = {scope.value for scope in Scope}
+    return frozenset(Scope(name) for name in text.split() if name in known)
+
+
+class Tokens:
+    """Issues and reads the tokens of one exchange."""
+
+    def __init__(self, *, key: Secret, exchange: str, life_s: int, new_id: Callable[[], str]) -> None:
+        if len(key.reveal().encode()) < MIN_KEY_BYTES:
+            raise StartRefused(f"TOKEN_KEY is shorter than the {MIN_KEY_BYTES} bytes that HS256 needs (RFC 7518, 3.2).")
+        self._key = key
+        self.exchange = exchange
+        self._new_id = new_id
+        self.life_s = life_s
+
+    def issue(self, user_id: str, scope: frozenset[Scope], *, now_s: float, origin: str = "") -> IssuedToken:
+        issued_s = int(now_s)
+        claims = Claims(user_id, scope, self._new_id(), issued_s, issued_s + self.life_s, origin)
+        payload: dict[str, str | int] = {
+            "iss": ISSUER,
+            "sub": claims.user_id,
+            "aud": self.exchange,
+            "exp": claims.expires_s,
+            "iat": claims.issued_s,
+            "jti": claims.jti,
+            "scope": scope_text(scope),
+        }
+        if origin:
+            payload["origin"] = origin
+        return IssuedToken(jwt.encode(payload, self._key.reveal(), algorithm=ALGORITHM), claims, self.life_s)
+
+    def read(self, access_token: str, *, now_s: float) -> Claims:
+        """Raises Unauthenticated when the token is not ours, not of this exchange, changed, or expired."""
+        payload = self._payload(access_token)
+        if payload is None:
+            raise Unauthenticated("The access token is not valid here.")
+        claims = _claims(payload)
+        if claims is None:
+            raise Unauthenticated("The access token is not valid here.")
+        if now_s >= claims.expires_s:
+            raise Unauthenticated("The access token has expired.")
+        return claims
+
+    def _payload(self, access_token: str) -> dict[str, Any] | None:
+        if len(access_token) > MAX_TOKEN_CHARACTERS:
+            return None
+        try:
+            return jwt.decode(
+                access_token,
+                self._key.reveal(),
+                algorithms=[ALGORITHM],
+                audience=self.exchange,
+                issuer=ISSUER,
+                options=_OPTIONS,  # type: ignore[arg-type]
+            )
+        except (jwt.PyJWTError, ValueError, UnicodeError):
+            return None
+
+
+def _claims(payload: dict[str, Any]) -> Claims | None:
+    user_id, jti, scope, origin = (payload.get(name, "") for name in ("sub", "jti", "scope", "origin"))
+    if not all(isinstance(text, str) for text in (user_id, jti, scope, origin)):
+        return None
+    times = [_whole_seconds(payload[name]) for name in ("iat", "exp")]
+    if times[0] is None or times[1] is None:
+        return None
+    return Claims(user_id, read_scope(scope), jti, times[0], times[1], origin)
+
+
+def _whole_seconds(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return int(value)

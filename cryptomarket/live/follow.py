@@ -81,7 +81,7 @@ class Opener:
     async def open(self, seat: Seat, fixed: Collection[str] | None, last_event_id: str | None) -> Opening:
         """Seats `seat`, which was admitted, and says what to tell first.
 
-        `fixed` are the tickers of a stream that carries exactly these; None follows the saved set of `seat.user_id`.
+        `fixed` are the tickers of a stream that carries exactly these; None follows the saved set of `seat.owner_id`.
         """
         after = await self._resumable(last_event_id) if last_event_id is not None else None
         if fixed is None:

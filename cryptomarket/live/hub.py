@@ -6,7 +6,7 @@ and hears nothing twice: there is no crack between looking and listening.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -32,12 +32,14 @@ class Reason(StrEnum):
 
 @dataclass(eq=False)
 class Seat:
-    """One stream's place. `user_id` is set when it follows that user's saved set, of which `version` was applied."""
+    """One stream's place. `owner_id` is its user; `follows_set` says that it carries his saved set, of which `version`
+    was applied. `dies_with` tells whether a revocation ends it.
+    """
 
     mailbox: Mailbox
-    jti: str
     owner_id: str
-    user_id: str | None = None
+    follows_set: bool = False
+    dies_with: Callable[[str], bool] = lambda subject: False
     tickers: set[str] = field(default_factory=set)
     version: int = -1
     early: list[tuple[Publication, SetChange]] = field(default_factory=list)
@@ -99,8 +101,8 @@ class Hub:
     def admit(self, seat: Seat) -> None:
         """Registers a seat, which hears only changes of its user's set until it is `seated`."""
         self._seats.add(seat)
-        if seat.user_id is not None:
-            self._by_user.setdefault(seat.user_id, set()).add(seat)
+        if seat.follows_set:
+            self._by_user.setdefault(seat.owner_id, set()).add(seat)
         if self.draining:
             seat.leave(Reason.SHUTDOWN)
 
@@ -123,11 +125,11 @@ class Hub:
         self._seats.discard(seat)
         for ticker in list(seat.tickers):
             self._unlisten(seat, ticker)
-        if seat.user_id is not None:
-            of_user = self._by_user.get(seat.user_id, set())
+        if seat.follows_set:
+            of_user = self._by_user.get(seat.owner_id, set())
             of_user.discard(seat)
             if not of_user:
-                self._by_user.pop(seat.user_id, None)
+                self._by_user.pop(seat.owner_id, None)
 
     def _listen(self, seat: Seat, ticker: str) -> None:
         if ticker not in self._by_ticker:
@@ -215,10 +217,10 @@ class Hub:
         while self.position.seq < seq:
             await self._moved.wait()
 
-    def end(self, jti: str) -> None:
-        """Ends the streams that were opened with this token."""
+    def end(self, subject: str) -> None:
+        """Ends the streams that die with this revocation."""
         for seat in list(self._seats):
-            if seat.jti == jti:
+            if seat.dies_with(subject):
                 seat.leave(Reason.REVOKED)
 
     def drain(self) -> None:

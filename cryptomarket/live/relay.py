@@ -2,7 +2,7 @@
 
 import structlog
 
-from cryptomarket.backplane.bus import Bus, NoticeKind
+from cryptomarket.backplane.bus import Bus
 from cryptomarket.errors import LogTooShort
 from cryptomarket.live.hub import Hub
 
@@ -29,9 +29,3 @@ class Relay:
             except LogTooShort:
                 log.warning("fell behind the log; starting anew from snapshots", position=str(self._hub.position))
                 await self.begin()
-
-    async def run_notices(self) -> None:
-        """Ends the streams of revoked tokens for as long as it runs."""
-        async for notice in self._bus.notices():
-            if notice.kind is NoticeKind.REVOKED:
-                self._hub.end(notice.subject)

@@ -50,11 +50,9 @@ class Wish:
     request_id: str
     exchange: str
     expires_s: int
-    tickers: tuple[str, ...] | None = None
     timer_s: float | None = None
     mode: Mode = Mode.ALL
     lifetime_s: float | None = None
-    last_event_id: str | None = None
     access_token: str | None = None
     expires_in_s: int | None = None
 

@@ -1,0 +1,136 @@
+"""The command line: start the gateway, simulate the exchange, make keys, look at the settings."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, NoReturn, TypeVar
+
+import typer
+import uvloop
+
+from cryptomarket import __version__
+from cryptomarket.accounts.mint import Minted
+from cryptomarket.custody import create_key, list_keys, mint_persons, revoke_key
+from cryptomarket.errors import CryptomarketError, StartRefused
+from cryptomarket.market.instruments import Exchange
+from cryptomarket.server import serve_gateway
+from cryptomarket.settings import Settings, env_example, load_settings
+from cryptomarket.simulator.__main__ import main as simulate_main
+from cryptomarket.telemetry import configure_logging
+
+Result = TypeVar("Result")
+
+app = typer.Typer(help="A streaming gateway between the Deribit exchange and everyone who wants its prices.")
+keys_app = typer.Typer(help="API keys of this gateway.")
+config_app = typer.Typer(help="The settings.")
+app.add_typer(keys_app, name="keys")
+app.add_typer(config_app, name="config")
+app.command("simulate")(simulate_main)
+
+
+def _refuse(error: CryptomarketError) -> NoReturn:
+    typer.echo(f"cryptomarket: {error}", err=True)
+    raise typer.Exit(2)
+
+
+def _settings() -> Settings:
+    try:
+        settings = load_settings()
+    except StartRefused as refusal:
+        _refuse(refusal)
+    configure_logging(settings.log_level, settings.log_format)
+    return settings
+
+
+def _run(work: Coroutine[object, object, Result]) -> Result:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            return runner.run(work)
+        except CryptomarketError as error:
+            _refuse(error)
+
+
+@app.command()
+def up() -> None:
+    """Start everything in one process; with EXCHANGE=simulator (the default), the simulator beside it."""
+    settings = _settings()
+    _run(serve_gateway(settings, with_simulator=settings.exchange is Exchange.SIMULATOR))
+
+
+@app.command()
+def serve(role: Annotated[str, typer.Option(help="What this process does: all.")] = "all") -> None:
+    """Start the gateway. The simulator, when it is the exchange, is started by somebody else."""
+    if role != "all":
+        _refuse(StartRefused(f"There is no role {role!r}; this version knows: all"))
+    _run(serve_gateway(_settings(), with_simulator=False))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+@config_app.command("check")
+def config_check() -> None:
+    """Check the settings, and print those that differ from their defaults, secrets starred."""
+    settings = _settings()
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        if value != field.default:
+            typer.echo(f"{name.upper()}={value}")
+    typer.echo(f"database: sqlite:///{settings.database_path}")
+    typer.echo("The settings can work.")
+
+
+@config_app.command("env")
+def config_env() -> None:
+    """Print .env.example: every setting with its meaning and default."""
+    sys.stdout.write(env_example())
+
+
+@keys_app.command("create")
+def keys_create(
+    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    scope: Annotated[str, typer.Option(help="person or operator.")] = "operator",
+    user_id: Annotated[str | None, typer.Option(help="Whose key it is; a person's key needs it.")] = None,
+) -> None:
+    """Make an API key. It is shown once, and stored hashed."""
+    typer.echo(_run(create_key(_settings(), name, scope, user_id)))
+
+
+@keys_app.command("list")
+def keys_list() -> None:
+    """List the API keys, without the keys themselves."""
+    for line in _run(list_keys(_settings())):
+        typer.echo(line)
+
+
+@keys_app.command("revoke")
+def keys_revoke(key_id: Annotated[str, typer.Argument(help="The key's id, as `keys list` shows it.")]) -> None:
+    """End an API key, and the tokens that it was exchanged for."""
+    _run(revoke_key(_settings(), key_id))
+
+
+@app.command()
+def mint(
+    count: Annotated[int, typer.Argument(min=1, max=100_000, help="How many persons.")],
+    out: Annotated[Path | None, typer.Option(help="File for `user_id token` lines; standard output otherwise.")] = None,
+) -> None:
+    """Make persons and tokens straight in a testing database, for load tests. Refused unless PROJECT_MODE=testing."""
+    settings = _settings()
+    if settings.project_mode != "testing":
+        _refuse(StartRefused("mint is for PROJECT_MODE=testing alone."))
+    minted: list[Minted] = _run(mint_persons(settings, count))
+    text = "".join(f"{person.user_id} {person.access_token}\n" for person in minted)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        out.touch(mode=0o600)
+        out.write_text(text)
+
+
+def main() -> None:
+    """The console script."""
+    app()

@@ -1,0 +1,39 @@
+"""Keys that nobody gave: made once into the data folder, readable by their owner alone."""
+
+import os
+import secrets
+from pathlib import Path
+
+from cryptomarket.errors import StartRefused
+from cryptomarket.secret import Secret
+
+MIN_CHARACTERS = 32
+
+
+def given_or_made(given: str, path: Path) -> Secret:
+    """The given key, or the one in the file at `path`, which is made with 256 random bits when there is none.
+
+    Raises StartRefused when the file can't be read or made, or others may read it.
+    """
+    if given:
+        return Secret(given)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return _read(path)
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(32))
+        return _read(path)
+    except OSError as error:
+        raise StartRefused(f"The key file {path} cannot be used: {error.strerror}.") from error
+
+
+def _read(path: Path) -> Secret:
+    if path.stat().st_mode & 0o077:
+        raise StartRefused(f"The key file {path} may be read by others; run: chmod 600 {path}")
+    text = path.read_text().strip()
+    if len(text) < MIN_CHARACTERS:
+        raise StartRefused(f"The key file {path} holds no key; remove it, and a new one is made.")
+    return Secret(text)

@@ -1,0 +1,148 @@
+"""How the gateway is: alive, ready, and what its slots, log and streams are doing."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, Field
+
+from cryptomarket import __version__
+from cryptomarket.accounts.access import Operator
+from cryptomarket.problems import problem_responses
+
+router = APIRouter(tags=["operation"])
+
+Ping = Callable[[], Awaitable[None]]
+
+
+class Health(BaseModel):
+    """The process is alive: its loop turns."""
+
+    status: str = Field(examples=["alive"])
+    version: str = Field(examples=["0.1.0"])
+    exchange: str = Field(examples=["simulator"], description="`production`, `test` or `simulator`")
+    simulated: bool = Field(examples=[True], description="Whether prices are made up by the simulator")
+    exchange_reachable: bool = Field(examples=[True])
+
+
+class PartState(BaseModel):
+    """One part's truth."""
+
+    ready: bool = Field(examples=[True])
+    detail: str = Field(examples=["10 of 10 sessions"])
+
+
+class Readiness(BaseModel):
+    """Whether this process can do its work, part by part."""
+
+    ready: bool = Field(examples=[True])
+    parts: dict[str, PartState] = Field(examples=[{"exchange": {"ready": True, "detail": "10 of 10 sessions"}}])
+
+
+class SlotView(BaseModel):
+    """One place of the pool, and its session with the exchange."""
+
+    slot: int = Field(examples=[0])
+    owner: str | None = Field(examples=["6f9619ff"])
+    purpose: str = Field(examples=["data"])
+    session_state: str = Field(examples=["ready"])
+    since_ms: int = Field(examples=[1790165113481])
+    channels: int = Field(examples=[2])
+
+
+class LogView(BaseModel):
+    """The log: its head, and up to where everything is stored."""
+
+    head: str = Field(examples=["019a3f2c7b1e4d2a-48213"])
+    stored_up_to: int = Field(examples=[48210])
+
+
+class StreamsView(BaseModel):
+    """The streams of this process: open, with something waiting, and let go as slow since the start."""
+
+    open: int = Field(examples=[12])
+    behind: int = Field(examples=[0])
+    slow: int = Field(examples=[0])
+
+
+class OperationView(BaseModel):
+    """What the gateway is doing."""
+
+    exchange: str = Field(examples=["simulator"])
+    slots: list[SlotView]
+    wanted: list[str] = Field(examples=[["btc_usd", "eth_usd"]])
+    held: list[str] = Field(examples=[["btc_usd", "eth_usd"]])
+    credits: int = Field(examples=[50000])
+    log: LogView
+    streams: StreamsView
+    gaps_open: int = Field(examples=[0])
+
+
+class Index(BaseModel):
+    """Where to look."""
+
+    name: str = Field(examples=["cryptomarket"])
+    version: str = Field(examples=["0.1.0"])
+    exchange: str = Field(examples=["simulator"])
+    stream: str = Field(examples=["/api/v2/sse/connection"])
+    docs: str = Field(examples=["/docs"])
+
+
+@dataclass(frozen=True, slots=True)
+class OperationParts:
+    """What these routes are given: functions that tell the truth when they are called."""
+
+    exchange: str
+    reachable: Callable[[], bool]
+    readiness: Callable[[], Awaitable[Mapping[str, PartState]]]
+    operation: Callable[[], Awaitable[OperationView]]
+
+
+def parts(request: Request) -> OperationParts:
+    """This module's parts, from lifespan state."""
+    return cast("OperationParts", request.state.operation)
+
+
+Parts = Annotated[OperationParts, Depends(parts)]
+
+
+@router.get("/", summary="Where to look")
+async def index(told: Parts) -> Index:
+    """Name, version, exchange, and the addresses of the stream and of this document."""
+    return Index(
+        name="cryptomarket", version=__version__, exchange=told.exchange, stream="/api/v2/sse/connection", docs="/docs"
+    )
+
+
+@router.get("/health", summary="Is the process alive?")
+async def health(told: Parts) -> Health:
+    """Answers while the loop turns. Says which exchange is behind, and whether it can be reached."""
+    return Health(
+        status="alive",
+        version=__version__,
+        exchange=told.exchange,
+        simulated=told.exchange == "simulator",
+        exchange_reachable=told.reachable(),
+    )
+
+
+@router.get(
+    "/ready",
+    summary="Can the process do its work?",
+    responses={503: {"model": Readiness, "description": "A part is not ready; it is named"}},
+)
+async def ready(told: Parts, response: Response) -> Readiness:
+    """Each part with its own truth; 503 when one of them is not ready."""
+    states = dict(await told.readiness())
+    is_ready = all(state.ready for state in states.values())
+    response.status_code = 200 if is_ready else 503
+    return Readiness(ready=is_ready, parts=states)
+
+
+@router.get(
+    "/api/v2/operation", summary="Slots, channels, log and streams", responses=problem_responses(400, 401, 403, 503)
+)
+async def operation(told: Parts, _caller: Operator) -> OperationView:
+    """For operators: which slot holds what, what is wanted, how far the log and the store are, who is behind."""
+    return await told.operation()

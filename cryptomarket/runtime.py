@@ -1,0 +1,337 @@
+"""The composition root: settings → parts, built in order, supervised together, closed in reverse.
+
+Nobody below imports this. A part that crashes takes the process down, loudly: half-alive is the state we refuse.
+"""
+
+import asyncio
+import os
+import random
+import secrets
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+
+import structlog
+
+from cryptomarket.accounts.opening import Opening
+from cryptomarket.accounts.parts import AccountsParts, AccountsValues, build_accounts
+from cryptomarket.accounts.person import Profile
+from cryptomarket.backplane.bus import Fence
+from cryptomarket.backplane.memory import (
+    MemoryBus,
+    MemoryCache,
+    MemoryDemand,
+    MemoryLeases,
+    MemoryLimiter,
+    MemoryMailroom,
+)
+from cryptomarket.catalog.directory import Catalogue
+from cryptomarket.clock import Clock
+from cryptomarket.db import Database, migrate
+from cryptomarket.deribit.auth import ClientKey
+from cryptomarket.deribit.pool import Pool, PoolEvent, PoolOptions
+from cryptomarket.errors import DatabaseUnavailable
+from cryptomarket.history.parts import HistoryParts, build_history
+from cryptomarket.history.writer import Writer
+from cryptomarket.ingest.feed import Feed
+from cryptomarket.ingest.gaps import Patience
+from cryptomarket.ingest.holding import Holding, Periods
+from cryptomarket.ingest.ownership import Ownership, slot_lease_name
+from cryptomarket.key_files import given_or_made
+from cryptomarket.live.follow import Opener
+from cryptomarket.live.hub import Hub
+from cryptomarket.live.parts import LiveParts
+from cryptomarket.live.relay import Relay
+from cryptomarket.live.repository import SavedSetRepository
+from cryptomarket.live.stream import StreamLimits
+from cryptomarket.live.subscriptions import Subscriptions, Wants
+from cryptomarket.observation import Observer
+from cryptomarket.operation import OperationParts
+from cryptomarket.secret import Secret
+from cryptomarket.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What runs: the state that routes take their parts from, and the hub, which ends streams."""
+
+    state: Mapping[str, object]
+    hub: Hub
+
+
+@dataclass(frozen=True, slots=True)
+class Backplane:
+    """The backplane's parts in this process."""
+
+    bus: MemoryBus
+    cache: MemoryCache
+    demand: MemoryDemand
+    leases: MemoryLeases
+    limiter: MemoryLimiter
+    mailroom: MemoryMailroom
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """The parts between the exchange and the bus."""
+
+    pool: Pool
+    feed: Feed
+    holding: Holding
+    ownership: Ownership
+    catalogue: Catalogue
+
+
+class _Fences:
+    """A slot's fence is the lease under which it is held."""
+
+    def __init__(self) -> None:
+        self.ownership: Ownership | None = None
+
+    def fence_of(self, slot: int) -> Fence | None:
+        lease = self.ownership.held.get(slot) if self.ownership is not None else None
+        return Fence(slot_lease_name(slot), lease.token) if lease is not None else None
+
+
+class _Identifier:
+    """The pool, as the accounts see it."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def identify(self, client_id: str, secret: Secret, *, timeout_s: float) -> Profile:
+        holder = await self._pool.identify(ClientKey(client_id, secret), timeout_s=timeout_s)
+        return Profile(holder.deribit_id, holder.email, holder.username, holder.system_name, holder.type)
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """The database of the settings: upgraded, and claimed for their exchange. Raises StartRefused."""
+    url = f"sqlite:///{settings.database_path}"
+    settings.database_path.parent.mkdir(parents=True, exist_ok=True)
+    await migrate(url)
+    database = Database(url)
+    try:
+        await database.claim(settings.exchange.value)
+        yield database
+    finally:
+        await database.close()
+
+
+def memory_backplane(clock: Clock) -> Backplane:
+    """The embedded backplane, with a new epoch."""
+    leases = MemoryLeases(clock.monotonic_s)
+    # The epoch begins with its time, so that epochs sort as they happened.
+    epoch = f"{clock.wall_ms():011x}{secrets.token_hex(3)}"
+    return Backplane(
+        MemoryBus(epoch, is_newest=leases.is_newest),
+        MemoryCache(clock.monotonic_s),
+        MemoryDemand(clock.monotonic_s),
+        leases,
+        MemoryLimiter(),
+        MemoryMailroom(),
+    )
+
+
+def _ingest(settings: Settings, ws_url: str, backplane: Backplane, history: HistoryParts, clock: Clock) -> Ingest:
+    fences = _Fences()
+    feed = Feed(backplane.bus, fences, clock=clock)
+    pool = _pool(settings, ws_url, feed, clock)
+    catalogue = Catalogue(pool, clock=clock)
+    ownership = Ownership(
+        backplane.leases,
+        backplane.cache,
+        owner=f"{os.getpid()}-{secrets.token_hex(4)}",
+        slots=settings.pool_size,
+        life_s=settings.slot_lease_s,
+        on_change=lambda: pool.own(ownership.held),
+    )
+    fences.ownership = ownership
+    holding = Holding(
+        backplane.demand,
+        backplane.bus,
+        catalogue,
+        history.memory,
+        feed,
+        pool,
+        slots=lambda: [slot for slot in pool.data_slots if slot in ownership.held],
+        always=settings.always_tickers,
+        periods=Periods(
+            check_s=settings.demand_check_s,
+            linger_s=settings.demand_linger_s,
+            refused_s=settings.refused_channel_s,
+            renew_s=settings.renew_channel_s,
+            ask_timeout_s=settings.request_timeout_s,
+            patience=Patience(settings.index_silence_s, settings.instrument_silence_s),
+        ),
+        clock=clock,
+    )
+    return Ingest(pool, feed, holding, ownership, catalogue)
+
+
+def _pool(settings: Settings, ws_url: str, feed: Feed, clock: Clock) -> Pool:
+    key = None
+    if settings.deribit_client_id:
+        key = ClientKey(settings.deribit_client_id, Secret(settings.deribit_client_secret.get_secret_value()))
+    options = PoolOptions(
+        ws_url=ws_url,
+        size=settings.pool_size,
+        login_slots=settings.login_slots,
+        heartbeat_s=settings.session_heartbeat_s,
+        request_timeout_s=settings.request_timeout_s,
+        backoff_base_s=settings.session_backoff_base_s,
+        backoff_cap_s=settings.session_backoff_cap_s,
+        key=key,
+    )
+
+    def listener(event: PoolEvent) -> None:
+        feed.hear(event)
+
+    return Pool(options, listener, clock=clock.monotonic_s, wall_clock_us=clock.wall_us, random=random.random)
+
+
+def _accounts(
+    settings: Settings, database: Database, backplane: Backplane, clock: Clock, hub: Hub, wants: Wants
+) -> AccountsParts:
+    return build_accounts(
+        accounts_values(settings),
+        database=database,
+        bus=backplane.bus,
+        cache=backplane.cache,
+        limiter=backplane.limiter,
+        mailroom=backplane.mailroom,
+        clock=clock,
+        random_bytes=secrets.token_bytes,
+        on_revoked=hub.end,
+        on_seen=wants.seen,
+    )
+
+
+def accounts_values(settings: Settings) -> AccountsValues:
+    """The plain values of the accounts; keys that nobody gave are made into the data folder."""
+    where = settings.data_dir / settings.exchange.value
+    return AccountsValues(
+        exchange=settings.exchange.value,
+        token_key=given_or_made(settings.token_key.get_secret_value(), where.with_suffix(".token.key")),
+        seal_secret=given_or_made(settings.seal_secret.get_secret_value(), where.with_suffix(".seal.key")),
+        token_life_s=settings.token_life_s,
+        failures_per_address=settings.login_failures_per_address,
+        failures_per_client=settings.login_failures,
+        failure_period_s=settings.login_window_s,
+        streams_per_user=settings.streams_per_user,
+        streams_per_address=settings.streams_per_address,
+        streams_per_process=settings.streams_per_process,
+        login_timeout_s=settings.login_timeout_s,
+    )
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, ws_url: str) -> AsyncIterator[Runtime]:
+    """Everything, running until the block ends. Raises StartRefused, and whatever a part dies of."""
+    clock = Clock.system()
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings))
+        backplane = memory_backplane(clock)
+        history, writer = build_history(
+            database,
+            backplane.bus,
+            clock=clock,
+            flush_ms=settings.writer_flush_ms,
+            flush_rows=settings.writer_flush_rows,
+        )
+        ingest = _ingest(settings, ws_url, backplane, history, clock)
+        hub = Hub(await backplane.bus.head(), clock)
+        relay = Relay(backplane.bus, hub)
+        await relay.begin()
+        repository = SavedSetRepository(database, tickers_limit=settings.tickers_per_user)
+        subscriptions = Subscriptions(repository, backplane.bus, ingest.catalogue, clock)
+        wants = Wants(
+            backplane.demand,
+            hub,
+            repository,
+            subscriptions,
+            clock,
+            process=str(os.getpid()),
+            life_s=settings.demand_life_s,
+            saved_life_s=settings.saved_set_life_s,
+        )
+        accounts = _accounts(settings, database, backplane, clock, hub, wants)
+        await accounts.revocations.load()
+        limits = StreamLimits(
+            keep_alive_s=settings.keep_alive_s,
+            lifetime_s=settings.stream_lifetime_s,
+            backlog_bytes=settings.stream_backlog_bytes,
+            farewell_s=settings.stream_farewell_s,
+        )
+        live = LiveParts(
+            exchange=settings.exchange.value,
+            hub=hub,
+            opener=Opener(hub, backplane.bus, repository, ahead_s=limits.ahead_s),
+            subscriptions=subscriptions,
+            directory=ingest.catalogue,
+            places=accounts.places,
+            limits=limits,
+            tickers_limit=settings.tickers_per_user,
+            clock=clock,
+            random=random.random,
+        )
+        observer = Observer(
+            exchange=settings.exchange.value,
+            database=database,
+            bus=backplane.bus,
+            leases=backplane.leases,
+            pool=ingest.pool,
+            feed=ingest.feed,
+            holding=ingest.holding,
+            hub=hub,
+            writer=writer,
+            places=accounts.places,
+        )
+        operation = OperationParts(settings.exchange.value, observer.reachable, observer.readiness, observer.operation)
+        opening = Opening(
+            cache=backplane.cache,
+            mailroom=backplane.mailroom,
+            identifier=_Identifier(ingest.pool),
+            seal_secret=accounts_values(settings).seal_secret,
+            now_ms=clock.wall_ms,
+            at_once=settings.login_slots,
+        )
+        history = replace(history, directory=ingest.catalogue)
+        readers = [relay.run(), writer.run(), accounts.revocations.run()]
+        speakers = [
+            ingest.ownership.run(), ingest.pool.run(), ingest.catalogue.run(), ingest.feed.run(),
+            ingest.holding.run(), ingest.holding.run_silence(), opening.run(), wants.run_streams(), wants.run_saved(),
+        ]  # fmt: skip
+        state = {"live": live, "history": history, "accounts": accounts, "operation": operation}
+        async with asyncio.TaskGroup() as group:
+            listening = _start(group, readers)
+            speaking = _start(group, speakers)
+            try:
+                yield Runtime(state, hub)
+            finally:
+                # In the order of the walk of a tick: nothing new is heard, what was heard is published and stored.
+                await _end(speaking)
+                await ingest.feed.publish_outbox()
+                await asyncio.shield(_keep(writer, accounts))
+                await _end(listening)
+
+
+def _start(group: asyncio.TaskGroup, works: list[Coroutine[object, object, None]]) -> list[asyncio.Task[None]]:
+    return [group.create_task(work, name=work.__qualname__) for work in works]
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _keep(writer: Writer, accounts: AccountsParts) -> None:
+    """Writes down what is only in memory, so far as the database lets us."""
+    try:
+        await writer.flush()
+        await accounts.profiles.flush()
+    except DatabaseUnavailable as away:
+        log.warning("could not write everything down before the end", reason=str(away))

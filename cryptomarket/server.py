@@ -1,0 +1,115 @@
+"""The gateway as a process: the parts, the HTTP server over them, the banner, and an orderly end."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator
+
+import structlog
+import uvicorn
+
+from cryptomarket import __version__
+from cryptomarket.app import create_app
+from cryptomarket.companion import simulator_beside
+from cryptomarket.errors import StartRefused
+from cryptomarket.live.hub import Hub
+from cryptomarket.market.instruments import Exchange
+from cryptomarket.runtime import running
+from cryptomarket.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+ADDRESSES = {
+    Exchange.PRODUCTION: "wss://www.deribit.com/ws/api/v2",
+    Exchange.TEST: "wss://test.deribit.com/ws/api/v2",
+}
+
+
+class Server(uvicorn.Server):
+    """Ends streams before connections: the framework's shutdown would wait for open streams, which end only when told.
+
+    Signals are the process's matter, and not taken over.
+    """
+
+    def __init__(self, config: uvicorn.Config, hub: Hub, banner: str) -> None:
+        super().__init__(config)
+        self._hub = hub
+        self._banner = banner
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Takes over no signal."""
+        yield
+
+    async def startup(self, sockets: "list[object] | None" = None) -> None:  # type: ignore[override]
+        """Prints the banner once connections are accepted."""
+        await super().startup(sockets=sockets)  # type: ignore[arg-type]
+        if self.started and self.servers:
+            port = self.servers[0].sockets[0].getsockname()[1]
+            sys.stdout.write(self._banner.replace("{port}", str(port)))
+            sys.stdout.flush()
+
+    def stop(self) -> None:
+        """Tells every stream `shutdown`, then stops. The second time, stops at once."""
+        if self.should_exit:
+            self.force_exit = True
+        self._hub.drain()
+        self.should_exit = True
+
+
+def banner(settings: Settings, ws_url: str) -> str:
+    """What a person sees first: which exchange is behind, where to look, and a line to try. `{port}` is filled in."""
+    base = f"http://{settings.app_host}:{{port}}"
+    lines = [f"cryptomarket {__version__}   exchange: {settings.exchange.value}   {ws_url}"]
+    if settings.exchange is Exchange.SIMULATOR:
+        lines.append("Prices are SIMULATED. `make run EXCHANGE=production` talks to Deribit.")
+        client_id, secret = "demo-1", "demo-1-secret"
+    else:
+        client_id, secret = "YOUR_CLIENT_ID", "YOUR_CLIENT_SECRET"
+    stream = f"{base}/api/v2/sse/connection?tickers=btc_usd"
+    lines += [
+        f"Database {settings.database_path}   documents {base}/docs   health {base}/health",
+        "",
+        "Watch prices move:",
+        f"  curl -N -H 'X-Client-Id: {client_id}' -H 'X-Secret-key: {secret}' '{stream}'",
+        "",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+async def serve_gateway(settings: Settings, *, with_simulator: bool) -> None:
+    """Runs the gateway until it is told to stop. Raises StartRefused for what can't work."""
+    async with contextlib.AsyncExitStack() as stack:
+        ws_url = settings.deribit_ws_url or ADDRESSES.get(settings.exchange, "")
+        if not ws_url and not with_simulator:
+            ws_url = f"ws://127.0.0.1:{settings.simulator_port}/ws/api/v2"
+        if not ws_url:
+            ws_url = await stack.enter_async_context(
+                simulator_beside(host="127.0.0.1", port=settings.simulator_port, seed=settings.simulator_seed)
+            )
+        runtime = await stack.enter_async_context(running(settings, ws_url=ws_url))
+        app = create_app(runtime.state, exchange=settings.exchange.value, body_limit_bytes=settings.body_limit_bytes)
+        config = uvicorn.Config(
+            app,
+            host=settings.app_host,
+            port=settings.app_port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=round(settings.stream_farewell_s) + 3,
+        )
+        server = Server(config, runtime.hub, banner(settings, ws_url))
+        _stop_on_signals(server)
+        try:
+            await server.serve()
+        except SystemExit:
+            raise StartRefused(
+                f"Port {settings.app_port} of {settings.app_host} cannot be listened on; set APP_PORT to another."
+            ) from None
+
+
+def _stop_on_signals(server: Server) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.stop)

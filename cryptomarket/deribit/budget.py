@@ -28,8 +28,10 @@ TARIFFS = {
     "public/get_instruments": INSTRUMENTS,
 }
 
-# Kept back for the answers to heartbeats: a session whose answer had to wait for credits would be closed (code 4000).
-HEARTBEAT_RESERVE = 5_000
+# Kept back from each pool: requests that left apart may arrive together, and then the exchange has refilled less than
+# we counted. The ordinary pool also pays the answers to heartbeats; a session whose answer waited for credits would be
+# closed (code 4000).
+KEPT_BACK = {ORDINARY.name: 5_000, SUBSCRIBING.name: 3_000, INSTRUMENTS.name: 10_000}
 
 
 class Bucket:
@@ -87,7 +89,7 @@ class Budget:
         """Pays for one request and returns 0, or, when it can't be paid for yet, the seconds until it may be."""
         tariff = TARIFFS.get(method, ORDINARY)
         bucket = self._buckets[tariff.name]
-        wait_s = bucket.wait_s(tariff.cost + _kept_back(tariff), now_s)
+        wait_s = bucket.wait_s(tariff.cost + KEPT_BACK[tariff.name], now_s)
         if wait_s <= 0:
             bucket.spend(tariff.cost, now_s)
         return wait_s
@@ -111,11 +113,7 @@ class Budget:
         return int(self._buckets[tariff.name].balance(now_s))
 
 
-def _kept_back(tariff: Tariff) -> int:
-    return HEARTBEAT_RESERVE if tariff is ORDINARY else 0
-
-
 def _part(tariff: Tariff, share: float) -> tuple[float, float]:
     if not 0 < share <= 1:
         raise ValueError("a share of the credits is above 0 and at most 1")
-    return max(tariff.pool * share, tariff.cost + _kept_back(tariff)), tariff.refill_per_s * share
+    return max(tariff.pool * share, tariff.cost + KEPT_BACK[tariff.name]), tariff.refill_per_s * share

@@ -27,8 +27,9 @@ class Conversation:
     answer that comes after its deadline is left out.
     """
 
-    def __init__(self, *, heartbeat_s: int, now: float) -> None:
+    def __init__(self, *, heartbeat_s: int, now: float, silent_intervals: float = SILENT_INTERVALS) -> None:
         self._heartbeat_s = heartbeat_s
+        self._silent_s = silent_intervals * heartbeat_s
         self._ids = count(1)
         self._asked: dict[int, tuple[str, float]] = {}
         self._outgoing: list[bytes] = []
@@ -96,13 +97,18 @@ class Conversation:
         return outgoing
 
     @property
+    def has_to_send(self) -> bool:
+        """Whether there is something to write."""
+        return bool(self._outgoing)
+
+    @property
     def unanswered(self) -> int:
         """How many questions are under way."""
         return len(self._asked)
 
     @property
     def _silent_at(self) -> float:
-        return self._heard_at + SILENT_INTERVALS * self._heartbeat_s
+        return self._heard_at + self._silent_s
 
     def next_deadline(self) -> float:
         """When `pass_time` has something to say at the earliest."""

@@ -33,15 +33,15 @@ gaps = Table(
     metadata,
     Column("id", row_id(), primary_key=True),
     Column("ticker", word(), nullable=False),
-    Column("epoch", word(), nullable=False),
-    Column("seq", BigInteger, nullable=False),
+    Column("epoch", word()),
+    Column("seq", BigInteger),
     Column("prev_seq", BigInteger),
     Column("from_ms", BigInteger, nullable=False),
     Column("to_ms", BigInteger, nullable=False),
     Column("cause", word(), nullable=False),
     Column("state", word(), nullable=False),
-    # As published: what becomes of the gap later changes `state`, and not what subscribers were told.
-    Column("payload", Text, nullable=False),
+    # As published; NULL, like its position, when it never was. What becomes of the gap later changes `state` alone.
+    Column("payload", Text),
     UniqueConstraint("ticker", "epoch", "seq"),
     Index(None, "ticker", "to_ms"),
 )

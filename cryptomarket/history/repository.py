@@ -1,0 +1,250 @@
+"""The only SQL of this room."""
+
+import operator
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, tuple_
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cryptomarket.db import Database
+from cryptomarket.history.cursors import Cursor
+from cryptomarket.history.rows import Choice, Row, StoredGap, StoredStatus, StoredTick
+from cryptomarket.history.tables import gaps, price_tickers, statuses
+from cryptomarket.market.position import Position
+from cryptomarket.market.ticks import FeedState, Gap, Source, Status, Tick
+from cryptomarket.market.wire import Publication, encode_summary
+
+_POSITION = ("ticker", "epoch", "seq")
+_TICK_COLUMNS = (
+    *(*_POSITION, "prev_seq", "source", "kind", "instrument_name"),
+    *("timestamp_ms", "received_us", "published_us", "price", "summary"),
+)
+_GAP_COLUMNS = (*_POSITION, "prev_seq", "from_ms", "to_ms", "cause", "state", "payload")
+_STATUS_COLUMNS = (*_POSITION, "prev_seq", "state", "since_ms", "age_ms", "reason")
+
+_row = price_tickers.c
+_ROWS = select(*(_row[name] for name in Row._fields))
+_GAPS = select(*(gaps.c[name] for name in StoredGap._fields))
+_STATUSES = select(*(statuses.c[name] for name in StoredStatus._fields))
+
+
+class Unstorable(ValueError):
+    """The database is there, and will not take these rows."""
+
+
+class Heard(NamedTuple):
+    """A publication and what it says."""
+
+    publication: Publication
+    word: Tick | Status | Gap
+
+
+class Page(NamedTuple):
+    """Rows in the order of the cursor that asked, and whether more follow."""
+
+    rows: list[Row]
+    more: bool
+
+
+class Extent(NamedTuple):
+    """The exchange times of a ticker's first stream row, and of the last before which no row is still on its way."""
+
+    first_stream_ms: int | None
+    settled_ms: int | None
+
+
+def _of(ticker: str, choice: Choice) -> ColumnElement[bool]:
+    mine = _row.ticker == ticker
+    if choice.source is not None:
+        mine = and_(mine, _row.source == choice.source.value)
+    if not choice.believed_only:
+        return mine
+    later = price_tickers.alias("stream_rows")
+    before_stream = ~exists().where(
+        later.c.ticker == ticker, later.c.source == Source.STREAM.value, later.c.timestamp_ms <= _row.timestamp_ms
+    )
+    in_gap = exists().where(
+        gaps.c.ticker == ticker, gaps.c.from_ms <= _row.timestamp_ms, gaps.c.to_ms > _row.timestamp_ms
+    )
+    return and_(mine, or_(_row.source == Source.STREAM.value, before_stream, in_gap))
+
+
+def _beyond(cursor: Cursor) -> ColumnElement[bool]:
+    # Within one source either all rows have a position or none has, so no NULL is ever compared.
+    keys: list[ColumnElement[Any]] = [_row.id]
+    told: list[object] = [cursor.row_id]
+    if cursor.epoch is not None:
+        keys, told = [_row.epoch, _row.seq, *keys], [cursor.epoch, cursor.seq, *told]
+    passed = operator.gt if cursor.order == "asc" else operator.lt
+    reached = operator.ge if cursor.order == "asc" else operator.le
+    source = cursor.row_source.value
+    return and_(
+        # This bound alone is what lets the index be entered at the cursor.
+        reached(_row.timestamp_ms, cursor.timestamp_ms),
+        or_(
+            passed(_row.timestamp_ms, cursor.timestamp_ms),
+            passed(_row.source, source),
+            and_(_row.source == source, passed(tuple_(*keys), tuple(told))),
+        ),
+    )
+
+
+def _in_order(rows: Select[Any], order: str) -> Select[Any]:
+    keys = (_row.timestamp_ms, _row.source, _row.epoch, _row.seq, _row.id)
+    return rows.order_by(*(keys if order == "asc" else (key.desc() for key in keys)))
+
+
+class Repository:
+    """History in one database. Every call raises DatabaseUnavailable."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def keep(self, heard: Sequence[Heard]) -> None:
+        """Stores publications in one transaction, each once however often it is handed in. Raises Unstorable."""
+        ticks, gap_rows, status_rows = [], [], []
+        for publication, word in heard:
+            place = (publication.ticker, publication.position.epoch, publication.seq, publication.prev_seq)
+            match word:
+                case Tick():
+                    ticks.append(place + self._tick_values(word))
+                case Gap():
+                    payload = publication.payload.decode()
+                    gap_rows.append((*place, word.from_ms, word.to_ms, word.cause.value, word.state.value, payload))
+                case Status():
+                    status_rows.append((*place, word.state.value, word.since_ms, word.age_ms, word.reason))
+        try:
+            async with self._db.begin() as connection:
+                insert = self._db.insert_new
+                await insert(connection, price_tickers, _TICK_COLUMNS, ticks, keys=_POSITION)
+                await insert(connection, gaps, _GAP_COLUMNS, gap_rows, keys=_POSITION)
+                await insert(connection, statuses, _STATUS_COLUMNS, status_rows, keys=_POSITION)
+        except (DBAPIError, OverflowError) as error:
+            raise Unstorable(type(error).__name__) from error
+
+    def _tick_values(self, tick: Tick) -> tuple[object, ...]:
+        return (
+            Source.STREAM.value,
+            tick.kind.value,
+            tick.instrument_name,
+            tick.timestamp_ms,
+            tick.received_us,
+            tick.published_us,
+            self._db.driver_price(tick.price),
+            encode_summary(tick.summary).decode() if tick.summary is not None else None,
+        )
+
+    async def last_row(self, ticker: str) -> Row | None:
+        """The newest stream row of a ticker; the newest of another source when it never was streamed."""
+        newest = _ROWS.where(_row.ticker == ticker).order_by(_row.timestamp_ms.desc(), _row.id.desc()).limit(1)
+        async with self._db.read() as connection:
+            found = (await connection.execute(newest.where(_row.source == Source.STREAM.value))).one_or_none()
+            if found is None:
+                found = (await connection.execute(newest)).one_or_none()
+        return Row(*found) if found is not None else None
+
+    async def last_tick(self, ticker: str) -> StoredTick | None:
+        """The tick of the newest stream row of a ticker, with its position."""
+        row = await self.last_row(ticker)
+        if row is None or row.source != Source.STREAM.value:
+            return None
+        return StoredTick(row.tick, row.epoch, row.seq)
+
+    async def last_status(self, ticker: str) -> StoredStatus | None:
+        """The last feed state that was stored of a ticker."""
+        async with self._db.read() as connection:
+            return await self._status(connection, ticker)
+
+    async def newest_id(self) -> int:
+        """The id above which no row is committed yet."""
+        async with self._db.read() as connection:
+            return (await connection.execute(select(func.max(_row.id)))).scalar_one() or 0
+
+    async def page(self, asked: Cursor, choice: Choice, *, limit: int, begun: bool) -> Page:
+        """At most `limit` rows of the cursor's question: after its row when it has `begun`, else from the start."""
+        wanted = _in_order(_ROWS, asked.order).where(
+            _of(asked.ticker, choice),
+            _row.timestamp_ms >= asked.start_ms,
+            _row.timestamp_ms < asked.end_ms,
+            _row.id <= asked.newest_id,
+        )
+        if begun:
+            wanted = wanted.where(_beyond(asked))
+        async with self._db.read() as connection:
+            found = [Row(*row) for row in await connection.execute(wanted.limit(limit + 1))]
+        return Page(found[:limit], len(found) > limit)
+
+    async def gaps(self, ticker: str, start_ms: int, end_ms: int, *, limit: int) -> list[StoredGap]:
+        """Recorded gaps that overlap [start_ms, end_ms), oldest first."""
+        overlapping = (
+            _GAPS.where(gaps.c.ticker == ticker, gaps.c.to_ms > start_ms, gaps.c.from_ms < end_ms)
+            .order_by(gaps.c.from_ms, gaps.c.to_ms, gaps.c.id)
+            .limit(limit)
+        )
+        async with self._db.read() as connection:
+            return [StoredGap(*row) for row in await connection.execute(overlapping)]
+
+    async def first_ms(self, ticker: str) -> int | None:
+        """The exchange time of a ticker's first row of any source."""
+        first = select(func.min(_row.timestamp_ms)).where(_row.ticker == ticker)
+        async with self._db.read() as connection:
+            return cast("int | None", (await connection.execute(first)).scalar_one())
+
+    async def extent(self, ticker: str, *, stored_up_to: Position) -> Extent:
+        """From when to when a ticker's stream is stored, where everything of an epoch up to a position is."""
+        streamed = select(_row.timestamp_ms).where(_row.ticker == ticker, _row.source == Source.STREAM.value).limit(1)
+        settled = or_(_row.epoch != stored_up_to.epoch, _row.seq <= stored_up_to.seq)
+        async with self._db.read() as connection:
+            first = (await connection.execute(streamed.order_by(_row.timestamp_ms))).scalar_one_or_none()
+            last = streamed.where(settled).order_by(_row.timestamp_ms.desc())
+            return Extent(first, (await connection.execute(last)).scalar_one_or_none())
+
+    async def was_live(self, ticker: str, start_ms: int, end_ms: int) -> bool:
+        """Whether the feed was live throughout [start_ms, end_ms), as far as stored states and ticks tell.
+
+        A state's own time is this gateway's clock and a tick's is the exchange's, so the edges are moved to the ticks:
+        a feed is live from the tick that made it so, and one that broke off is believed up to its last tick.
+        """
+        since = statuses.c.since_ms
+        async with self._db.read() as connection:
+            dark = _STATUSES.where(
+                statuses.c.ticker == ticker,
+                since >= start_ms,
+                since < end_ms,
+                statuses.c.state != FeedState.LIVE.value,
+            )
+            if (await connection.execute(dark.limit(1))).first() is not None:
+                return False
+            before = await self._status(connection, ticker, since <= start_ms)
+            if before is None or before.state != FeedState.LIVE.value:
+                begun = await self._status(connection, ticker, since > start_ms, newest=False)
+                if begun is None or begun.state != FeedState.LIVE.value:
+                    return False
+                first_ms = await self._tick_ms(connection, begun, after=True)
+                if first_ms is None or first_ms > start_ms:
+                    return False
+            ended = await self._status(connection, ticker, since >= end_ms, newest=False)
+            if ended is None or ended.state in (FeedState.LIVE, FeedState.HALTED, FeedState.EXPIRED):
+                return True
+            last_ms = await self._tick_ms(connection, ended, after=False)
+            return last_ms is None or last_ms >= end_ms
+
+    async def _status(
+        self, connection: AsyncConnection, ticker: str, *conditions: ColumnElement[bool], newest: bool = True
+    ) -> StoredStatus | None:
+        keys = (statuses.c.since_ms, statuses.c.id)
+        states = _STATUSES.where(statuses.c.ticker == ticker, *conditions).limit(1)
+        ordered = states.order_by(*(key.desc() for key in keys)) if newest else states.order_by(*keys)
+        found = (await connection.execute(ordered)).one_or_none()
+        return StoredStatus(*found) if found is not None else None
+
+    async def _tick_ms(self, connection: AsyncConnection, status: StoredStatus, *, after: bool) -> int | None:
+        mine = select(_row.timestamp_ms).where(_row.ticker == status.ticker, _row.epoch == status.epoch).limit(1)
+        nearest = (
+            mine.where(_row.seq > status.seq).order_by(_row.seq)
+            if after
+            else mine.where(_row.seq < status.seq).order_by(_row.seq.desc())
+        )
+        return cast("int | None", (await connection.execute(nearest)).scalar_one_or_none())

@@ -1,0 +1,121 @@
+"""What was stored: ranges, the newest tick, gaps."""
+
+from typing import Annotated, Literal, cast
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from cryptomarket.accounts.access import person
+from cryptomarket.history.cursors import Cursor, Order
+from cryptomarket.history.parts import HistoryParts
+from cryptomarket.history.questions import MAX_GAPS, MAX_ROWS, TicksQuestion
+from cryptomarket.history.schemas import GapsAnswer, Latest, TicksPage
+from cryptomarket.history.timestamps import time_ms
+from cryptomarket.market.ticks import Source
+from cryptomarket.problems import problem_responses
+
+router = APIRouter(prefix="/api/v2", tags=["history"], dependencies=[Depends(person)])
+
+
+def parts(request: Request) -> HistoryParts:
+    return cast("HistoryParts", request.state.history)
+
+
+Parts = Annotated[HistoryParts, Depends(parts)]
+Name = Annotated[
+    str, Path(description="An index (`btc_usd`) or an instrument (`BTC-PERPETUAL`), in any case", examples=["btc_usd"])
+]
+Start = Annotated[
+    str | None,
+    Query(
+        description="Where the range begins, inclusive: ISO 8601 (UTC when it names no zone), or Unix time in seconds, "
+        "milliseconds or microseconds, told apart by size. From the first stored row when absent.",
+        examples=["2026-01-31T12:00:00Z"],
+    ),
+]
+End = Annotated[
+    str | None,
+    Query(
+        description="Where the range ends, exclusive; written like `start`. Now when absent.",
+        examples=["1790165120000"],
+    ),
+]
+
+
+def exact(body: bytes) -> Response:
+    """JSON that is written already, digit for digit."""
+    return Response(body, media_type="application/json")
+
+
+def _time(text: str | None, field: str) -> int | None:
+    return None if text is None else time_ms(text, field=field)
+
+
+@router.get(
+    "/ticks/{ticker}",
+    operation_id="list_ticks",
+    summary="Stored ticks of a range, page by page",
+    description="Each row is the event as it was streamed. Pages of one question show one state of the store: what was "
+    "committed before the first page is told exactly once, and what came later is not told. With `cursor`, everything "
+    "but `limit` and `fields` is taken from the question it belongs to.",
+    response_model=TicksPage,
+    responses=problem_responses(400, 401, 403, 404, 422, 503),
+)
+async def list_ticks(
+    *,
+    history: Parts,
+    ticker: Name,
+    start: Start = None,
+    end: End = None,
+    limit: Annotated[int, Query(description="Rows per page", ge=1, le=MAX_ROWS)] = 1000,
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
+    order: Annotated[Order | None, Query(description="`asc` when absent: oldest first")] = None,
+    fields: Annotated[
+        str | None,
+        Query(description="Names of fields, separated by commas; all when absent", examples=["timestamp,price"]),
+    ] = None,
+    source: Annotated[Source | None, Query(description="Rows of this source alone")] = None,
+    format: Annotated[Literal["json"], Query(description="How the answer is written")] = "json",  # noqa: A002 - its name
+) -> Response:
+    question = TicksQuestion(
+        ticker=(await history.directory.resolve(ticker)).name,
+        start_ms=_time(start, "start"),
+        end_ms=_time(end, "end"),
+        order=order,
+        source=source,
+        cursor=None if cursor is None else Cursor.parse(cursor),
+        limit=limit,
+        fields=None if fields is None else [name.strip() for name in fields.split(",")],
+    )
+    return exact(await history.history.ticks(question))
+
+
+@router.get(
+    "/ticks/{ticker}/latest",
+    operation_id="get_latest_tick",
+    summary="The newest tick, and how old it is",
+    description="404 when the ticker is unknown, and when nothing of it was ever heard.",
+    response_model=Latest,
+    responses=problem_responses(401, 403, 404, 503),
+)
+async def get_latest_tick(history: Parts, ticker: Name) -> Response:
+    return exact(await history.history.latest((await history.directory.resolve(ticker)).name))
+
+
+@router.get(
+    "/gaps/{ticker}",
+    operation_id="list_gaps",
+    summary="Recorded gaps of a range",
+    description="Every interval in which nothing was heard, that overlaps the range; in exchange time.",
+    response_model=GapsAnswer,
+    responses=problem_responses(400, 401, 403, 404, 422, 503),
+)
+async def list_gaps(
+    history: Parts,
+    ticker: Name,
+    start: Start = None,
+    end: End = None,
+    limit: Annotated[int, Query(description="At most so many", ge=1, le=MAX_ROWS)] = MAX_GAPS,
+) -> GapsAnswer:
+    name = (await history.directory.resolve(ticker)).name
+    answer = await history.history.gaps(name, _time(start, "start"), _time(end, "end"), limit=limit)
+    return GapsAnswer.model_validate(answer)

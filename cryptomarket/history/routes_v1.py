@@ -1,0 +1,72 @@
+"""The older date filter, on the same functions."""
+
+from collections import Counter
+from typing import Annotated
+
+import msgspec
+from asgi_correlation_id import correlation_id
+from fastapi import APIRouter, Path, Query, Response
+
+from cryptomarket.accounts.access import Person
+from cryptomarket.errors import Forbidden, Malformed
+from cryptomarket.history.questions import MAX_ROWS
+from cryptomarket.history.routes import Name, Parts, exact
+from cryptomarket.history.rows import Row, event_json
+from cryptomarket.history.schemas import OlderFilterAnswer
+from cryptomarket.history.timestamps import OLDER_PATTERN, older_time_ms, spelled
+from cryptomarket.market.wire import encode
+from cryptomarket.problems import problem_responses
+
+router = APIRouter(prefix="/api/v1/market", tags=["v1"])
+
+
+def _by_time(rows: list[Row]) -> dict[str, msgspec.Raw]:
+    seen: Counter[int] = Counter()
+    told: dict[str, msgspec.Raw] = {}
+    for row in rows:
+        seen[row.timestamp_ms] += 1
+        again = f"#{seen[row.timestamp_ms]}" if seen[row.timestamp_ms] > 1 else ""
+        told[spelled(row.timestamp_ms) + again] = msgspec.Raw(event_json(row))
+    return told
+
+
+@router.get(
+    "/{user_id}/get_order/{ticker}",
+    summary="Stored ticks between two dates (older path)",
+    description=f"Dates are written `{OLDER_PATTERN}` (zero padding optional), in UTC, and both ends are included, as "
+    "instants. At most 10,000 rows; beyond, `truncated` is true and the first ones are told.",
+    response_model=OlderFilterAnswer,
+    responses=problem_responses(400, 401, 403, 404, 503),
+)
+async def get_order(
+    history: Parts,
+    caller: Person,
+    user_id: Annotated[str, Path(description="Your own user id", examples=["u_mfrggzdfmztwq2lknnwg23tpob"])],
+    ticker: Name,
+    start_date: Annotated[
+        str | None, Query(description=f"The first moment, `{OLDER_PATTERN}`. Needed.", examples=["2026-01-31_12:00:00"])
+    ] = None,
+    end_date: Annotated[
+        str | None, Query(description="The last moment; now when absent", examples=["2026-1-31_13:0:0"])
+    ] = None,
+) -> Response:
+    if caller.user_id != user_id:
+        raise Forbidden("This is another user's.", field="user_id")
+    start_ms = older_time_ms(start_date or "", field="start_date")
+    end_ms = history.clock.wall_ms() if end_date is None else older_time_ms(end_date, field="end_date")
+    if start_ms > end_ms:
+        raise Malformed(
+            f"start_date lies after end_date. Both are written {OLDER_PATTERN}, in UTC; without end_date it is now.",
+            field="start_date",
+        )
+    name = (await history.directory.resolve(ticker)).name
+    rows, more = await history.history.believed(name, start_ms, end_ms + 1, limit=MAX_ROWS)
+    answer = {
+        "user_id": caller.user_id,
+        "request_id": correlation_id.get() or "",
+        "tickers": [name],
+        "count": len(rows),
+        "truncated": more,
+        "message": _by_time(rows),
+    }
+    return exact(encode({"detail": answer}))

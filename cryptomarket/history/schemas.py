@@ -1,0 +1,117 @@
+"""What a caller sees of history. Prices are numbers to be read as decimals: they are sent with their exact digits."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from cryptomarket.market.instruments import Kind
+from cryptomarket.market.ticks import GapCause, GapState, Source
+
+Number = Annotated[Decimal, WithJsonSchema({"type": "number"})]
+
+
+class Event(BaseModel):
+    """A tick as it was streamed. An instrument also has every field of the exchange's ticker for its kind; fields of
+    other kinds are absent, and what the exchange did not send is null.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    seq: int | None = Field(description="Place in the stream; null for rows that were not streamed", examples=[48213])
+    prev_seq: int | None = Field(
+        description="Place of this ticker's previous event; null at the start of an epoch", examples=[48209]
+    )
+    ticker: str = Field(examples=["btc_usd"])
+    instrument_name: str = Field(examples=["btc_usd"])
+    kind: Kind = Field(examples=[Kind.INDEX])
+    price: Number | None = Field(
+        description="The index price of an index, the last price of an instrument; null if it never traded",
+        examples=[85500.12],
+    )
+    timestamp: int = Field(description="The exchange's own time, in milliseconds", examples=[1790165113481])
+    received_us: int = Field(description="When the gateway received it, in microseconds", examples=[1790165113502113])
+    published_us: int | None = Field(
+        description="When the gateway published it, in microseconds; null when it never was",
+        examples=[1790165113502240],
+    )
+
+
+class TickRow(Event):
+    """A row of history: the event, and where it came from."""
+
+    source: Source = Field(examples=[Source.STREAM])
+    position: str | None = Field(
+        description="`<epoch>-<seq>`, the id it had in the stream; only rows of the stream have one",
+        examples=["019a3f2c7b1e4d2a-48213"],
+    )
+
+
+class ChosenFields(BaseModel):
+    """A row with the fields that `fields` chose."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Latest(TickRow):
+    """The newest tick that is known."""
+
+    age_ms: int = Field(description="Milliseconds since the gateway received it", examples=[412])
+
+
+class RecordedGap(BaseModel):
+    """Nothing is known of the ticker in [from_ms, to_ms)."""
+
+    ticker: str = Field(examples=["btc_usd"])
+    from_ms: int = Field(examples=[1790165113481])
+    to_ms: int = Field(examples=[1790165119002])
+    cause: GapCause = Field(examples=[GapCause.DISCONNECT])
+    state: GapState = Field(examples=[GapState.RECORDED])
+    seq: int | None = Field(examples=[48190])
+    prev_seq: int | None = Field(examples=[48188])
+
+
+class TicksPage(BaseModel):
+    """A page of rows, in the order of (timestamp, source, epoch, seq, id), and what is known to be missing."""
+
+    ticker: str = Field(examples=["btc_usd"])
+    start: int = Field(description="As understood, in milliseconds", examples=[1790165113000])
+    end: int = Field(description="As understood, in milliseconds", examples=[1790165120000])
+    bounds: Literal["[start,end)"]
+    count: int = Field(description="Rows on this page", examples=[1])
+    complete: bool = Field(
+        description="Whether everything of the whole range was heard and stored. False where a gap overlaps, where the "
+        "feed was not live, before the ticker's first row and after the last that is known to be stored."
+    )
+    gaps: list[RecordedGap] = Field(description="Those that overlap the range, oldest first, at most 1000")
+    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last")
+    data: list[TickRow | ChosenFields]
+
+
+class GapsAnswer(BaseModel):
+    """Recorded gaps that overlap a range, oldest first."""
+
+    ticker: str = Field(examples=["btc_usd"])
+    start: int = Field(description="As understood, in milliseconds", examples=[1790165113000])
+    end: int = Field(description="As understood, in milliseconds", examples=[1790165120000])
+    bounds: Literal["[start,end)"]
+    count: int = Field(examples=[1])
+    truncated: bool = Field(description="Whether there are more than `limit`")
+    data: list[RecordedGap]
+
+
+class OlderFilter(BaseModel):
+    """Rows by their time, `YYYY-MM-DD HH:MM:SS.mmm`; a second row of one millisecond is `…mmm#2`."""
+
+    user_id: str = Field(examples=["u_mfrggzdfmztwq2lknnwg23tpob"])
+    request_id: str = Field(examples=["6f9619ff-8b86-4d01-b42d-00cf4fc964ff"])
+    tickers: list[str] = Field(examples=[["btc_usd"]])
+    count: int = Field(examples=[1])
+    truncated: bool = Field(description="Whether there are more than 10,000 rows")
+    message: dict[str, Event]
+
+
+class OlderFilterAnswer(BaseModel):
+    """The older shape: the answer lies in `detail`."""
+
+    detail: OlderFilter

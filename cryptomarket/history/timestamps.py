@@ -1,0 +1,75 @@
+"""Times as people write them, and the milliseconds they mean."""
+
+import re
+from datetime import UTC, datetime
+
+from cryptomarket.errors import Impossible, Malformed
+
+OLDER_PATTERN = "YYYY-MM-DD_H:M:S"
+
+_SECONDS_BELOW = 10**11
+_MILLISECONDS_BELOW = 10**14
+_END_OF_TIME_MS = 253_402_300_800_000  # the year 10000, where ISO 8601 stops having four digits
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,20}")
+_OLDER = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})_([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})")
+_LOST_PLUS = re.compile(r"(T[0-9:.,]+) ([0-9:]{2,5})")
+
+
+def _ms_of(moment: datetime) -> int:
+    aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    since = aware - datetime(1970, 1, 1, tzinfo=UTC)
+    # Bounds are compared with whole milliseconds: rounded up, both ends keep exactly the ticks they kept before.
+    return -((-since.days * 86_400_000_000 - since.seconds * 1_000_000 - since.microseconds) // 1000)
+
+
+def _ms_of_number(number: int) -> int:
+    if abs(number) < _SECONDS_BELOW:
+        return number * 1000
+    return number if abs(number) < _MILLISECONDS_BELOW else -(-number // 1000)
+
+
+def _ms_of_iso(given: str) -> int | None:
+    # In a query a bare plus is a space; it can only have been the zone's.
+    iso = _LOST_PLUS.sub(r"\1+\2", given.upper())
+    try:
+        return _ms_of(datetime.fromisoformat(iso)) if iso.isascii() else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def time_ms(text: str, *, field: str) -> int:
+    """Milliseconds since the epoch: from ISO 8601, in UTC when it names no zone, or from an integer, whose size tells
+    seconds (below 1e11), milliseconds (below 1e14) and microseconds apart. Finer than a millisecond is rounded up.
+
+    Raises Malformed for what is neither, Impossible outside of the years 1970 to 9999.
+    """
+    given = text.strip()
+    moment_ms = _ms_of_number(int(given)) if _WHOLE_NUMBER.fullmatch(given) else _ms_of_iso(given)
+    if moment_ms is None:
+        raise Malformed(
+            f"{field} is a time: ISO 8601, such as 2026-01-31T12:00:00Z, or an integer of Unix seconds, "
+            f"milliseconds or microseconds.",
+            field=field,
+        )
+    if not 0 <= moment_ms < _END_OF_TIME_MS:
+        raise Impossible(f"{field} lies outside of the years 1970 to 9999.", field=field)
+    return moment_ms
+
+
+def older_time_ms(text: str, *, field: str) -> int:
+    """Milliseconds since the epoch of `YYYY-MM-DD_H:M:S`, UTC, zero padding optional. Raises Malformed."""
+    found = _OLDER.fullmatch(text)
+    try:
+        if found is not None:
+            moment_ms = _ms_of(datetime(*(int(part) for part in found.groups()), tzinfo=UTC))  # type: ignore[arg-type, misc]
+            if moment_ms >= 0:
+                return moment_ms
+    except ValueError:
+        pass
+    raise Malformed(f"{field} is written {OLDER_PATTERN}, in UTC, such as 2026-01-31_12:00:00.", field=field)
+
+
+def spelled(moment_ms: int) -> str:
+    """`YYYY-MM-DD HH:MM:SS.mmm` in UTC, the key of a row in the older date filter."""
+    moment = datetime.fromtimestamp(moment_ms // 1000, UTC)
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{moment_ms % 1000:03d}"

@@ -12,6 +12,8 @@ from cryptomarket.errors import ExchangeError, ExchangeFatal, ExchangeRetryable
 TOO_MANY_REQUESTS = 10028
 INVALID_CREDENTIALS = 13004
 RAW_NEEDS_LOGIN = 13778
+# How the exchange says of a name that it does not exist: -32602 with `instrument not found` or `wrong format`.
+NOT_FOUND = frozenset({-32602, 10020, 13020})
 
 
 @dataclass(frozen=True, slots=True)

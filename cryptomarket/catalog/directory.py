@@ -1,0 +1,152 @@
+"""The directory of tickers: filled from the exchange, and asked again on a miss."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+
+import structlog
+
+from cryptomarket.catalog.names import Names
+from cryptomarket.clock import Clock
+from cryptomarket.deribit.errors import NOT_FOUND
+from cryptomarket.deribit.history import Records, Requester
+from cryptomarket.deribit.mapping import index_instrument
+from cryptomarket.errors import ExchangeError, ExchangeFatal, ExchangeUnavailable, UnknownTicker
+from cryptomarket.market.instruments import MAX_NAME_LENGTH, Instrument, folded, looks_like_a_name
+
+log = structlog.get_logger(__name__)
+
+
+class Catalogue:
+    """Every ticker that exists; serves `market.instruments.Directory`.
+
+    Bounds: a name that does not exist is remembered for `absent_s` seconds, at most `max_absent` names, the oldest
+    leaving first; at most `max_asking` unknown names are looked up at once, the next is refused.
+    """
+
+    def __init__(
+        self,
+        requester: Requester,
+        *,
+        clock: Clock,
+        timeout_s: float = 10.0,
+        absent_s: float = 60.0,
+        max_absent: int = 10_000,
+        max_asking: int = 64,
+    ) -> None:
+        self._records = Records(requester, clock=clock, timeout_s=timeout_s)
+        self._clock = clock
+        self._absent_s = absent_s
+        self._max_absent = max_absent
+        self._max_asking = max_asking
+        self._names = Names()
+        self._absent_until_s: dict[str, float] = {}
+        self._asking: dict[str, asyncio.Task[Instrument | None]] = {}
+        self.is_loaded = False
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def all(self) -> Collection[Instrument]:
+        return self._names.all()
+
+    def known(self, name: str) -> Instrument | None:
+        return self._names.find(name)
+
+    def nearest(self, name: str, count: int = 3) -> Sequence[str]:
+        return self._names.nearest(name[:MAX_NAME_LENGTH], count)
+
+    def forget(self, name: str) -> None:
+        self._names.remove(name)
+        self._remember_absence(folded(name))
+
+    async def run(self, *, refresh_s: float = 3600.0, retry_s: float = 5.0) -> None:
+        """Keeps the catalogue filled: at once, soon again after a failure, and anew every `refresh_s` seconds."""
+        while True:
+            try:
+                await self.load()
+            except (ExchangeError, ExchangeUnavailable) as failure:
+                log.warning("catalogue not loaded; trying again", reason=str(failure))
+                await asyncio.sleep(retry_s)
+            else:
+                await asyncio.sleep(refresh_s)
+
+    async def load(self) -> None:
+        """Takes all indices and instruments over from the exchange.
+
+        Raises ExchangeError and ExchangeUnavailable; what was known then stays.
+        """
+        index_names = await self._records.index_names()
+        instruments = await self._records.instruments()
+        self._names = Names([*(index_instrument(name) for name in index_names), *instruments])
+        self._absent_until_s.clear()
+        self.is_loaded = True
+        log.info("catalogue loaded", indices=len(index_names), instruments=len(instruments))
+
+    async def resolve(self, name: str) -> Instrument:
+        instrument = self._names.find(name)
+        if instrument is None and looks_like_a_name(name) and not self._is_absent(folded(name)):
+            instrument = await self._look_up_once(name)
+        if instrument is None:
+            raise UnknownTicker(name, self.nearest(name))
+        return instrument
+
+    async def _look_up_once(self, name: str) -> Instrument | None:
+        """Many who miss the same name share one look-up, which goes on when one of them leaves."""
+        key = folded(name)
+        asking = self._asking.get(key)
+        if asking is None:
+            if len(self._asking) >= self._max_asking:
+                raise ExchangeUnavailable("Too many unknown tickers are being looked up already.", retry_after_s=1.0)
+            asking = self._asking[key] = asyncio.create_task(self._look_up(name), name=f"look up {key}")
+            asking.add_done_callback(lambda done: self._looked_up(key, done))
+        return await asyncio.shield(asking)
+
+    def _looked_up(self, key: str, done: asyncio.Task[Instrument | None]) -> None:
+        del self._asking[key]
+        if not done.cancelled():
+            done.exception()  # looked at, for those who waited may have left
+
+    async def _look_up(self, name: str) -> Instrument | None:
+        try:
+            instrument = await self._find(name)
+        except ExchangeError as failure:
+            raise ExchangeUnavailable(f"It can't be found out now whether {name!r} exists.") from failure
+        if instrument is None:
+            self._remember_absence(folded(name))
+        else:
+            self._names.add(instrument)
+        return instrument
+
+    async def _find(self, name: str) -> Instrument | None:
+        if "_" in name:
+            for index_name in await self._records.index_names():
+                if folded(index_name) == folded(name):
+                    return index_instrument(index_name)
+        for spelling in spellings(name):
+            try:
+                return await self._records.instrument(spelling)
+            except ExchangeFatal as refusal:
+                if refusal.code not in NOT_FOUND:
+                    raise
+        return None
+
+    def _is_absent(self, key: str) -> bool:
+        until_s = self._absent_until_s.get(key)
+        return until_s is not None and self._clock.monotonic_s() < until_s
+
+    def _remember_absence(self, key: str) -> None:
+        self._absent_until_s.pop(key, None)
+        while len(self._absent_until_s) >= self._max_absent:
+            del self._absent_until_s[next(iter(self._absent_until_s))]
+        self._absent_until_s[key] = self._clock.monotonic_s() + self._absent_s
+
+
+def spellings(name: str) -> Sequence[str]:
+    """How the exchange may spell an instrument: in capitals but for the `d` between two digits, which is the decimal
+    point of a linear option's strike (`XRP_USDC-30JUN26-0d625-C`), or as given.
+    """
+    letters = list(name.upper())
+    for at in range(1, len(letters) - 1):
+        if letters[at] == "D" and letters[at - 1].isdigit() and letters[at + 1].isdigit():
+            letters[at] = "d"
+    return list(dict.fromkeys(("".join(letters), name)))

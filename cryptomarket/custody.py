@@ -46,8 +46,7 @@ async def list_keys(settings: Settings) -> list[str]:
     """One line per API key: id, name, scope, owner, whether it is revoked."""
     async with _accounts_alone(settings) as accounts:
         return [
-            f"{key.key_id}  {key.name}  {key.scope if isinstance(key.scope, str) else scope_text(key.scope)}  "
-            f"{key.user_id or '-'}  {'revoked' if key.revoked_ms else 'valid'}"
+            f"{key.key_id}  {key.name}  {key.scope}  {key.user_id or '-'}  {'revoked' if key.revoked_ms else 'valid'}"
             for key in await accounts.keys.list()
         ]
 

@@ -9,7 +9,7 @@ import random
 import secrets
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 
@@ -31,7 +31,9 @@ from cryptomarket.db import Database, migrate
 from cryptomarket.deribit.auth import ClientKey
 from cryptomarket.deribit.pool import Pool, PoolEvent, PoolOptions
 from cryptomarket.errors import DatabaseUnavailable
-from cryptomarket.history.parts import HistoryParts, build_history
+from cryptomarket.history.parts import HistoryParts
+from cryptomarket.history.questions import History
+from cryptomarket.history.repository import Repository
 from cryptomarket.history.writer import Writer
 from cryptomarket.ingest.feed import Feed
 from cryptomarket.ingest.gaps import Patience
@@ -45,6 +47,7 @@ from cryptomarket.live.relay import Relay
 from cryptomarket.live.repository import SavedSetRepository
 from cryptomarket.live.stream import StreamLimits
 from cryptomarket.live.subscriptions import Subscriptions, Wants
+from cryptomarket.market.ticks import FeedState, Status, Tick
 from cryptomarket.observation import Observer
 from cryptomarket.operation import OperationParts
 from cryptomarket.secret import Secret
@@ -95,6 +98,23 @@ class _Fences:
         return Fence(slot_lease_name(slot), lease.token) if lease is not None else None
 
 
+class _Memory:
+    """The history, as ingest sees it."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+
+    async def last_tick(self, ticker: str) -> Tick | None:
+        stored = await self._history.last_tick(ticker)
+        return stored.tick if stored is not None else None
+
+    async def last_status(self, ticker: str) -> Status | None:
+        stored = await self._history.last_status(ticker)
+        if stored is None:
+            return None
+        return Status(stored.ticker, FeedState(stored.state), stored.since_ms, stored.age_ms, stored.reason)
+
+
 class _Identifier:
     """The pool, as the accounts see it."""
 
@@ -135,7 +155,7 @@ def memory_backplane(clock: Clock) -> Backplane:
     )
 
 
-def _ingest(settings: Settings, ws_url: str, backplane: Backplane, history: HistoryParts, clock: Clock) -> Ingest:
+def _ingest(settings: Settings, ws_url: str, backplane: Backplane, history: History, clock: Clock) -> Ingest:
     fences = _Fences()
     feed = Feed(backplane.bus, fences, clock=clock)
     pool = _pool(settings, ws_url, feed, clock)
@@ -153,7 +173,7 @@ def _ingest(settings: Settings, ws_url: str, backplane: Backplane, history: Hist
         backplane.demand,
         backplane.bus,
         catalogue,
-        history.memory,
+        _Memory(history),
         feed,
         pool,
         slots=lambda: [slot for slot in pool.data_slots if slot in ownership.held],
@@ -189,7 +209,7 @@ def _pool(settings: Settings, ws_url: str, feed: Feed, clock: Clock) -> Pool:
     def listener(event: PoolEvent) -> None:
         feed.hear(event)
 
-    return Pool(options, listener, clock=clock.monotonic_s, wall_clock_us=clock.wall_us, random=random.random)
+    return Pool(options, listener, clock=clock, random=random.random)
 
 
 def _accounts(
@@ -234,12 +254,15 @@ async def running(settings: Settings, *, ws_url: str) -> AsyncIterator[Runtime]:
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings))
         backplane = memory_backplane(clock)
-        history, writer = build_history(
-            database,
+        rows = Repository(database)
+        history = History(rows, backplane.bus, clock=clock)
+        writer = Writer(
             backplane.bus,
-            clock=clock,
-            flush_ms=settings.writer_flush_ms,
+            rows,
+            consumer=str(os.getpid()),
             flush_rows=settings.writer_flush_rows,
+            flush_ms=settings.writer_flush_ms,
+            clock=clock,
         )
         ingest = _ingest(settings, ws_url, backplane, history, clock)
         hub = Hub(await backplane.bus.head(), clock)
@@ -298,13 +321,17 @@ async def running(settings: Settings, *, ws_url: str) -> AsyncIterator[Runtime]:
             now_ms=clock.wall_ms,
             at_once=settings.login_slots,
         )
-        history = replace(history, directory=ingest.catalogue)
         readers = [relay.run(), writer.run(), accounts.revocations.run()]
         speakers = [
             ingest.ownership.run(), ingest.pool.run(), ingest.catalogue.run(), ingest.feed.run(),
             ingest.holding.run(), ingest.holding.run_silence(), opening.run(), wants.run_streams(), wants.run_saved(),
         ]  # fmt: skip
-        state = {"live": live, "history": history, "accounts": accounts, "operation": operation}
+        state = {
+            "live": live,
+            "history": HistoryParts(history, ingest.catalogue, clock),
+            "accounts": accounts,
+            "operation": operation,
+        }
         async with asyncio.TaskGroup() as group:
             listening = _start(group, readers)
             speaking = _start(group, speakers)
@@ -319,7 +346,7 @@ async def running(settings: Settings, *, ws_url: str) -> AsyncIterator[Runtime]:
 
 
 def _start(group: asyncio.TaskGroup, works: list[Coroutine[object, object, None]]) -> list[asyncio.Task[None]]:
-    return [group.create_task(work, name=work.__qualname__) for work in works]
+    return [group.create_task(work) for work in works]
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

@@ -1,0 +1,211 @@
+"""The stream, and the saved set."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Annotated, Any, cast
+
+from asgi_correlation_id import correlation_id
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+
+from cryptomarket.accounts.access import CREDENTIAL_PARAMETERS, Person, StreamCaller, StreamEntry, address_of
+from cryptomarket.errors import Impossible, Malformed
+from cryptomarket.live.events import feed_of
+from cryptomarket.live.hub import Seat
+from cryptomarket.live.parts import LiveParts
+from cryptomarket.live.schemas import Cancelled, CancelledAll, Subscribed, Subscription, Subscriptions
+from cryptomarket.live.sse import MEDIA_TYPE, StreamResponse
+from cryptomarket.live.stream import Mode, Stream, Wish, mailbox_of
+from cryptomarket.problems import problem_responses
+
+router = APIRouter(tags=["stream"])
+
+EVENTS = """\
+Events: `connected` (first), `snapshot`, `message` (a tick; the default type), `status`, `gap`, `subscribed`,
+`unsubscribed`, `keep_alive`, `problem`, `disconnected` (last). An `id:` promises that its holder has everything of this
+stream up to that position; come back with it in `Last-Event-ID` and get every later event once, in order.
+`resume` in `connected` says how it went: `fresh`, `complete`, or `reset` with snapshots.
+"""
+EXAMPLE = (
+    'retry: 2741\nevent: connected\ndata: {"user_id":"u_mfrggzdfmztwq2lknnwg23tpob","request_id":"…","exchange":'
+    '"simulator","tickers":["btc_usd"],"resume":"fresh","position":"019a3f2c7b1e4d2a-48212","server_time_us":'
+    "1790165113481000}\n\n"
+    'id: 019a3f2c7b1e4d2a-48213\ndata: {"seq":48213,"prev_seq":48209,"ticker":"btc_usd","instrument_name":"btc_usd",'
+    '"kind":"index","price":85500.12,"timestamp":1790165113481,"received_us":1790165113502113,"published_us":'
+    "1790165113502240}\n\n"
+)
+STREAM_200: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Server-sent events, until one side ends them",
+        "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": EXAMPLE}},
+    }
+}
+
+
+CREATED: dict[int | str, dict[str, Any]] = {201: {"model": Subscribed, "description": "New in the saved set"}}
+
+
+def parts(request: Request) -> LiveParts:
+    """This room's parts, from lifespan state."""
+    return cast("LiveParts", request.state.live)
+
+
+Parts = Annotated[LiveParts, Depends(parts)]
+Ticker = Annotated[
+    str, Path(description="An index (`btc_usd`) or an instrument (`BTC-PERPETUAL`), in any case", examples=["btc_usd"])
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The query of a stream, as it was sent."""
+
+    tickers: str | None
+    timer_s: float | None
+    mode: Mode
+    lifetime_s: float | None
+    last_event_id: str | None
+
+
+def asked(
+    tickers: Annotated[
+        str | None,
+        Query(
+            description="Exactly these, comma separated, for the stream's whole life. Absent: the saved set, live.",
+            examples=["btc_usd,BTC-PERPETUAL"],
+            max_length=16_384,
+        ),
+    ] = None,
+    timer: Annotated[
+        float | None,
+        Query(
+            description="Seconds between beats: at most the latest event per ticker and beat",
+            ge=0.05,
+            le=3600,
+            allow_inf_nan=False,
+        ),
+    ] = None,
+    mode: Annotated[Mode, Query(description="`latest`: a reader who is behind gets the newest only")] = Mode.ALL,
+    lifetime: Annotated[
+        float | None, Query(description="The stream ends by itself after so many seconds", ge=1, allow_inf_nan=False)
+    ] = None,
+    last_event_id: Annotated[
+        str | None, Query(description="Like the header Last-Event-ID, which wins. Strange ids are a `reset`")
+    ] = None,
+    last_event_id_header: Annotated[
+        str | None, Header(alias="Last-Event-ID", description="The id of the last event that was received")
+    ] = None,
+) -> Asked:
+    """Reads the query; the header wins over the parameter, and an empty id is none."""
+    return Asked(tickers, timer, mode, lifetime, last_event_id_header or last_event_id or None)
+
+
+@router.get(
+    "/api/v2/sse/connection",
+    summary="Stream ticks",
+    description=EVENTS,
+    response_class=Response,
+    responses=STREAM_200 | problem_responses(400, 401, 403, 404, 422, 429, 503),
+    openapi_extra={"parameters": CREDENTIAL_PARAMETERS},
+)
+async def connection(
+    request: Request, live: Parts, entry: StreamEntry, query: Annotated[Asked, Depends(asked)]
+) -> Response:
+    """Opens a stream. Anything wrong is told here, with a real status, before the stream opens."""
+    if query.lifetime_s is not None and query.lifetime_s > live.limits.lifetime_s:
+        raise Impossible(f"lifetime is at most {live.limits.lifetime_s:g} seconds", field="lifetime")
+    fixed = await _resolved(query.tickers, live) if query.tickers is not None else None
+    wish = _wish(query, entry, fixed, live)
+    place = live.places.take(entry.caller.user_id, address_of(request))
+    mailbox = mailbox_of(wish, live.limits)
+    seat = Seat(mailbox, entry.caller.user_id, follows_set=fixed is None, dies_with=entry.caller.dies_with)
+    live.hub.admit(seat)
+
+    with ExitStack() as stack:
+        stack.callback(place.release)
+        stack.callback(live.hub.dismiss, seat)
+        opening = await live.opener.open(seat, fixed, query.last_event_id)
+        ended = stack.pop_all()
+    stream = Stream(live.hub, live.opener, seat, wish=wish, limits=live.limits, clock=live.clock, random=live.random)
+    # An ASGI response of our own: the framework passes on whatever can be called like one.
+    response = StreamResponse(stream.frames(opening), seat, farewell_s=live.limits.farewell_s, ended=ended.close)
+    return cast("Response", response)
+
+
+def _wish(query: Asked, entry: StreamCaller, fixed: Sequence[str] | None, live: LiveParts) -> Wish:
+    return Wish(
+        user_id=entry.caller.user_id,
+        request_id=correlation_id.get() or "",
+        exchange=live.exchange,
+        expires_s=entry.caller.expires_s,
+        timer_s=query.timer_s,
+        mode=query.mode,
+        lifetime_s=query.lifetime_s,
+        access_token=entry.issued.access_token if entry.issued is not None else None,
+        expires_in_s=entry.issued.expires_in_s if entry.issued is not None else None,
+    )
+
+
+async def _resolved(text: str, live: LiveParts) -> list[str]:
+    """The tickers of the query as the exchange spells them, each once. Raises UnknownTicker."""
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise Malformed("tickers is a list of names, separated by commas", field="tickers")
+    if len(names) > live.tickers_limit:
+        raise Impossible(f"A stream carries at most {live.tickers_limit} tickers.", field="tickers")
+    return list(dict.fromkeys([(await live.directory.resolve(name)).name for name in names]))
+
+
+async def names_of(live: LiveParts, user_id: str) -> list[str]:
+    """The user's saved set by name."""
+    return [saved.ticker for saved in await live.subscriptions.tickers(user_id)]
+
+
+@router.get(
+    "/api/v2/subscriptions", summary="The saved set", responses=problem_responses(401, 403, 503), tags=["subscriptions"]
+)
+async def list_subscriptions(live: Parts, caller: Person) -> Subscriptions:
+    """Each ticker of the saved set with its feed's state and since when."""
+    rows = []
+    now_ms = live.clock.wall_ms()
+    for saved in await live.subscriptions.tickers(caller.user_id):
+        state, since_ms, age_ms = feed_of(live.hub.picture(saved.ticker), now_ms=now_ms)
+        rows.append(
+            Subscription(
+                ticker=saved.ticker, subscribed_ms=saved.subscribed_ms, state=state, since_ms=since_ms, age_ms=age_ms
+            )
+        )
+    return Subscriptions(user_id=caller.user_id, count=len(rows), subscriptions=rows)
+
+
+@router.put(
+    "/api/v2/subscriptions/{ticker}",
+    summary="Subscribe",
+    responses=CREATED | problem_responses(401, 403, 404, 422, 503),
+    tags=["subscriptions"],
+)
+async def subscribe(live: Parts, caller: Person, ticker: Ticker, response: Response) -> Subscribed:
+    """Adds a ticker to the saved set: 201 when it is new there, 200 when it was. Open streams are told at once."""
+    name, created = await live.subscriptions.subscribe(caller.user_id, ticker)
+    response.status_code = 201 if created else 200
+    return Subscribed(ticker=name, created=created, tickers=await names_of(live, caller.user_id))
+
+
+@router.delete(
+    "/api/v2/subscriptions/{ticker}",
+    summary="Cancel",
+    responses=problem_responses(401, 403, 404, 422, 503),
+    tags=["subscriptions"],
+)
+async def cancel(live: Parts, caller: Person, ticker: Ticker) -> Cancelled:
+    """Takes a ticker out of the saved set. 404 when it is not in it."""
+    name = await live.subscriptions.cancel(caller.user_id, ticker)
+    return Cancelled(ticker=name, tickers=await names_of(live, caller.user_id))
+
+
+@router.delete(
+    "/api/v2/subscriptions", summary="Cancel all", responses=problem_responses(401, 403, 503), tags=["subscriptions"]
+)
+async def cancel_all(live: Parts, caller: Person) -> CancelledAll:
+    """Empties the saved set, and says what was in it."""
+    return CancelledAll(cancelled=await live.subscriptions.cancel_all(caller.user_id))

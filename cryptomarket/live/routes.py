@@ -127,9 +127,7 @@ async def connection(
         opening = await live.opener.open(seat, fixed, query.last_event_id)
         ended = stack.pop_all()
     stream = Stream(live.hub, live.opener, seat, wish=wish, limits=live.limits, clock=live.clock, random=live.random)
-    # An ASGI response of our own: the framework passes on whatever can be called like one.
-    response = StreamResponse(stream.frames(opening), seat, farewell_s=live.limits.farewell_s, ended=ended.close)
-    return cast("Response", response)
+    return StreamResponse(stream.frames(opening), seat, farewell_s=live.limits.farewell_s, ended=ended.close)
 
 
 def _wish(query: Asked, entry: StreamCaller, fixed: Sequence[str] | None, live: LiveParts) -> Wish:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, aclosing
 
 from sse_starlette import EventSourceResponse
 from sse_starlette.sse import AppStatus
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from cryptomarket.live.hub import Seat
@@ -17,21 +18,22 @@ HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 AppStatus.enable_automatic_graceful_drain = False
 
 
-class StreamResponse:
-    """An ASGI response that writes `frames` until they end, or the reader has gone, or he is asked to leave and has
+class StreamResponse(Response):
+    """A response that writes `frames` until they end, or the reader has gone, or he is asked to leave and has
     not read it `farewell_s` later. What `ended` undoes is undone in each of these cases.
     """
 
     def __init__(
         self, frames: AsyncGenerator[bytes, None], seat: Seat, *, farewell_s: float, ended: Callable[[], None]
     ) -> None:
+        super().__init__(headers=HEADERS, media_type=MEDIA_TYPE)
         self._frames = frames
         self._seat = seat
         self._farewell_s = farewell_s
         self._ended = ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Runs the response (ASGI 3.0)."""
+        """Writes the stream (ASGI 3.0). The headers are the library's, which knows how a stream is started."""
         async with AsyncExitStack() as stack:
             stack.callback(self._ended)
             frames = await stack.enter_async_context(aclosing(self._frames))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,12 +43,13 @@ class Talk:
 
     options: SimulatorOptions = field(default_factory=lambda: SimulatorOptions(credits=False))
     now_us: int = NOW_US
-    exchange: Exchange = field(default=None)  # type: ignore[assignment]  # made below when not given
+    shared: InitVar[Exchange | None] = None
+    exchange: Exchange = field(init=False)
     inbox: list[Any] = field(default_factory=list)
     closed: Close | None = None
 
-    def __post_init__(self) -> None:
-        self.exchange = self.exchange or Exchange(self.options, self.now_us)
+    def __post_init__(self, shared: Exchange | None) -> None:
+        self.exchange = shared or Exchange(self.options, self.now_us)
         self.connection, outgoing = self.exchange.connect("10.0.0.1", self.now_us)
         self.orders: list[Outgoing] = list(outgoing)
 
@@ -112,6 +113,10 @@ class Talk:
         """The data of a channel's notifications so far."""
         found = [message["params"] for message in self.inbox if message.get("method") == "subscription"]
         return [params["data"] for params in found if params["channel"] == channel]
+
+    def close_code(self) -> int | None:
+        """How the connection ended; 0 when it was cut, None while it is open."""
+        return None if self.closed is None else self.closed.code
 
     def beats(self) -> list[str]:
         return [message["params"]["type"] for message in self.inbox if message.get("method") == "heartbeat"]

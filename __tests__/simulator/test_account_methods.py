@@ -61,7 +61,7 @@ def test_an_expired_token_is_refused_and_can_be_refreshed() -> None:
 
 def test_a_token_works_as_a_parameter_on_another_socket(talk: Talk) -> None:
     token = talk.login(scope="session:x")["access_token"]
-    other = Talk(talk.options, exchange=talk.exchange)
+    other = Talk(talk.options, shared=talk.exchange)
     assert other.error("private/get_account_summary", currency="BTC")["code"] == 13009
     assert other.result("private/get_account_summary", currency="BTC", access_token=token)["currency"] == "BTC"
 
@@ -71,14 +71,14 @@ def test_logging_out_ends_the_connection_and_the_token(talk: Talk) -> None:
     talk.send(b'{"id":1,"method":"private/logout","params":{}}')
     assert talk.closed is not None
     assert talk.closed.code == 1000
-    other = Talk(talk.options, exchange=talk.exchange)
+    other = Talk(talk.options, shared=talk.exchange)
     assert other.error("private/get_account_summary", currency="BTC", access_token=token)["code"] == 13009
 
 
 def test_logging_out_can_leave_the_token(talk: Talk) -> None:
     token = talk.login(scope="session:x")["access_token"]
     talk.send(b'{"id":1,"method":"private/logout","params":{"invalidate_token":false}}')
-    other = Talk(talk.options, exchange=talk.exchange)
+    other = Talk(talk.options, shared=talk.exchange)
     assert other.result("private/get_account_summary", currency="BTC", access_token=token)
 
 

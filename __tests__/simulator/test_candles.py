@@ -1,5 +1,7 @@
 """Candles agree with the market and with one another."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +23,7 @@ def test_a_chart_is_whole_and_its_candles_join(resolution: str, count: int) -> N
     assert isinstance(opens, list)
     assert isinstance(closes, list)
     assert len({len(column) for column in chart.values() if isinstance(column, list)}) == 1
-    assert all(later - earlier == length_ms for earlier, later in zip(ticks, ticks[1:], strict=False))
+    assert all(later - earlier == length_ms for earlier, later in itertools.pairwise(ticks))
     assert closes[:-1] == opens[1:], "a candle opens where the one before closed"
 
 

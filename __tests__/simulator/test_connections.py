@@ -4,6 +4,7 @@ import pytest
 
 from __tests__.simulator.talk import Talk
 from cryptomarket.simulator.options import SimulatorOptions
+from cryptomarket.simulator.outgoing import Close
 
 
 def test_the_first_test_request_comes_after_twelve_seconds_on_an_idle_socket(talk: Talk) -> None:
@@ -39,10 +40,9 @@ def test_a_busy_socket_gets_no_heartbeat_frames(talk: Talk) -> None:
 def test_an_unanswered_test_request_closes_with_4000(talk: Talk) -> None:
     talk.result("public/set_heartbeat", interval=10)
     talk.pass_time(21.9)
-    assert talk.closed is None
+    assert talk.close_code() is None
     talk.pass_time(0.2)
-    assert talk.closed is not None
-    assert (talk.closed.code, talk.closed.reason) == (4000, "heartbeat close")
+    assert talk.closed == Close(talk.connection.id, 4000, "heartbeat close")
 
 
 def test_other_requests_do_not_answer_a_test_request(talk: Talk) -> None:
@@ -50,7 +50,7 @@ def test_other_requests_do_not_answer_a_test_request(talk: Talk) -> None:
     talk.pass_time(12.1)
     talk.result("public/get_time")
     talk.pass_time(10)
-    assert talk.closed is not None
+    assert talk.close_code() == 4000
 
 
 def test_the_frame_is_the_recorded_one(talk: Talk) -> None:
@@ -69,10 +69,9 @@ def test_a_switched_off_heartbeat_is_silent(talk: Talk) -> None:
 
 def test_a_socket_with_nothing_to_do_is_cut_after_a_minute(talk: Talk) -> None:
     talk.pass_time(60.4)
-    assert talk.closed is None
+    assert talk.close_code() is None
     talk.pass_time(0.2)
-    assert talk.closed is not None
-    assert talk.closed.code == 0, "the TCP connection drops without a close frame"
+    assert talk.close_code() == 0, "the TCP connection drops without a close frame"
 
 
 @pytest.mark.parametrize("method", ["public/test", "public/get_time"])
@@ -80,14 +79,14 @@ def test_any_request_puts_the_cut_off(talk: Talk, method: str) -> None:
     talk.pass_time(50)
     talk.result(method)
     talk.pass_time(50)
-    assert talk.closed is None
+    assert talk.close_code() is None
 
 
 def test_a_quiet_subscription_keeps_a_socket_open(talk: Talk) -> None:
     """Measured: 122 s with one quiet channel and no heartbeat."""
     talk.subscribe("announcements")
     talk.pass_time(122)
-    assert talk.closed is None
+    assert talk.close_code() is None
 
 
 def test_a_scale_shortens_every_heartbeat_time() -> None:
@@ -96,4 +95,4 @@ def test_a_scale_shortens_every_heartbeat_time() -> None:
     talk.pass_time(1.3)
     assert talk.beats() == ["heartbeat", "test_request"]
     talk.pass_time(1.0)
-    assert talk.closed is not None
+    assert talk.close_code() == 4000

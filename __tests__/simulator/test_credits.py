@@ -7,29 +7,29 @@ from cryptomarket.simulator.credits import DEFAULT_POOLS, Credits
 
 
 def test_a_burst_of_a_hundred_then_twenty_a_second() -> None:
-    credits = Credits(DEFAULT_POOLS)
-    assert sum(credits.take("a", "public/ticker", 0) for _ in range(200)) == 100
-    assert sum(credits.take("a", "public/ticker", 1_000_000) for _ in range(200)) == 20
+    purse = Credits(DEFAULT_POOLS)
+    assert sum(purse.take("a", "public/ticker", 0) for _ in range(200)) == 100
+    assert sum(purse.take("a", "public/ticker", 1_000_000) for _ in range(200)) == 20
 
 
 def test_subscribing_has_a_pool_of_its_own() -> None:
-    credits = Credits(DEFAULT_POOLS)
-    assert sum(credits.take("a", "public/subscribe", 0) for _ in range(50)) == 10
-    assert not credits.take("a", "private/subscribe", 0), "both subscribe methods draw from one pool"
-    assert credits.take("a", "public/ticker", 0)
+    purse = Credits(DEFAULT_POOLS)
+    assert sum(purse.take("a", "public/subscribe", 0) for _ in range(50)) == 10
+    assert not purse.take("a", "private/subscribe", 0), "both subscribe methods draw from one pool"
+    assert purse.take("a", "public/ticker", 0)
 
 
 def test_callers_do_not_share() -> None:
-    credits = Credits(DEFAULT_POOLS)
-    while credits.take("a", "public/ticker", 0):
+    purse = Credits(DEFAULT_POOLS)
+    while purse.take("a", "public/ticker", 0):
         pass
-    assert credits.take("b", "public/ticker", 0)
+    assert purse.take("b", "public/ticker", 0)
 
 
 @given(st.lists(st.integers(0, 50_000), min_size=1, max_size=300))
 def test_no_pattern_of_requests_beats_the_pool(gaps_us: list[int]) -> None:
-    credits, now_us, paid = Credits(DEFAULT_POOLS), 0, 0
+    purse, now_us, paid = Credits(DEFAULT_POOLS), 0, 0
     for gap_us in gaps_us:
         now_us += gap_us
-        paid += credits.take("a", "public/ticker", now_us)
+        paid += purse.take("a", "public/ticker", now_us)
     assert paid <= 100 + now_us / 1e6 * 20 + 1

@@ -9,7 +9,7 @@ from cryptomarket.simulator.methods import METHODS
 
 NOW_MS = NOW_US // 1000
 HOUR = {"start_timestamp": NOW_MS - 3_600_000, "end_timestamp": NOW_MS}
-PERPETUAL = {"instrument_name": "BTC-PERPETUAL"}
+PERPETUAL: dict[str, object] = {"instrument_name": "BTC-PERPETUAL"}
 CALLS: list[tuple[str, dict[str, object]]] = [
     ("public/auth", {"grant_type": "client_credentials", "client_id": "demo-1", "client_secret": "demo-1-secret"}),
     ("public/auth", {"grant_type": "client_credentials", "client_id": "demo-1", "client_secret": "demo-1-secret",

@@ -45,6 +45,7 @@ class Grant:
     refresh_token: str
     issued_us: int
     expires_us: int
+    life_s: int
     connection: int | None
     session: str | None = None
 
@@ -140,9 +141,8 @@ class Accounts:
         if old is None:
             raise Refusal(13009, {"reason": "invalid_token"})
         self.revoke(old)
-        life_s = (old.expires_us - old.issued_us) // 1_000_000
         bound = None if old.session else connection
-        return self._issue(old.account, old.scope, bound, old.session, life_s, now_us)
+        return self._issue(old.account, old.scope, bound, old.session, old.life_s, now_us)
 
     def find(self, access_token: object, now_us: int) -> Grant | None:
         """The grant of an access token that is still good."""
@@ -179,7 +179,7 @@ class Accounts:
     ) -> Grant:
         expires_us = now_us + life_s * 1_000_000
         access, refresh = (f"{expires_us // 1000}.{self._random_text(6)}.{self._random_text(148)}" for _ in range(2))
-        grant = Grant(account, scope, access, refresh, now_us, expires_us, connection, session)
+        grant = Grant(account, scope, access, refresh, now_us, expires_us, life_s, connection, session)
         self._by_access[access] = grant
         self._by_refresh[refresh] = grant
         return grant

@@ -116,4 +116,4 @@ def _signed(accounts: Accounts, request: HttpRequest, value: str, now_us: int) -
 
 def _passing(account: Account, now_us: int) -> Grant:
     # Signed requests log nobody in: the grant lasts for this request and holds no session.
-    return Grant(account, "account:read trade:read wallet:read", "", "", now_us, now_us + 1, None)
+    return Grant(account, "account:read trade:read wallet:read", "", "", now_us, now_us + 1, 0, None)

@@ -15,13 +15,16 @@ import msgspec
 _TIMESTAMP = re.compile(rb'("timestamp":)([0-9]+)')
 
 
+_ABSENT = msgspec.Raw(b"")
+
+
 class BadRecording(ValueError):
     """A recording cannot be read. The message names the line."""
 
 
 class _Params(msgspec.Struct):
-    channel: str
-    data: msgspec.Raw
+    channel: str = ""
+    data: msgspec.Raw = _ABSENT
 
 
 class _Frame(msgspec.Struct):
@@ -31,7 +34,7 @@ class _Frame(msgspec.Struct):
 
 class _Line(msgspec.Struct):
     method: str = ""
-    frame: msgspec.Raw | None = None
+    frame: msgspec.Raw = _ABSENT
     at_us: int | None = None
     sent_us: int | None = None
 
@@ -119,7 +122,7 @@ def _lines(path: Path) -> Iterator[tuple[int, tuple[str, bytes]]]:
         except msgspec.MsgspecError as error:
             message = f"{path.name} line {number}: {error}"
             raise BadRecording(message) from error
-        if frame.method != "subscription" or frame.params is None:
+        if frame.method != "subscription" or frame.params is None or not frame.params.channel:
             continue
         data = bytes(frame.params.data)
         own_ms = _own_timestamp_ms(data)
@@ -128,9 +131,9 @@ def _lines(path: Path) -> Iterator[tuple[int, tuple[str, bytes]]]:
 
 
 def _unwrapped(line: _Line, text: bytes) -> bytes:
-    if line.frame is None:
-        return text
     inner = bytes(line.frame)
+    if not inner:
+        return text
     return msgspec.json.decode(inner, type=str).encode() if inner.startswith(b'"') else inner
 
 

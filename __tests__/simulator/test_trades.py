@@ -1,0 +1,33 @@
+"""Trades have the fields that were recorded, and ids as text."""
+
+import json
+
+from __tests__.simulator.talk import DATA, NOW_US
+from cryptomarket.simulator import trades
+from cryptomarket.simulator.world import World
+
+
+def test_a_trade_has_the_fields_that_were_recorded(world: World) -> None:
+    recorded = json.loads((DATA / "http_get_last_trades.jsonl").read_text().splitlines()[0])["result"]["trades"][0]
+    (ours, *_), _ = trades.search(world, world.listed["ETH-PERPETUAL"], NOW_US, count=10, ascending=False)
+    assert ours.keys() == recorded.keys()
+    assert isinstance(ours["trade_id"], str)
+    assert str(ours["trade_id"]).startswith("ETH-")
+
+
+def test_an_option_trade_has_a_volatility(world: World) -> None:
+    (ours, *_), _ = trades.search(world, world.listed["BTC-25DEC26-80000-C"], NOW_US, count=1, ascending=False)
+    assert isinstance(ours["iv"], float)
+    assert ours["iv"] > 10
+
+
+def test_between_takes_what_came_after_and_up_to(world: World) -> None:
+    listing = world.listed["BTC-PERPETUAL"]
+    whole = trades.between(world, listing, NOW_US, NOW_US + 60_000_000)
+    parts = [
+        trade
+        for second in range(60)
+        for trade in trades.between(world, listing, NOW_US + second * 1_000_000, NOW_US + (second + 1) * 1_000_000)
+    ]
+    assert parts == whole
+    assert len(whole) > 5

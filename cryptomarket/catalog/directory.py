@@ -61,14 +61,21 @@ class Catalogue:
 
     async def run(self, *, refresh_s: float = 3600.0, retry_s: float = 5.0) -> None:
         """Keeps the catalogue filled: at once, soon again after a failure, and anew every `refresh_s` seconds."""
-        while True:
-            try:
-                await self.load()
-            except (ExchangeError, ExchangeUnavailable) as failure:
-                log.warning("catalogue not loaded; trying again", reason=str(failure))
-                await asyncio.sleep(retry_s)
-            else:
-                await asyncio.sleep(refresh_s)
+        try:
+            while True:
+                loaded = await self._loads()
+                await asyncio.sleep(refresh_s if loaded else retry_s)
+        finally:
+            for asking in self._asking.values():
+                asking.cancel()
+
+    async def _loads(self) -> bool:
+        try:
+            await self.load()
+        except (ExchangeError, ExchangeUnavailable) as failure:
+            log.warning("catalogue not loaded; trying again", reason=str(failure))
+            return False
+        return True
 
     async def load(self) -> None:
         """Takes all indices and instruments over from the exchange.

@@ -113,15 +113,16 @@ class Desk:
                 continue
             session = min(free, key=lambda session: session.unanswered)
             session.reservation = reservation
+            taken = False
             try:
                 while session.reservation is reservation and session.unanswered:
                     await self._wait(deadline_s)
-            except BaseException:
-                if session.reservation is reservation:
+                taken = session.reservation is reservation
+            finally:
+                if not taken and session.reservation is reservation:
                     session.reservation = None
                     self.look_again()
-                raise
-            if session.reservation is reservation:
+            if taken:
                 return session
 
     async def _wait(self, deadline_s: float) -> None:

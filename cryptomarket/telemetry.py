@@ -27,7 +27,7 @@ _SECRET_NAMES = re.compile(
     r"|one[_\-]time[_\-]key|token[_\-]?key|seal[_\-]?secret|credentials?)$",
     re.IGNORECASE,
 )
-_NAMES = r"(?:x-secret-key|secret|token|api_?key|passw(?:or)?d|cookie|authorization|signature)"
+_NAMES = r"(?:x-secret-key|secret|token(?:_?key)?|api_?key|passw(?:or)?d|cookie|authorization|signature)"
 _SECRET_TEXTS = (
     # JSON Web Tokens (RFC 7519): ours, and anybody's.
     (re.compile(r"\beyJ[A-Za-z0-9_\-]{5,}\.[A-Za-z0-9_\-]{5,}\.[A-Za-z0-9_\-]*"), STARS),

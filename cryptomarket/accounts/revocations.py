@@ -9,7 +9,7 @@ from cryptomarket.errors import BusUnavailable, DatabaseUnavailable, Unauthentic
 
 # Notices are not kept anywhere, so the database is read anew on this schedule.
 REREAD_S = 30.0
-# Each attempt to listen begins with a look at the database: while the bus is away, that is how often it is asked.
+# While the bus is away, the database is asked this often instead.
 RELISTEN_S = 0.5
 
 
@@ -81,6 +81,7 @@ class Revocations:
             try:
                 await self._listen()
             except BusUnavailable:
+                await self._reread()
                 await asyncio.sleep(RELISTEN_S)
 
     async def _listen(self) -> None:

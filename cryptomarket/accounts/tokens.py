@@ -1,6 +1,5 @@
 """Access tokens: JSON Web Tokens (RFC 7519) that name a user, an exchange and a scope, and expire."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,6 +15,9 @@ ISSUER = "cryptomarket"
 ALGORITHM = "HS256"
 MIN_KEY_BYTES = 32
 MAX_TOKEN_CHARACTERS = 2048
+
+# Of the year 9999; numbers beyond it are no times.
+_LAST_SECOND = 253_402_300_799
 
 _REQUIRED = ["iss", "sub", "aud", "exp", "iat", "jti", "scope"]
 # The registered claims are checked by the library; the times by us, since the clock is an argument.
@@ -129,13 +131,11 @@ def _claims(payload: dict[str, Any]) -> Claims | None:
     user_id, jti, scope, origin = (payload.get(name, "") for name in ("sub", "jti", "scope", "origin"))
     if not all(isinstance(text, str) for text in (user_id, jti, scope, origin)):
         return None
-    times = [_whole_seconds(payload[name]) for name in ("iat", "exp")]
-    if times[0] is None or times[1] is None:
+    issued_s, expires_s = payload["iat"], payload["exp"]
+    if not _is_time(issued_s) or not _is_time(expires_s):
         return None
-    return Claims(user_id, read_scope(scope), jti, times[0], times[1], origin)
+    return Claims(user_id, read_scope(scope), jti, issued_s, expires_s, origin)
 
 
-def _whole_seconds(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return int(value)
+def _is_time(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LAST_SECOND

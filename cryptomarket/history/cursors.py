@@ -11,7 +11,7 @@ from cryptomarket.market.position import MAX_SEQ
 from cryptomarket.market.ticks import Source
 
 _MAX_LENGTH = 512
-_Whole = Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
+_Whole = Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)]
 _Word = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[^\x00]*\Z")]
 
 Order = Literal["asc", "desc"]

@@ -22,6 +22,7 @@ _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 _LOOKS_PER_FLUSH = 4
 _LOOK_S = 0.001
+_IDLE_S = 0.2  # how long a stop may have to wait for a writer that has nothing to do
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -126,9 +127,9 @@ class Writer:
             await self._advanced.wait_for(lambda: self.stored_up_to >= head)
 
     async def _gather(self) -> None:
-        await self._take(self._flush_s)
+        await self._take(min(self._flush_s, _IDLE_S))
         deadline_s = self._clock.monotonic_s() + self._flush_s
-        while self._in_hand and len(self._in_hand) < self._flush_rows and not self._hurry.is_set():
+        while self._in_hand and len(self._in_hand) < self._flush_rows and not self._is_hurried():
             left_s = deadline_s - self._clock.monotonic_s()
             if left_s <= 0:
                 return
@@ -136,6 +137,9 @@ class Writer:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), min(left_s, self._flush_s / _LOOKS_PER_FLUSH))
             await self._take(_LOOK_S)
+
+    def _is_hurried(self) -> bool:
+        return self._until is not None or self._hurry.is_set()
 
     async def _take(self, wait_s: float) -> None:
         room = self._flush_rows - len(self._in_hand)
@@ -146,7 +150,7 @@ class Writer:
             self._in_hand += taken
 
     async def _advance(self) -> None:
-        # What is in hand stays there until the bus has heard that it is kept, so trouble on the way repeats and loses not.
+        # It stays in hand until the bus has heard that it is kept: trouble on the way repeats, and does not lose.
         if self._in_hand:
             await self._keep(self._heard(self._in_hand))
             await self._bus.acknowledge(self._group, self._in_hand)

@@ -9,7 +9,7 @@ from cryptomarket.accounts.parts import AccountsParts, build_accounts
 from cryptomarket.accounts.tokens import read_scope
 from cryptomarket.clock import Clock
 from cryptomarket.errors import Impossible
-from cryptomarket.runtime import accounts_values, memory_backplane, open_database
+from cryptomarket.foundation import accounts_values, memory_backplane, open_database
 from cryptomarket.settings import Settings
 
 

@@ -14,23 +14,16 @@ from dataclasses import dataclass
 import structlog
 
 from cryptomarket.accounts.opening import Opening
-from cryptomarket.accounts.parts import AccountsParts, AccountsValues, build_accounts
+from cryptomarket.accounts.parts import AccountsParts, build_accounts
 from cryptomarket.accounts.person import Profile
 from cryptomarket.backplane.bus import Fence
-from cryptomarket.backplane.memory import (
-    MemoryBus,
-    MemoryCache,
-    MemoryDemand,
-    MemoryLeases,
-    MemoryLimiter,
-    MemoryMailroom,
-)
 from cryptomarket.catalog.directory import Catalogue
 from cryptomarket.clock import Clock
-from cryptomarket.db import Database, migrate
+from cryptomarket.db import Database
 from cryptomarket.deribit.auth import ClientKey
 from cryptomarket.deribit.pool import Pool, PoolEvent, PoolOptions
 from cryptomarket.errors import DatabaseUnavailable
+from cryptomarket.foundation import Backplane, accounts_values, memory_backplane, open_database
 from cryptomarket.history.parts import HistoryParts
 from cryptomarket.history.questions import History
 from cryptomarket.history.repository import Repository
@@ -39,7 +32,6 @@ from cryptomarket.ingest.feed import Feed
 from cryptomarket.ingest.gaps import Patience
 from cryptomarket.ingest.holding import Holding, Periods
 from cryptomarket.ingest.ownership import Ownership, slot_lease_name
-from cryptomarket.key_files import given_or_made
 from cryptomarket.live.follow import Opener
 from cryptomarket.live.hub import Hub
 from cryptomarket.live.parts import LiveParts
@@ -62,18 +54,6 @@ class Runtime:
 
     state: Mapping[str, object]
     hub: Hub
-
-
-@dataclass(frozen=True, slots=True)
-class Backplane:
-    """The backplane's parts in this process."""
-
-    bus: MemoryBus
-    cache: MemoryCache
-    demand: MemoryDemand
-    leases: MemoryLeases
-    limiter: MemoryLimiter
-    mailroom: MemoryMailroom
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,35 +104,6 @@ class _Identifier:
     async def identify(self, client_id: str, secret: Secret, *, timeout_s: float) -> Profile:
         holder = await self._pool.identify(ClientKey(client_id, secret), timeout_s=timeout_s)
         return Profile(holder.deribit_id, holder.email, holder.username, holder.system_name, holder.type)
-
-
-@asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    """The database of the settings: upgraded, and claimed for their exchange. Raises StartRefused."""
-    url = f"sqlite:///{settings.database_path}"
-    settings.database_path.parent.mkdir(parents=True, exist_ok=True)
-    await migrate(url)
-    database = Database(url)
-    try:
-        await database.claim(settings.exchange.value)
-        yield database
-    finally:
-        await database.close()
-
-
-def memory_backplane(clock: Clock) -> Backplane:
-    """The embedded backplane, with a new epoch."""
-    leases = MemoryLeases(clock.monotonic_s)
-    # The epoch begins with its time, so that epochs sort as they happened.
-    epoch = f"{clock.wall_ms():011x}{secrets.token_hex(3)}"
-    return Backplane(
-        MemoryBus(epoch, is_newest=leases.is_newest),
-        MemoryCache(clock.monotonic_s),
-        MemoryDemand(clock.monotonic_s),
-        leases,
-        MemoryLimiter(),
-        MemoryMailroom(),
-    )
 
 
 def _ingest(settings: Settings, ws_url: str, backplane: Backplane, history: History, clock: Clock) -> Ingest:
@@ -229,31 +180,15 @@ def _accounts(
     )
 
 
-def accounts_values(settings: Settings) -> AccountsValues:
-    """The plain values of the accounts; keys that nobody gave are made into the data folder."""
-    where = settings.data_dir / settings.exchange.value
-    return AccountsValues(
-        exchange=settings.exchange.value,
-        token_key=given_or_made(settings.token_key.get_secret_value(), where.with_suffix(".token.key")),
-        seal_secret=given_or_made(settings.seal_secret.get_secret_value(), where.with_suffix(".seal.key")),
-        token_life_s=settings.token_life_s,
-        failures_per_address=settings.login_failures_per_address,
-        failures_per_client=settings.login_failures,
-        failure_period_s=settings.login_window_s,
-        streams_per_user=settings.streams_per_user,
-        streams_per_address=settings.streams_per_address,
-        streams_per_process=settings.streams_per_process,
-        login_timeout_s=settings.login_timeout_s,
-    )
-
-
 @asynccontextmanager
 async def running(settings: Settings, *, ws_url: str) -> AsyncIterator[Runtime]:
     """Everything, running until the block ends. Raises StartRefused, and whatever a part dies of."""
     clock = Clock.system()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings))
-        backplane = memory_backplane(clock)
+        backplane = memory_backplane(
+            clock, log_capacity=settings.log_capacity, log_hard_capacity=settings.log_hard_capacity
+        )
         rows = Repository(database)
         history = History(rows, backplane.bus, clock=clock)
         writer = Writer(

@@ -1,0 +1,79 @@
+"""What the gateway and the commands that look after it both stand on: database, backplane, keys."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from cryptomarket.accounts.parts import AccountsValues
+from cryptomarket.backplane.memory import (
+    MemoryBus,
+    MemoryCache,
+    MemoryDemand,
+    MemoryLeases,
+    MemoryLimiter,
+    MemoryMailroom,
+)
+from cryptomarket.clock import Clock
+from cryptomarket.db import Database, migrate
+from cryptomarket.key_files import given_or_made
+from cryptomarket.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Backplane:
+    """The backplane's parts in this process."""
+
+    bus: MemoryBus
+    cache: MemoryCache
+    demand: MemoryDemand
+    leases: MemoryLeases
+    limiter: MemoryLimiter
+    mailroom: MemoryMailroom
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """The database of the settings: upgraded, and claimed for their exchange. Raises StartRefused."""
+    url = f"sqlite:///{settings.database_path}"
+    settings.database_path.parent.mkdir(parents=True, exist_ok=True)
+    await migrate(url)
+    database = Database(url)
+    try:
+        await database.claim(settings.exchange.value)
+        yield database
+    finally:
+        await database.close()
+
+
+def memory_backplane(clock: Clock, *, log_capacity: int = 1000, log_hard_capacity: int = 1000) -> Backplane:
+    """The embedded backplane, with a new epoch."""
+    leases = MemoryLeases(clock.monotonic_s)
+    # The epoch begins with its time, so that epochs sort as they happened.
+    epoch = f"{clock.wall_ms():011x}{secrets.token_hex(3)}"
+    return Backplane(
+        MemoryBus(epoch, is_newest=leases.is_newest, log_capacity=log_capacity, log_hard_capacity=log_hard_capacity),
+        MemoryCache(clock.monotonic_s),
+        MemoryDemand(clock.monotonic_s),
+        leases,
+        MemoryLimiter(),
+        MemoryMailroom(),
+    )
+
+
+def accounts_values(settings: Settings) -> AccountsValues:
+    """The plain values of the accounts; keys that nobody gave are made into the data folder."""
+    where = settings.data_dir / settings.exchange.value
+    return AccountsValues(
+        exchange=settings.exchange.value,
+        token_key=given_or_made(settings.token_key.get_secret_value(), where.with_suffix(".token.key")),
+        seal_secret=given_or_made(settings.seal_secret.get_secret_value(), where.with_suffix(".seal.key")),
+        token_life_s=settings.token_life_s,
+        failures_per_address=settings.login_failures_per_address,
+        failures_per_client=settings.login_failures,
+        failure_period_s=settings.login_window_s,
+        streams_per_user=settings.streams_per_user,
+        streams_per_address=settings.streams_per_address,
+        streams_per_process=settings.streams_per_process,
+        login_timeout_s=settings.login_timeout_s,
+    )

@@ -46,6 +46,7 @@ class Watch:
         self.ticker = instrument.name
         self.state = FeedState.UNKNOWN
         self.since_ms = now_ms
+        self.reason: str | None = None
         self.last: Tick | None = None
         self.cause: GapCause | None = None
         self.repeats = 0
@@ -60,12 +61,14 @@ class Watch:
             self.cause = cause
 
     def _say(self, state: FeedState, reason: str | None, now_ms: int) -> list[Word]:
-        if state is self.state:
+        if state is self.state and (state is FeedState.LIVE or reason == self.reason):
             return []
+        if state is not self.state:
+            self.since_ms = now_ms
         self.state = state
-        self.since_ms = now_ms
+        self.reason = reason
         age_ms = max(0, now_ms - self.last.received_us // 1000) if self.last is not None else None
-        return [Status(self.ticker, state, now_ms, age_ms, reason)]
+        return [Status(self.ticker, state, self.since_ms, age_ms, reason)]
 
     def heard(self, tick: Tick, *, now_s: float, now_ms: int) -> tuple[Verdict, list[Word]]:
         """A tick came on the channel."""

@@ -97,6 +97,8 @@ async def serve_gateway(settings: Settings, *, with_simulator: bool) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
             timeout_graceful_shutdown=round(settings.stream_farewell_s) + 3,
         )
         server = Server(config, runtime.hub, banner(settings, ws_url))

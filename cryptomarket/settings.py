@@ -39,6 +39,7 @@ class Settings(BaseSettings):
 
     app_host: str = Field("127.0.0.1", description="Address to listen on")
     app_port: int = Field(8003, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
+    trusted_proxies: Names = Field((), description="Whose X-Forwarded-* headers are believed; none by default")
     debug: Flag = Field(True, description="True keeps everything in SQLite")
     project_mode: Literal["testing", "development", "production"] = Field(
         "development", description="testing | development | production"

@@ -5,8 +5,10 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
+from __tests__.history.outside import outside
 from __tests__.history.world import StoppedClock
 from cryptomarket.db import Database, migrate
 from cryptomarket.history.repository import Repository
@@ -36,3 +38,9 @@ def repository(database: Database) -> Repository:
 @pytest.fixture
 def stopped() -> StoppedClock:
     return StoppedClock()
+
+
+@pytest.fixture
+async def client(repository: Repository, stopped: StoppedClock) -> AsyncIterator[httpx2.AsyncClient]:
+    async with outside(repository, stopped.clock) as client:
+        yield client

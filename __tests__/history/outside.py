@@ -1,0 +1,63 @@
+"""The application around the routes of history, with a directory of two tickers and a caller whom we know."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+from fastapi import FastAPI
+
+from __tests__.history.world import new_bus
+from cryptomarket.accounts.access import Caller, authenticated
+from cryptomarket.accounts.tokens import Scope
+from cryptomarket.app import create_app
+from cryptomarket.clock import Clock
+from cryptomarket.errors import UnknownTicker
+from cryptomarket.history.parts import HistoryParts
+from cryptomarket.history.questions import History
+from cryptomarket.history.repository import Repository
+from cryptomarket.market.instruments import Instrument, Kind, folded
+
+USER = "u_one"
+
+
+class Names:
+    """A directory of two tickers."""
+
+    def __init__(self) -> None:
+        self._known = {folded(name): Instrument(name, Kind.INDEX) for name in ("btc_usd", "BTC-PERPETUAL")}
+
+    async def resolve(self, name: str) -> Instrument:
+        if (found := self.known(name)) is None:
+            raise UnknownTicker(name, self.nearest(name))
+        return found
+
+    def known(self, name: str) -> Instrument | None:
+        return self._known.get(folded(name))
+
+    def nearest(self, name: str, count: int = 3) -> list[str]:
+        return ["btc_usd"][:count]
+
+    def forget(self, name: str) -> None:
+        """Nothing here is ever refused by the exchange."""
+
+
+@asynccontextmanager
+async def outside(
+    repository: Repository, clock: Clock, *, scope: Scope = Scope.PERSON
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of an application that takes every caller for USER with this scope."""
+
+    async def caller() -> Caller:
+        return Caller(USER, frozenset({scope}), "jti", 2**40)
+
+    state = {"history": HistoryParts(History(repository, new_bus(), clock=clock), Names(), clock)}
+    app: FastAPI = create_app(state, exchange="simulator", body_limit_bytes=1000)
+    app.dependency_overrides[authenticated] = caller
+
+    async def with_state(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
+        await app({**scope, "state": dict(state)}, receive, send)
+
+    transport = httpx2.ASGITransport(app=with_state)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        yield client

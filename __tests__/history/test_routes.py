@@ -1,0 +1,119 @@
+import json
+from decimal import Decimal
+from typing import Any
+
+import httpx2
+import pytest
+
+from __tests__.history.outside import USER, outside
+from __tests__.history.world import NOW_MS, StoppedClock, heard, index_tick, perpetual_tick
+from cryptomarket.accounts.tokens import Scope
+from cryptomarket.history.repository import Repository
+from cryptomarket.market.ticks import Gap, GapCause
+
+T = NOW_MS - 100_000
+
+
+def exact(response: httpx2.Response) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(response.text, parse_float=Decimal)
+    return told
+
+
+async def test_a_range_of_ticks_is_answered_exactly(client: httpx2.AsyncClient, repository: Repository) -> None:
+    """Prices leave as JSON numbers of the same digits; the name is resolved in any case and told as the exchange's."""
+    await repository.keep(heard([perpetual_tick(T), perpetual_tick(T + 1)]))
+    response = await client.get("/api/v2/ticks/btc-perpetual", params={"start": T, "limit": 1})
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    assert '"price":8.55E+4' in response.text
+    told = exact(response)
+    assert (told["ticker"], told["count"], told["start"], told["end"]) == ("BTC-PERPETUAL", 1, T, NOW_MS)
+    assert told["data"][0]["mark_price"] == Decimal("85499.90")
+    following = exact(
+        await client.get("/api/v2/ticks/BTC-PERPETUAL", params={"cursor": told["next_cursor"], "fields": "timestamp"})
+    )
+    assert following["data"] == [{"timestamp": T + 1}]
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "field"),
+    [
+        ({"start": "soon"}, 400, "start"),
+        ({"end": "2026-99-01"}, 400, "end"),
+        ({"start": "2999-01-01"}, 422, "start"),
+        ({"start": str(T), "end": str(T)}, 422, "start"),
+        ({"start": "-5"}, 422, "start"),
+        ({"limit": "0"}, 422, "limit"),
+        ({"limit": "10001"}, 422, "limit"),
+        ({"limit": "many"}, 400, "limit"),
+        ({"order": "sideways"}, 422, "order"),
+        ({"source": "rumour"}, 422, "source"),
+        ({"format": "csv"}, 422, "format"),
+        ({"cursor": "abc"}, 400, "cursor"),
+        ({"fields": "price,colour"}, 422, "fields"),
+    ],
+)
+async def test_a_question_that_cannot_be_is_refused(
+    client: httpx2.AsyncClient, query: dict[str, str], status: int, field: str
+) -> None:
+    """400 for what can't be read, 422 for what can't be, each naming its field."""
+    response = await client.get("/api/v2/ticks/btc_usd", params=query)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert [error["field"] for error in response.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v2/ticks/btc_usdd", "/api/v2/ticks/btc_usdd/latest", "/api/v2/gaps/btc_usdd",
+     f"/api/v1/market/{USER}/get_order/btc_usdd?start_date=2026-01-01_0:0:0"],
+)  # fmt: skip
+async def test_an_unknown_ticker_names_the_nearest(client: httpx2.AsyncClient, path: str) -> None:
+    """404 with the nearest known names, on every path of history."""
+    response = await client.get(path)
+    assert response.status_code == 404
+    assert "Did you mean btc_usd?" in response.json()["detail"]
+
+
+async def test_the_latest_tick_has_an_age(client: httpx2.AsyncClient, repository: Repository) -> None:
+    """`latest` is one row with `age_ms`; 404 before anything was heard."""
+    assert (await client.get("/api/v2/ticks/btc_usd/latest")).status_code == 404
+    await repository.keep(heard([index_tick(T, "85500.10")]))
+    response = await client.get("/api/v2/ticks/btc_usd/latest")
+    assert '"price":85500.10' in response.text
+    assert (response.json()["age_ms"], response.json()["timestamp"]) == (100_000, T)
+
+
+async def test_gaps_of_a_range(client: httpx2.AsyncClient, repository: Repository) -> None:
+    """Recorded gaps come with their positions and times in milliseconds."""
+    await repository.keep(heard([index_tick(T), Gap("btc_usd", T, T + 9, GapCause.RESTART), index_tick(T + 9)]))
+    told = (await client.get("/api/v2/gaps/BTC_USD", params={"start": T, "end": T + 5})).json()
+    assert told == {
+        "ticker": "btc_usd", "start": T, "end": T + 5, "bounds": "[start,end)", "count": 1, "truncated": False,
+        "data": [
+            {"ticker": "btc_usd", "from_ms": T, "to_ms": T + 9, "cause": "restart", "state": "recorded", "seq": 2,
+             "prev_seq": 1}
+        ],
+    }  # fmt: skip
+
+
+async def test_history_needs_a_caller(
+    client: httpx2.AsyncClient, repository: Repository, stopped: StoppedClock
+) -> None:
+    """Everything under /api/v2 and /api/v1 of this room asks who is calling."""
+    async with outside(repository, stopped.clock, scope=Scope.OPERATOR) as stranger:
+        for path in ("/api/v2/ticks/btc_usd", "/api/v2/ticks/btc_usd/latest", "/api/v2/gaps/btc_usd",
+                     f"/api/v1/market/{USER}/get_order/btc_usd"):  # fmt: skip
+            assert (await stranger.get(path)).status_code == 403
+    assert (await client.get("/api/v2/ticks/btc_usd")).status_code == 200
+
+
+async def test_the_document_tells_the_shapes(client: httpx2.AsyncClient) -> None:
+    """OpenAPI describes the rows as numbers, and declares no format that is not served."""
+    document = (await client.get("/openapi.json")).json()
+    operation = document["paths"]["/api/v2/ticks/{ticker}"]["get"]
+    [form] = [parameter["schema"] for parameter in operation["parameters"] if parameter["name"] == "format"]
+    assert form.get("const") == "json" or form.get("enum") == ["json"]
+    assert set(operation["responses"]) == {"200", "400", "401", "403", "404", "422", "503"}
+    price = document["components"]["schemas"]["TickRow"]["properties"]["price"]
+    assert {"type": "number"} in price["anyOf"]

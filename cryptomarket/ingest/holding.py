@@ -11,7 +11,7 @@ from cryptomarket.backplane.bus import Bus, Picture
 from cryptomarket.backplane.demand import Demand
 from cryptomarket.clock import Clock
 from cryptomarket.deribit.mapping import Unmappable, channel_of, tick_of
-from cryptomarket.errors import ExchangeError, ExchangeUnavailable, UnknownTicker
+from cryptomarket.errors import DatabaseUnavailable, ExchangeError, ExchangeUnavailable, UnknownTicker
 from cryptomarket.ingest.feed import PLATFORM_CHANNELS, Feed
 from cryptomarket.ingest.gaps import Patience, Watch
 from cryptomarket.ingest.subscriptions import Linger, spread
@@ -160,10 +160,18 @@ class Holding:
             return None
         except ExchangeUnavailable:
             return None
+        try:
+            return await self._watch_of(instrument)
+        except DatabaseUnavailable as away:
+            # Without what was stored, the gap since then could not be told: the next round tries again.
+            log.warning("a ticker waits for the database", ticker=ticker, reason=away.detail)
+            return None
+
+    async def _watch_of(self, instrument: Instrument) -> Watch:
         now_ms = self._clock.wall_ms()
         watch = Watch(instrument, self._periods.patience, now_s=self._clock.monotonic_s(), now_ms=now_ms)
-        _, pictures = await self._bus.pictures([ticker])
-        picture = pictures.get(ticker)
+        _, pictures = await self._bus.pictures([instrument.name])
+        picture = pictures.get(instrument.name)
         if picture is not None and picture.tick is not None:
             watch.remember(decode_tick(picture.tick.payload), _cause_of_return(picture))
         else:

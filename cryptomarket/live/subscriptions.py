@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import Sequence
 
+import structlog
+
 from cryptomarket.backplane.bus import Bus
 from cryptomarket.backplane.demand import Demand
 from cryptomarket.clock import Clock
-from cryptomarket.errors import NotFound
+from cryptomarket.errors import DatabaseUnavailable, NotFound
 from cryptomarket.live.hub import Hub
 from cryptomarket.live.repository import SavedSetRepository, SavedSince
 from cryptomarket.market.instruments import Directory
 from cryptomarket.market.wire import Change, SetChange, encode
+
+log = structlog.get_logger(__name__)
 
 SAVED_OWNER = "saved"
 
@@ -104,7 +108,11 @@ class Wants:
         """Keeps the saved sets' demand said for as long as it runs."""
         while True:
             self._subscriptions.changed.clear()
-            await self.say_saved()
+            try:
+                await self.say_saved()
+            except DatabaseUnavailable as away:
+                # What was said before counts until its life is over; the next round says it anew.
+                log.warning("saved sets could not be read", reason=away.detail)
             await _rung(self._subscriptions.changed, min(self._life_s / 3, self._saved_life_s / 2))
 
     async def say_saved(self) -> None:

@@ -6,9 +6,9 @@ import jwt
 import pytest
 
 from __tests__.accounts.world import ORIGIN, TOKEN_KEY, World, client_of, eventually, running, values
-from cryptomarket.accounts.access import COOKIE, Caller
+from cryptomarket.accounts.access import COOKIE, Caller, check_still_known
 from cryptomarket.accounts.tokens import Scope
-from cryptomarket.errors import BusUnavailable
+from cryptomarket.errors import BusUnavailable, Unauthenticated
 
 
 async def status(world: World, path: str, headers: dict[str, str], method: str = "GET") -> int:
@@ -222,6 +222,17 @@ async def test_places_are_counted_by_user_and_peer(world: World) -> None:
     headers = await world.bearer()
     assert [await status(world, "/place", headers) for _ in range(3)] == [200, 200, 429]
     assert world.parts.places.open == 2
+
+
+async def test_a_revocation_while_a_stream_opens_is_not_missed(world: World) -> None:
+    """Let in, then revoked, then seated: the second look tells."""
+    entered = await world.enter()
+    claims = world.parts.tokens.read(entered["access_token"], now_s=world.hands.now_s)
+    caller = Caller(claims.user_id, claims.scope, claims.jti, claims.expires_s, claims.origin)
+    check_still_known(caller, world.parts)
+    await world.parts.revocations.revoke(claims.jti, expires_s=claims.expires_s)
+    with pytest.raises(Unauthenticated):
+        check_still_known(caller, world.parts)
 
 
 def test_a_caller_dies_with_his_token_and_his_key() -> None:

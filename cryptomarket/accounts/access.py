@@ -168,6 +168,14 @@ async def caller_of_credentials(
     return opened
 
 
+def check_still_known(caller: Caller, accounts: AccountsParts) -> None:
+    """Raises Unauthenticated when the caller's token was revoked since he was let in.
+
+    For a stream, once it is among those that revocations close: one that fell in between would be missed otherwise.
+    """
+    accounts.revocations.check(caller.jti, caller.origin)
+
+
 def stream_place(request: Request, accounts: AccountsParts, caller: Caller) -> StreamPlace:
     """A place for one more stream of this caller. Raises TooMany, Unavailable; released when the stream ends."""
     return accounts.places.take(caller.user_id, address_of(request))
@@ -181,7 +189,7 @@ StreamEntry = Annotated[StreamCaller, Depends(caller_of_credentials)]
 
 def _caller_of_token(request: Request, accounts: AccountsParts) -> Caller:
     claims = accounts.tokens.read(_presented(request), now_s=accounts.clock.wall_us() / 1_000_000)
-    accounts.revocations.check(claims.jti, *([claims.origin] if claims.origin else []))
+    accounts.revocations.check(claims.jti, claims.origin)
     if _uses_cookie(request) and request.method not in _SAFE_METHODS:
         check_same_origin(request)
     return _caller(claims)

@@ -8,7 +8,7 @@ from cryptomarket.backplane.bus import Bus, Notice, NoticeKind
 from cryptomarket.errors import BusUnavailable, DatabaseUnavailable, Unauthenticated
 
 # Notices are not kept anywhere, so the database is read anew on this schedule.
-REREAD_S = 30.0
+REREAD_S = 5.0
 # While the bus is away, the database is asked this often instead.
 RELISTEN_S = 0.5
 

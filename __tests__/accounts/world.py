@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from cryptomarket.accounts.access import Accounts, Known, Operator, Person, StreamEntry, same_origin, stream_place
+from cryptomarket.accounts.access import Accounts, Known, Operator, Person, StreamEntry, address_of, same_origin
 from cryptomarket.accounts.opening import Opening
 from cryptomarket.accounts.parts import AccountsParts, AccountsValues, build_accounts
 from cryptomarket.accounts.person import Profile
@@ -283,7 +283,7 @@ def application() -> FastAPI:
 
     @app.get("/place")
     async def place(request: Request, accounts: Accounts, caller: Person) -> int:
-        stream_place(request, accounts, caller)
+        accounts.places.take(caller.user_id, address_of(request))
         return accounts.places.open
 
     @app.get("/stream")

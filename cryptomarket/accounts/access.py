@@ -13,7 +13,6 @@ from starlette.requests import Request
 
 from cryptomarket.accounts.credentials import CLIENT_ID_HEADER, SECRET_HEADER, USER_ID_HEADER, pair_of_headers
 from cryptomarket.accounts.parts import AccountsParts
-from cryptomarket.accounts.stream_places import StreamPlace
 from cryptomarket.accounts.tokens import Claims, IssuedToken, Scope
 from cryptomarket.errors import Forbidden, Unauthenticated, Unavailable
 
@@ -174,11 +173,6 @@ def check_still_known(caller: Caller, accounts: AccountsParts) -> None:
     For a stream, once it is among those that revocations close: one that fell in between would be missed otherwise.
     """
     accounts.revocations.check(caller.jti, caller.origin)
-
-
-def stream_place(request: Request, accounts: AccountsParts, caller: Caller) -> StreamPlace:
-    """A place for one more stream of this caller. Raises TooMany, Unavailable; released when the stream ends."""
-    return accounts.places.take(caller.user_id, address_of(request))
 
 
 Known = Annotated[Caller, Depends(authenticated)]

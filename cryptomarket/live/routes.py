@@ -8,7 +8,14 @@ from typing import Annotated, Any, cast
 from asgi_correlation_id import correlation_id
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
-from cryptomarket.accounts.access import CREDENTIAL_PARAMETERS, Person, StreamCaller, StreamEntry, address_of
+from cryptomarket.accounts.access import (
+    CREDENTIAL_PARAMETERS,
+    Person,
+    StreamCaller,
+    StreamEntry,
+    address_of,
+    check_still_known,
+)
 from cryptomarket.errors import Impossible, Malformed
 from cryptomarket.live.events import feed_of
 from cryptomarket.live.hub import Seat
@@ -116,14 +123,18 @@ async def connection(
         raise Impossible(f"lifetime is at most {live.limits.lifetime_s:g} seconds", field="lifetime")
     fixed = await _resolved(query.tickers, live) if query.tickers is not None else None
     wish = _wish(query, entry, fixed, live)
-    place = live.places.take(entry.caller.user_id, address_of(request))
-    mailbox = mailbox_of(wish, live.limits)
-    seat = Seat(mailbox, entry.caller.user_id, follows_set=fixed is None, dies_with=entry.caller.dies_with)
-    live.hub.admit(seat)
-
+    seat = Seat(
+        mailbox_of(wish, live.limits),
+        entry.caller.user_id,
+        follows_set=fixed is None,
+        dies_with=entry.caller.dies_with,
+    )
     with ExitStack() as stack:
-        stack.callback(place.release)
+        stack.callback(live.places.take(entry.caller.user_id, address_of(request)).release)
         stack.callback(live.hub.dismiss, seat)
+        live.hub.admit(seat)
+        # A revocation that came between the look at the token and the seat would find no stream to end.
+        check_still_known(entry.caller, request.state.accounts)
         opening = await live.opener.open(seat, fixed, query.last_event_id)
         ended = stack.pop_all()
     stream = Stream(live.hub, live.opener, seat, wish=wish, limits=live.limits, clock=live.clock, random=live.random)

@@ -95,6 +95,7 @@ async def serve_gateway(settings: Settings, *, with_simulator: bool) -> None:
             host=settings.app_host,
             port=settings.app_port,
             log_config=None,
+            log_level=None,
             access_log=False,
             server_header=False,
             proxy_headers=bool(settings.trusted_proxies),

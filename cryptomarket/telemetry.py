@@ -71,6 +71,8 @@ _CAPPED = (
 # They bring handlers of their own; without those, their lines come up to ours.
 _OWN_HANDLERS = ("uvicorn", "uvicorn.access", "uvicorn.error", "uvicorn.asgi", "celery", "websockets", "alembic")
 
+_QUIET = ("alembic.runtime.migration", "alembic.runtime.plugins", "sqlalchemy.pool", "uvicorn.error")
+
 _MAX_DEPTH = 6
 
 
@@ -176,6 +178,9 @@ def _take_over_libraries(number: int) -> None:
         logger.propagate = True
     for name in _CAPPED:
         logging.getLogger(name).setLevel(max(number, logging.INFO))
+    # What they say at every start and end is of no use to who runs the gateway.
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(number, logging.WARNING))
     # Capped already, but a parameter in an error of a statement may be anything.
     logging.getLogger("sqlalchemy.engine").setLevel(max(number, logging.WARNING))
     logging.captureWarnings(capture=True)

@@ -26,6 +26,15 @@ def test_callers_do_not_share() -> None:
     assert purse.take("b", "public/ticker", 0)
 
 
+def test_callers_who_are_done_are_forgotten() -> None:
+    """Accounts are without bound; what is remembered of them is not."""
+    purse = Credits(DEFAULT_POOLS)
+    for number in range(60_000):
+        assert purse.take(f"demo-{number}", "public/test", number * 1_000)
+    purse.take("busy", "public/test", 60_000_000)
+    assert sum(purse.take("busy", "public/test", 60_000_000) for _ in range(200)) == 99
+
+
 @given(st.lists(st.integers(0, 50_000), min_size=1, max_size=300))
 def test_no_pattern_of_requests_beats_the_pool(gaps_us: list[int]) -> None:
     purse, now_us, paid = Credits(DEFAULT_POOLS), 0, 0

@@ -41,4 +41,4 @@ def test_trades_come_one_after_another(name: str, later_us: int) -> None:
 def test_what_never_traded_has_no_last_price() -> None:
     listing = next(item for item in WORLD.listed.values() if item.trades_s is None)
     assert WORLD.quotes.last_price(listing, NOW_US) is None
-    assert WORLD.quotes.next_trade_us(listing, NOW_US) is None
+    assert WORLD.quotes.trade_number(listing, NOW_US) is None

@@ -9,6 +9,8 @@ from typing import Final
 
 from cryptomarket.simulator.refusals import Refusal
 
+_MOST_GRANTS: Final = 20_000
+"""Grants that are kept; beyond it expired ones are forgotten, and can no longer be refreshed."""
 _DEMO: Final = re.compile(r"demo-([1-9][0-9]{0,11})")
 
 
@@ -116,6 +118,9 @@ class Accounts:
 
     def grant(self, account: Account, requested: str, connection: int | None, now_us: int) -> Grant:
         """Issues tokens. The scope is narrowed to what a demo account may do; ``connection`` is the default."""
+        if len(self._by_access) > _MOST_GRANTS:
+            for old in [known for known in self._by_access.values() if known.expires_us <= now_us]:
+                self.revoke(old)
         words = requested.split()
         session = next((word.partition(":")[2] for word in words if word.startswith("session:")), None)
         life_s = self._token_life_s

@@ -19,6 +19,8 @@ DEFAULT_POOLS: Final[Mapping[str, Pool]] = {
     "public/get_instruments": Pool(10_000, 500_000, 10_000),
     "subscribe": Pool(3_000, 30_000, 10_000),
 }
+_MOST_CALLERS: Final = 50_000
+"""Callers that are remembered; beyond it those whose pools are full again are forgotten, which changes nothing."""
 _MEMBERS: Final = {
     "public/get_instruments": "public/get_instruments",
     "public/subscribe": "subscribe",
@@ -35,6 +37,8 @@ class Credits:
 
     def take(self, caller: str, method: str, now_us: int) -> bool:
         """Pays for a request; False when the caller's pool does not hold enough."""
+        if len(self._left) > _MOST_CALLERS:
+            self._forget_the_full(now_us)
         name = _MEMBERS.get(method, "default")
         pool = self._pools[name]
         left, since_us = self._left.get((caller, name), (pool.size, now_us))
@@ -42,3 +46,9 @@ class Credits:
         paid = left >= pool.cost
         self._left[caller, name] = (left - pool.cost if paid else left, now_us)
         return paid
+
+    def _forget_the_full(self, now_us: int) -> None:
+        for (caller, name), (left, since_us) in list(self._left.items()):
+            pool = self._pools[name]
+            if left + (now_us - since_us) / 1e6 * pool.refill_per_s >= pool.size:
+                del self._left[caller, name]

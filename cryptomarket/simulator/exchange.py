@@ -179,7 +179,8 @@ class Exchange:
         return outgoing
 
     def _result(self, call: Call, request: Request, address: str) -> Json:
-        self.journal.requests[request.method] += 1
+        # What nobody knows is counted together, or the counts would grow with every invented name.
+        self.journal.requests[request.method if request.method in METHODS else "unknown"] += 1
         caller = call.grant.account.client_id if call.grant else address
         if self.options.credits and not self._credits.take(caller, request.method, call.now_us):
             raise Refusal(10028, ends_session=True)

@@ -1,13 +1,15 @@
 """Methods about the past: trades, candles, index charts."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from cryptomarket.simulator import trades
 from cryptomarket.simulator.candles import RESOLUTIONS_S, volatility_candles
 from cryptomarket.simulator.desk import Call, Desk, Method
+from cryptomarket.simulator.listing import Listing
 from cryptomarket.simulator.market_methods import CURRENCY, INDEX, INSTRUMENT, KIND
 from cryptomarket.simulator.params import Param
-from cryptomarket.simulator.refusals import Refusal, bad_param
+from cryptomarket.simulator.refusals import bad_param
 from cryptomarket.simulator.spelling import Json
 
 _VOLATILITY_RESOLUTIONS_S: Final = {"1": 1, "60": 60, "3600": 3_600, "43200": 43_200, "1D": 86_400}
@@ -43,40 +45,26 @@ def _get_index_chart_data(desk: Desk, call: Call) -> Json:
 
 
 def _get_last_trades_by_instrument(desk: Desk, call: Call) -> Json:
-    params = call.params
-    found, more = trades.search(
-        desk.world, desk.listing(call), call.now_us, count=params["count"], ascending=_ascending(call),
-        start_ms=params["start_timestamp"], end_ms=params["end_timestamp"],
-        start_seq=params.get("start_seq"), end_seq=params.get("end_seq"),
-    )  # fmt: skip
-    return {"trades": list(found), "has_more": more}
+    return _search(desk, call, [desk.listing(call)])
 
 
 def _get_last_trades_by_currency(desk: Desk, call: Call) -> Json:
-    params, ascending = call.params, _ascending(call)
-    start_ms, end_ms = params["start_timestamp"], params["end_timestamp"]
     for name in ("start_id", "end_id"):
-        if params.get(name) is not None:
+        if call.params.get(name) is not None:
             # Ids of a currency are not one sequence here; a bound by id is refused rather than misread.
             raise bad_param(name, "invalid value")
-    found: list[dict[str, Json]] = []
-    more = False
-    for listing in desk.world.matching(params["kind"], params["currency"]):
-        some, has_more = trades.search(
-            desk.world, listing, call.now_us, count=params["count"], ascending=ascending, start_ms=start_ms,
-            end_ms=end_ms,
-        )  # fmt: skip
-        found += some
-        more = more or has_more
-    found.sort(key=_time, reverse=not ascending)
-    return {"trades": list(found[: params["count"]]), "has_more": more or len(found) > params["count"]}
+    return _search(desk, call, desk.world.matching(call.params["kind"], call.params["currency"]))
 
 
-def _time(trade: dict[str, Json]) -> int:
-    timestamp = trade["timestamp"]
-    if not isinstance(timestamp, int):
-        raise Refusal(11094)
-    return timestamp
+def _search(desk: Desk, call: Call, listings: Sequence[Listing]) -> Json:
+    params = call.params
+    bounds = trades.Bounds(
+        params["start_timestamp"], params["end_timestamp"], params.get("start_seq"), params.get("end_seq")
+    )
+    found, more = trades.search(
+        desk.world, listings, call.now_us, bounds, count=params["count"], ascending=_ascending(call)
+    )
+    return {"trades": list(found), "has_more": more}
 
 
 def _ascending(call: Call) -> bool:

@@ -3,6 +3,7 @@
 Same seed, same market: the live stream, the candles of last month and a restart tomorrow agree with one another.
 """
 
+from functools import lru_cache
 from math import erf, exp, log, pi, sqrt
 from typing import Final, NamedTuple
 
@@ -31,6 +32,9 @@ class Market:
         seed: names the market.
         origin_s: Unix time that the paths count from; 0 ties the market to the calendar, the time of the start makes
             each run begin with the same prices.
+
+    Attributes:
+        asset: (coin, Unix time in seconds) to dollars for one coin.
     """
 
     def __init__(self, seed: int, origin_s: float = 0.0) -> None:
@@ -38,6 +42,8 @@ class Market:
         self._origin_s = origin_s
         self._paths: dict[str, Wander] = {}
         self._keys: dict[str, int] = {}
+        # Hundreds of options read the same coin at the same moments.
+        self.asset = lru_cache(maxsize=8192)(self._asset)
 
     def key(self, name: str) -> int:
         """The key of a named stream of numbers of this market."""
@@ -50,8 +56,7 @@ class Market:
         """A number in [0, 1) that belongs to a name and a step."""
         return unit(self.key(name), step)
 
-    def asset(self, base: str, time_s: float) -> float:
-        """Dollars for one coin."""
+    def _asset(self, base: str, time_s: float) -> float:
         if base == "steth":
             return self.asset("eth", time_s) * 0.998
         anchor, yearly = ANCHORS[base]

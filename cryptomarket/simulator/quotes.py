@@ -92,16 +92,11 @@ class Quotes:
             return None
         gap_us = int(listing.trades_s * 1e6)
         slot = now_us // gap_us
-        return slot if now_us >= self._trade_us(listing, slot) else slot - 1
-
-    def next_trade_us(self, listing: Listing, now_us: int) -> int | None:
-        """When the first trade after a time happens."""
-        number = self.trade_number(listing, now_us)
-        return None if number is None else self._trade_us(listing, number + 1)
+        return slot if now_us >= self.trade_us(listing, slot) else slot - 1
 
     def trade(self, listing: Listing, number: int) -> Trade:
         """A trade by its number."""
-        time_us = self._trade_us(listing, number)
+        time_us = self.trade_us(listing, number)
         price, is_buy = self._trade_price(listing, number)
         before, _ = self._trade_price(listing, number - 1)
         mark, _ = self.mark(listing, time_us / 1e6)
@@ -128,12 +123,13 @@ class Quotes:
         """The price of the latest daily settlement, 08:00 UTC."""
         return self._settled(listing, (now_us // 1_000_000 - _SETTLEMENT_S) // _DAY_S * _DAY_S + _SETTLEMENT_S)
 
-    def _trade_us(self, listing: Listing, slot: int) -> int:
+    def trade_us(self, listing: Listing, slot: int) -> int:
+        """When the trade of a number happens."""
         gap_us = int((listing.trades_s or 1.0) * 1e6)
         return slot * gap_us + bits(self.market.key(f"when/{listing.name}"), slot) % gap_us
 
     def _trade_price(self, listing: Listing, number: int) -> tuple[float, bool]:
-        time_us = self._trade_us(listing, number)
+        time_us = self.trade_us(listing, number)
         mark, _ = self.mark(listing, time_us / 1e6)
         is_buy = bits(self.market.key(f"taker/{listing.name}"), number) % 2 == 0
         step = self.step(listing, time_us)

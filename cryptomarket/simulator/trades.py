@@ -1,5 +1,10 @@
 """Trades as the trade channels and methods show them, and the search through the past ones."""
 
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
 from cryptomarket.simulator.listing import Listing
 from cryptomarket.simulator.quotes import Trade
 from cryptomarket.simulator.spelling import Json
@@ -41,28 +46,44 @@ def between(world: World, listing: Listing, after_us: int, until_us: int) -> lis
     return [answer(world, listing, world.quotes.trade(listing, number)) for number in range(first + 1, last + 1)]
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Which past trades are asked for; all bounds include themselves."""
+
+    start_ms: int | None = None
+    end_ms: int | None = None
+    start_seq: int | None = None
+    end_seq: int | None = None
+
+
 def search(
-    world: World, listing: Listing, now_us: int, *, count: int, ascending: bool, start_ms: int | None = None,
-    end_ms: int | None = None, start_seq: int | None = None, end_seq: int | None = None,
-) -> tuple[list[dict[str, Json]], bool]:  # fmt: skip
-    """Past trades within bounds, all inclusive: (at most ``count`` of them, whether more fit).
+    world: World, listings: Sequence[Listing], now_us: int, bounds: Bounds, *, count: int, ascending: bool
+) -> tuple[list[dict[str, Json]], bool]:
+    """Past trades of some instruments in order of time: (at most ``count`` of them, whether more fit).
 
     Ascending starts at the oldest that fits, descending at the newest.
     """
+    streams = [_numbers(world, listing, now_us, bounds, ascending=ascending) for listing in listings]
+    merged = heapq.merge(*streams, key=lambda found: found[0], reverse=not ascending)
+    # One more than asked tells whether there are more.
+    found = list(islice(merged, count + 1))
+    rows = [answer(world, listing, world.quotes.trade(listing, number)) for _, listing, number in found[:count]]
+    return rows, len(found) > count
+
+
+def _numbers(
+    world: World, listing: Listing, now_us: int, bounds: Bounds, *, ascending: bool
+) -> Iterator[tuple[int, Listing, int]]:
     quotes = world.quotes
     latest = quotes.trade_number(listing, now_us)
     if latest is None:
-        return [], False
-    born = quotes.trade_number(listing, listing.creation_ms * 1000) or 0
-    low, high = born, latest
-    if start_ms is not None:
-        low = max(low, (quotes.trade_number(listing, start_ms * 1000 - 1) or 0) + 1)
-    if end_ms is not None:
-        high = min(high, quotes.trade_number(listing, end_ms * 1000 + 999) or 0)
-    low, high = max(low, start_seq or low), min(high, high if end_seq is None else end_seq)
-    if high < low:
-        return [], False
-    first, last = (low, min(high, low + count - 1)) if ascending else (max(low, high - count + 1), high)
-    numbers = range(first, last + 1) if ascending else range(last, first - 1, -1)
-    found = [answer(world, listing, quotes.trade(listing, number)) for number in numbers]
-    return found, last < high if ascending else first > low
+        return
+    low, high = quotes.trade_number(listing, listing.creation_ms * 1000) or 0, latest
+    if bounds.start_ms is not None:
+        low = max(low, (quotes.trade_number(listing, bounds.start_ms * 1000 - 1) or 0) + 1)
+    if bounds.end_ms is not None:
+        high = min(high, quotes.trade_number(listing, bounds.end_ms * 1000 + 999) or 0)
+    low = low if bounds.start_seq is None else max(low, bounds.start_seq)
+    high = high if bounds.end_seq is None else min(high, bounds.end_seq)
+    for number in range(low, high + 1) if ascending else range(high, low - 1, -1):
+        yield quotes.trade_us(listing, number), listing, number

@@ -16,4 +16,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("a store is only ever upgraded; restore a backup instead")
+    raise SystemExit("A store is only ever upgraded; restore a backup instead.")

@@ -152,4 +152,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refused: prices that were stored are not thrown away by a command."""
-    raise NotImplementedError("a store is only ever upgraded; restore a backup instead")
+    raise SystemExit("A store is only ever upgraded; restore a backup instead.")

@@ -1,0 +1,21 @@
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from fastapi import Request
+
+from __tests__.history.outside import Names
+from __tests__.history.world import StoppedClock, new_bus
+from cryptomarket.history.parts import HistoryParts
+from cryptomarket.history.questions import History
+from cryptomarket.history.repository import Repository
+from cryptomarket.history.routes import parts
+
+
+async def test_routes_take_their_parts_from_the_state(repository: Repository, stopped: StoppedClock) -> None:
+    """Parts come from lifespan state, as they were put there, and nobody exchanges one on the way."""
+    handed = HistoryParts(History(repository, new_bus(), clock=stopped.clock), Names(), stopped.clock)
+    request = cast("Request", SimpleNamespace(state=SimpleNamespace(history=handed)))
+    assert parts(request) is handed
+    with pytest.raises(AttributeError):
+        handed.clock = stopped.clock  # type: ignore[misc]

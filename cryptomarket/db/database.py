@@ -1,0 +1,150 @@
+"""One database: transactions, writes that may be repeated, and trouble under one name."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from decimal import Decimal
+
+import asyncpg
+from sqlalchemy import Table, exc
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Dialect
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cryptomarket.db.engines import driver_url, engines_of
+from cryptomarket.db.repository import answer, owner
+from cryptomarket.db.tables import store
+from cryptomarket.errors import DatabaseUnavailable, StartRefused
+
+_SQLITE_ERROR = 1  # "SQL error or missing database": our statement is wrong, the file is well (sqlite.org/rescode.html)
+_AWAY_CLASSES = ("08", "53", "57P", "58")  # postgresql.org/docs/current/errcodes-appendix.html
+
+
+def _is_away(error: exc.DBAPIError) -> bool:
+    if error.connection_invalidated or isinstance(error, exc.InterfaceError):
+        return True
+    if isinstance(error.orig, sqlite3.Error):
+        ours = exc.IntegrityError | exc.ProgrammingError | exc.DataError | exc.NotSupportedError
+        return not isinstance(error, ours) and getattr(error.orig, "sqlite_errorcode", None) != _SQLITE_ERROR
+    return str(getattr(error.orig, "sqlstate", None) or "").startswith(_AWAY_CLASSES)
+
+
+class Database:
+    """One database. `begin()` is for writing, `read()` for one consistent look; both raise DatabaseUnavailable when
+    it can't be reached, is busy beyond its time limit, or breaks off.
+
+    At most `pool_size` connections; who waits longer than five seconds for one is told DatabaseUnavailable.
+    `clock` tells seconds since the epoch.
+    """
+
+    def __init__(self, url: str | URL, *, pool_size: int = 8, clock: Callable[[], float] = time.time) -> None:
+        self.url = driver_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._clock = clock
+        self._writing = asyncio.Lock()
+        self._engines = engines_of(self.url, pool_size)
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._engines.writer.dialect
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that writes: committed at the end of the block, rolled back when the block raises.
+
+        SQLite takes one writer at a time: others wait here, in order of arrival, and not in the database.
+        """
+        turn = self._writing if self.is_sqlite else nullcontext()
+        async with self._reachable(), turn, self._engines.writer.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads: every statement in the block sees the database as of the first one."""
+        async with self._reachable(), self._engines.reader.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _reachable(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except exc.TimeoutError as error:
+            raise DatabaseUnavailable("All connections to the database are busy.", retry_after_s=1) from error
+        except exc.DBAPIError as error:
+            if not _is_away(error):
+                raise
+            raise DatabaseUnavailable("The database cannot be reached.") from error
+        except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:
+            raise DatabaseUnavailable("The database cannot be reached.") from error
+
+    async def upsert(
+        self,
+        connection: AsyncConnection,
+        table: Table,
+        rows: Sequence[Mapping[str, object]],
+        *,
+        keys: Sequence[str],
+        update: Sequence[str] = (),
+    ) -> int:
+        """Inserts `rows`; where one with the same `keys` exists, sets its columns `update`, or leaves it as it is.
+
+        Returns the number of rows written, -1 where the driver doesn't count (many rows on PostgreSQL).
+        """
+        if not rows:
+            return 0
+        dialect = sqlite if self.is_sqlite else postgresql
+        statement = dialect.insert(table)
+        if update:
+            statement = statement.on_conflict_do_update(
+                index_elements=list(keys), set_={name: statement.excluded[name] for name in update}
+            )
+        else:
+            statement = statement.on_conflict_do_nothing(index_elements=list(keys))
+        many = [dict(row) for row in rows]
+        return (await connection.execute(statement, many if len(many) > 1 else many[0])).rowcount
+
+    async def insert_new(
+        self,
+        connection: AsyncConnection,
+        table: Table,
+        columns: Sequence[str],
+        rows: Sequence[tuple[object, ...]],
+        *,
+        keys: Sequence[str],
+    ) -> None:
+        """Inserts many `rows` of the driver's own values (`driver_price`), leaving out those whose `keys` exist.
+
+        The fast way in: nothing is converted or looked at between the caller and the driver.
+        """
+        if not rows:
+            return
+        dialect = sqlite if self.is_sqlite else postgresql
+        statement = dialect.insert(table).on_conflict_do_nothing(index_elements=list(keys))
+        compiled = statement.compile(dialect=self.dialect, column_keys=list(columns))
+        await connection.exec_driver_sql(str(compiled), list(rows))
+
+    def driver_price(self, price: Decimal | None) -> Decimal | str | None:
+        """A price as `insert_new` takes it."""
+        return str(price) if price is not None and self.is_sqlite else price
+
+    async def claim(self, exchange: str) -> None:
+        """Makes this the store of `exchange`, once. Raises StartRefused when it is another exchange's."""
+        row = {"id": 1, "exchange": exchange, "created_ms": int(self._clock() * 1000)}
+        async with self.begin() as connection:
+            await self.upsert(connection, store, [row], keys=["id"])
+            owned_by = await owner(connection)
+        if owned_by != exchange:
+            raise StartRefused(
+                f"This database belongs to the exchange {owned_by!r} and cannot be used with {exchange!r}: "
+                f"give each exchange its own database."
+            )
+
+    async def ping(self) -> None:
+        """Returns when the database answers. Raises DatabaseUnavailable."""
+        async with self.read() as connection:
+            await answer(connection)
+
+    async def close(self) -> None:
+        await self._engines.writer.dispose()

@@ -1,0 +1,93 @@
+"""An engine from a URL: the driver, its limits, and what each new connection is told."""
+
+import sqlite3
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import Connection, event
+from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from cryptomarket.db.dialect import DRIVER
+from cryptomarket.errors import StartRefused
+
+BUSY_TIMEOUT_MS = 10_000
+CONNECT_TIMEOUT_S = 5.0
+STATEMENT_TIMEOUT_S = 60.0
+
+
+def driver_url(url: str | URL) -> URL:
+    """The URL with the driver that we use. Raises StartRefused for a database that cannot serve."""
+    parsed = make_url(url)
+    match parsed.get_backend_name():
+        case "sqlite":
+            if parsed.database in (None, "", ":memory:"):
+                raise StartRefused("A SQLite database needs a file: in memory, each connection would see its own.")
+            return parsed.set(drivername=DRIVER)
+        case "postgresql" | "postgres":
+            return parsed.set(drivername="postgresql+asyncpg")
+        case other:
+            raise StartRefused(f"The database is SQLite or PostgreSQL; {other} is neither.")
+
+
+def _sqlite_engine(url: URL, pool_size: int) -> AsyncEngine:
+    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=CONNECT_TIMEOUT_S,
+        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: AsyncAdapt_aiosqlite_connection, _record: object) -> None:
+        cursor = connection.cursor()
+        try:
+            for pragma in (
+                f"busy_timeout={BUSY_TIMEOUT_MS}",
+                "journal_mode=WAL",
+                "synchronous=NORMAL",
+                "foreign_keys=ON",
+            ):
+                cursor.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A deferred transaction that reads first and writes later fails at once when another one wrote in between.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgresql_engine(url: URL, pool_size: int) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=CONNECT_TIMEOUT_S,
+        connect_args={"timeout": CONNECT_TIMEOUT_S, "command_timeout": STATEMENT_TIMEOUT_S},
+    )
+
+
+class Engines(NamedTuple):
+    """One pool of connections, with options for writing and for reading."""
+
+    writer: AsyncEngine
+    reader: AsyncEngine
+
+
+def engines_of(url: URL, pool_size: int) -> Engines:
+    """Engines for a URL of `driver_url`. Connects to nothing yet."""
+    if url.get_backend_name() == "sqlite":
+        engine = _sqlite_engine(url, pool_size)
+        return Engines(engine.execution_options(writes=True), engine)
+    engine = _postgresql_engine(url, pool_size)
+    one_look = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return Engines(engine, one_look)

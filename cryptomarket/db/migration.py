@@ -1,0 +1,63 @@
+"""Bringing a store to the newest revision, upgrade only."""
+
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection
+from sqlalchemy.engine import URL
+
+from alembic import command
+from cryptomarket.db.columns import placed
+from cryptomarket.db.database import Database
+from cryptomarket.db.repository import wait_for_other_migrations
+from cryptomarket.errors import StartRefused
+
+PROJECT_FOLDER = Path(__file__).resolve().parent.parent.parent
+
+
+def alembic_config() -> Config:
+    """Alembic's configuration of this project. Raises StartRefused when its folder is not where the project is."""
+    folder = PROJECT_FOLDER / "alembic"
+    if not (folder / "env.py").is_file():
+        raise StartRefused("The folder alembic/ is missing: start from a checkout of the project.")
+    config = Config()
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _refuse_newer(connection: Connection, scripts: ScriptDirectory) -> None:
+    name, schema = placed("alembic_version", connection.dialect.name)
+    context = MigrationContext.configure(connection, opts={"version_table": name, "version_table_schema": schema})
+    for revision in context.get_current_heads():
+        try:
+            scripts.get_revision(revision)
+        except CommandError as error:
+            raise StartRefused(
+                f"The database is of revision {revision!r}, which this version does not know: it was written by a "
+                f"newer one. Nothing was changed; start that version, or restore an older database."
+            ) from error
+
+
+def _upgrade(connection: Connection) -> None:
+    config = alembic_config()
+    wait_for_other_migrations(connection)
+    _refuse_newer(connection, ScriptDirectory.from_config(config))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+async def migrate(url: str | URL) -> None:
+    """Brings the database to the newest revision, upgrade only, in one transaction: all of it or nothing.
+
+    Raises StartRefused for a database of an unknown (newer) revision, DatabaseUnavailable when there is none.
+    """
+    database = Database(url)
+    try:
+        async with database.begin() as connection:
+            await connection.run_sync(_upgrade)
+    finally:
+        await database.close()

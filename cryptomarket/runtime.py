@@ -42,6 +42,7 @@ from cryptomarket.live.subscriptions import Subscriptions, Wants
 from cryptomarket.market.ticks import FeedState, Status, Tick
 from cryptomarket.observation import Observer
 from cryptomarket.operation import OperationParts
+from cryptomarket.reachability import Reachability
 from cryptomarket.secret import Secret
 from cryptomarket.settings import Settings
 
@@ -256,10 +257,12 @@ async def running(settings: Settings, *, ws_url: str) -> AsyncIterator[Runtime]:
             now_ms=clock.wall_ms,
             at_once=settings.login_slots,
         )
+        reachability = Reachability(observer.reachable, exchange=settings.exchange.value, address=ws_url, clock=clock)
         readers = [relay.run(), writer.run(), accounts.revocations.run()]
         speakers = [
             ingest.ownership.run(), ingest.pool.run(), ingest.catalogue.run(), ingest.feed.run(),
             ingest.holding.run(), ingest.holding.run_silence(), opening.run(), wants.run_streams(), wants.run_saved(),
+            reachability.run(),
         ]  # fmt: skip
         state = {
             "live": live,

@@ -133,6 +133,7 @@ class Session:
                 group.create_task(self._serve(connection, group), name=f"slot {self.slot}: channels")
                 await connection.run()
         except Exception as error:  # noqa: BLE001  # the pump's door: whatever ends a connection is told; the slot lives on
+            _let_cancellation_pass()
             fresh = self._leaving
             reason = None if fresh else self._tell(error)
         finally:
@@ -144,7 +145,7 @@ class Session:
     def _tell(self, error: Exception) -> str:
         reason = reason_of(error)
         if was_foreseen(error):
-            log.info("session lost", slot=self.slot, reason=reason)
+            log.debug("session lost", slot=self.slot, reason=reason)
         else:
             log.error("session lost to what was not foreseen", slot=self.slot, exc_info=error)
         return reason
@@ -299,3 +300,10 @@ class Session:
             self.state = state
             self.since_ms = self._clock.wall_ms()
         self._on_change()
+
+
+def _let_cancellation_pass() -> None:
+    """A task group that is failing already forgets that it was cancelled meanwhile (Python 3.11 and 3.12)."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -172,7 +172,8 @@ async def _check_pages(
         for batch in batches:
             await repository.keep(batch)
         await insert_backfill(database, *collected, source="collected") if collected else None
-        newest = await repository.newest_id()
+        async with repository.look() as look:
+            newest = (await look.extent("btc_usd", stored_up_to=Position("e1", 0))).newest_id
         everything = await scan(repository, Cursor.at_start("btc_usd", 0, 1000), 1000)
         expected = [row for row in everything if bounds[0] <= row.timestamp_ms < bounds[1]]
         expected.sort(key=key, reverse=order == "desc")
@@ -212,13 +213,15 @@ async def test_when_the_feed_was_live(repository: Repository, start_ms: int, end
             ]
         )
     )
-    assert await repository.was_live("btc_usd", start_ms, end_ms) is was_live
+    async with repository.look() as look:
+        assert await look.was_live("btc_usd", start_ms, end_ms) is was_live
 
 
 async def test_what_is_on_its_way_is_not_settled(repository: Repository) -> None:
     """With several writers a later batch may commit first: only what the group has acknowledged counts as settled."""
     await repository.keep(heard([index_tick(100), index_tick(200), index_tick(300)], first_seq=4))
-    assert await repository.extent("btc_usd", stored_up_to=Position("e1", 5)) == (100, 200)
-    assert await repository.extent("btc_usd", stored_up_to=Position("e1", 6)) == (100, 300)
-    assert await repository.extent("btc_usd", stored_up_to=Position("e2", 0)) == (100, 300)
-    assert await repository.extent("eth_usd", stored_up_to=Position("e1", 6)) == (None, None)
+    async with repository.look() as look:
+        assert await look.extent("btc_usd", stored_up_to=Position("e1", 5)) == (100, 100, 200, 3)
+        assert await look.extent("btc_usd", stored_up_to=Position("e1", 6)) == (100, 100, 300, 3)
+        assert await look.extent("btc_usd", stored_up_to=Position("e2", 0)) == (100, 100, 300, 3)
+        assert await look.extent("eth_usd", stored_up_to=Position("e1", 6)) == (None, None, None, 3)

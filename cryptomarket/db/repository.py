@@ -1,5 +1,7 @@
 """The SQL that concerns the store itself."""
 
+from typing import cast
+
 from sqlalchemy import Connection, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,7 +17,7 @@ async def answer(connection: AsyncConnection) -> None:
 
 async def owner(connection: AsyncConnection) -> str:
     """The exchange whose store this is."""
-    return (await connection.execute(select(store.c.exchange))).scalar_one()
+    return cast("str", (await connection.execute(select(store.c.exchange))).scalar_one())
 
 
 def wait_for_other_migrations(connection: Connection) -> None:

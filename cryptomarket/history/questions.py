@@ -9,7 +9,7 @@ from cryptomarket.backplane.bus import Bus, Picture
 from cryptomarket.clock import Clock
 from cryptomarket.errors import BusUnavailable, Impossible, Malformed, NotFound
 from cryptomarket.history.cursors import Cursor, Order
-from cryptomarket.history.repository import Repository
+from cryptomarket.history.repository import Extent, Look, Repository
 from cryptomarket.history.rows import (
     ROW_FIELDS,
     Choice,
@@ -26,6 +26,7 @@ from cryptomarket.market.wire import PublicationKind, data_of, decode_status, de
 MAX_ROWS = 10_000
 MAX_GAPS = 1000
 BOUNDS = "[start,end)"
+_NOWHERE = Position("", 0)
 _EVERYTHING_BELIEVED = Choice(believed_only=True)
 
 
@@ -41,6 +42,29 @@ class TicksQuestion:
     cursor: Cursor | None = None
     limit: int = 1000
     fields: Collection[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What the bus knows: up to where the log is stored, and one ticker's picture. None is "can't be found out"."""
+
+    stored_up_to: Position | None
+    picture: Picture | None
+
+    def proves(self, extent: Extent, start_ms: int, end_ms: int) -> bool:
+        """Whether every tick of [start_ms, end_ms) that was heard is among the stored ones."""
+        if self.stored_up_to is None or extent.first_stream_ms is None or extent.settled_ms is None:
+            return False
+        if start_ms < extent.first_stream_ms:
+            return False
+        # The exchange orders a channel: nothing older than a settled tick is still on its way.
+        return end_ms <= extent.settled_ms or self._all_is_stored(self.stored_up_to.seq)
+
+    def _all_is_stored(self, stored_up_to: int) -> bool:
+        if self.picture is None or self.picture.status is None or self.picture.last_seq is None:
+            return False
+        is_live = decode_status(self.picture.status.payload).state is FeedState.LIVE
+        return is_live and self.picture.last_seq <= stored_up_to
 
 
 class History:
@@ -67,10 +91,12 @@ class History:
             raise Impossible(
                 f"There is no field {unknown[0][:64]!r}; there are {', '.join(sorted(ROW_FIELDS))}.", field="fields"
             )
-        cursor = await self._begun(asked) if asked.cursor is None else _continued(asked, asked.cursor)
-        choice = Choice(source=cursor.source)
-        page = await self._repository.page(cursor, choice, limit=asked.limit, begun=asked.cursor is not None)
-        gaps = await self._repository.gaps(cursor.ticker, cursor.start_ms, cursor.end_ms, limit=MAX_GAPS)
+        heard = await self._heard(asked.ticker)
+        async with self._repository.look() as look:
+            cursor = await self._begun(look, asked, heard) if asked.cursor is None else _continued(asked, asked.cursor)
+            begun = asked.cursor is not None
+            page = await look.page(cursor, Choice(source=cursor.source), limit=asked.limit, begun=begun)
+            gaps = await look.gaps(cursor.ticker, cursor.start_ms, cursor.end_ms, limit=MAX_GAPS)
         return encode(
             {
                 "ticker": cursor.ticker,
@@ -85,51 +111,33 @@ class History:
             }
         )
 
-    async def _begun(self, asked: TicksQuestion) -> Cursor:
+    async def _heard(self, ticker: str) -> _Heard:
+        try:
+            # In this order: what is acknowledged later than the picture was published says nothing against it.
+            stored_up_to = await self._bus.acknowledged(self._group)
+            head, pictures = await self._bus.pictures([ticker])
+        except BusUnavailable:
+            return _Heard(None, None)
+        return _Heard(Position(head.epoch, stored_up_to), pictures.get(ticker))
+
+    async def _begun(self, look: Look, asked: TicksQuestion, heard: _Heard) -> Cursor:
         now_ms = self._clock.wall_ms()
-        start_ms, end_ms = await self._range(asked.ticker, asked.start_ms, asked.end_ms, now_ms)
-        # In this order: what is called complete was stored before the newest row was looked up.
-        complete = await self._is_complete(asked.ticker, start_ms, end_ms, now_ms)
-        newest_id = await self._repository.newest_id()
+        extent = await look.extent(asked.ticker, stored_up_to=heard.stored_up_to or _NOWHERE)
+        start_ms, end_ms = _range(asked.start_ms, asked.end_ms, first_ms=extent.first_ms, now_ms=now_ms)
+        complete = (
+            end_ms <= now_ms
+            and heard.proves(extent, start_ms, end_ms)
+            and await look.was_live(asked.ticker, start_ms, end_ms)
+        )
         return Cursor.at_start(
             asked.ticker,
             start_ms,
             end_ms,
             order=asked.order or "asc",
             source=asked.source,
-            newest_id=newest_id,
+            newest_id=extent.newest_id,
             complete=complete,
         )
-
-    async def _range(self, ticker: str, start_ms: int | None, end_ms: int | None, now_ms: int) -> tuple[int, int]:
-        if start_ms is not None and start_ms > now_ms:
-            raise Impossible("start lies in the future.", field="start")
-        end = now_ms if end_ms is None else end_ms
-        if start_ms is None:
-            first_ms = await self._repository.first_ms(ticker)
-            return min(end, end if first_ms is None else first_ms), end
-        if start_ms >= end:
-            raise Impossible("start must lie before end: a range is [start, end).", field="start")
-        return start_ms, end
-
-    async def _is_complete(self, ticker: str, start_ms: int, end_ms: int, now_ms: int) -> bool:
-        """Whether everything of [start_ms, end_ms) was heard and is stored. What can't be proven is not so."""
-        if end_ms > now_ms:
-            return False
-        try:
-            stored_up_to = await self._bus.acknowledged(self._group)
-            head, pictures = await self._bus.pictures([ticker])
-        except BusUnavailable:
-            return False
-        extent = await self._repository.extent(ticker, stored_up_to=Position(head.epoch, stored_up_to))
-        if extent.first_stream_ms is None or extent.settled_ms is None or start_ms < extent.first_stream_ms:
-            return False
-        # The exchange orders a channel: nothing older than a settled tick is still on its way.
-        if end_ms > extent.settled_ms and not _is_heard_and_stored(pictures.get(ticker), stored_up_to):
-            return False
-        if await self._repository.gaps(ticker, start_ms, end_ms, limit=1):
-            return False
-        return await self._repository.was_live(ticker, start_ms, end_ms)
 
     async def latest(self, ticker: str) -> bytes:
         """The newest tick and its age: from the bus, which hears first, else the newest row. Raises NotFound."""
@@ -159,8 +167,10 @@ class History:
     async def gaps(self, ticker: str, start_ms: int | None, end_ms: int | None, *, limit: int) -> dict[str, object]:
         """Recorded gaps that overlap the range. Raises Impossible for a range that can't be."""
         now_ms = self._clock.wall_ms()
-        start, end = await self._range(ticker, start_ms, end_ms, now_ms)
-        found = await self._repository.gaps(ticker, start, end, limit=limit + 1)
+        async with self._repository.look() as look:
+            extent = await look.extent(ticker, stored_up_to=_NOWHERE)
+            start, end = _range(start_ms, end_ms, first_ms=extent.first_ms, now_ms=now_ms)
+            found = await look.gaps(ticker, start, end, limit=limit + 1)
         return {
             "ticker": ticker,
             "start": start,
@@ -180,10 +190,16 @@ class History:
         return page.rows, page.more
 
 
-def _is_heard_and_stored(picture: Picture | None, stored_up_to: int) -> bool:
-    if picture is None or picture.status is None or picture.last_seq is None:
-        return False
-    return decode_status(picture.status.payload).state is FeedState.LIVE and picture.last_seq <= stored_up_to
+def _range(start_ms: int | None, end_ms: int | None, *, first_ms: int | None, now_ms: int) -> tuple[int, int]:
+    """[start, end) in milliseconds; what was not said is the first row, and now."""
+    if start_ms is not None and start_ms > now_ms:
+        raise Impossible("start lies in the future.", field="start")
+    end = now_ms if end_ms is None else end_ms
+    if start_ms is None:
+        return min(end, end if first_ms is None else first_ms), end
+    if start_ms >= end:
+        raise Impossible("start must lie before end: a range is [start, end).", field="start")
+    return start_ms, end
 
 
 def _json_of(row: Row, fields: Collection[str] | None) -> bytes:

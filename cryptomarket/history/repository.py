@@ -1,10 +1,11 @@
 """The only SQL of this room."""
 
 import operator
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, tuple_, union_all
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -49,10 +50,14 @@ class Page(NamedTuple):
 
 
 class Extent(NamedTuple):
-    """The exchange times of a ticker's first stream row, and of the last before which no row is still on its way."""
+    """The exchange times of a ticker's first row, of its first stream row, and of the stream row before which no other
+    is still on its way; and the id above which no row of any ticker is committed yet.
+    """
 
+    first_ms: int | None
     first_stream_ms: int | None
     settled_ms: int | None
+    newest_id: int
 
 
 def _of(ticker: str, choice: Choice) -> ColumnElement[bool]:
@@ -94,6 +99,12 @@ def _beyond(cursor: Cursor) -> ColumnElement[bool]:
 def _in_order(rows: Select[Any], order: str) -> Select[Any]:
     keys = (_row.timestamp_ms, _row.source, _row.epoch, _row.seq, _row.id)
     return rows.order_by(*(keys if order == "asc" else (key.desc() for key in keys)))
+
+
+def _states(ticker: str, *conditions: ColumnElement[bool], newest: bool) -> Select[Any]:
+    keys = (statuses.c.since_ms, statuses.c.id)
+    one = _STATUSES.where(statuses.c.ticker == ticker, *conditions).limit(1)
+    return one.order_by(*(key.desc() for key in keys)) if newest else one.order_by(*keys)
 
 
 class Repository:
@@ -155,12 +166,31 @@ class Repository:
     async def last_status(self, ticker: str) -> StoredStatus | None:
         """The last feed state that was stored of a ticker."""
         async with self._db.read() as connection:
-            return await self._status(connection, ticker)
+            found = (await connection.execute(_states(ticker, newest=True))).one_or_none()
+        return StoredStatus(*found) if found is not None else None
 
-    async def newest_id(self) -> int:
-        """The id above which no row is committed yet."""
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator["Look"]:
+        """One look: all that is asked in the block is answered from one state of the database."""
         async with self._db.read() as connection:
-            return (await connection.execute(select(func.max(_row.id)))).scalar_one() or 0
+            yield Look(connection)
+
+    async def page(self, asked: Cursor, choice: Choice, *, limit: int, begun: bool) -> Page:
+        """See Look.page."""
+        async with self.look() as look:
+            return await look.page(asked, choice, limit=limit, begun=begun)
+
+    async def gaps(self, ticker: str, start_ms: int, end_ms: int, *, limit: int) -> list[StoredGap]:
+        """See Look.gaps."""
+        async with self.look() as look:
+            return await look.gaps(ticker, start_ms, end_ms, limit=limit)
+
+
+class Look:
+    """One state of the database, and what can be read in it. Lives inside `Repository.look`."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
 
     async def page(self, asked: Cursor, choice: Choice, *, limit: int, begun: bool) -> Page:
         """At most `limit` rows of the cursor's question: after its row when it has `begun`, else from the start."""
@@ -172,8 +202,7 @@ class Repository:
         )
         if begun:
             wanted = wanted.where(_beyond(asked))
-        async with self._db.read() as connection:
-            found = [Row(*row) for row in await connection.execute(wanted.limit(limit + 1))]
+        found = [Row._make(row) for row in (await self._connection.execute(wanted.limit(limit + 1))).all()]
         return Page(found[:limit], len(found) > limit)
 
     async def gaps(self, ticker: str, start_ms: int, end_ms: int, *, limit: int) -> list[StoredGap]:
@@ -183,23 +212,20 @@ class Repository:
             .order_by(gaps.c.from_ms, gaps.c.to_ms, gaps.c.id)
             .limit(limit)
         )
-        async with self._db.read() as connection:
-            return [StoredGap(*row) for row in await connection.execute(overlapping)]
-
-    async def first_ms(self, ticker: str) -> int | None:
-        """The exchange time of a ticker's first row of any source."""
-        first = select(func.min(_row.timestamp_ms)).where(_row.ticker == ticker)
-        async with self._db.read() as connection:
-            return cast("int | None", (await connection.execute(first)).scalar_one())
+        return [StoredGap._make(row) for row in (await self._connection.execute(overlapping)).all()]
 
     async def extent(self, ticker: str, *, stored_up_to: Position) -> Extent:
-        """From when to when a ticker's stream is stored, where everything of an epoch up to a position is."""
-        streamed = select(_row.timestamp_ms).where(_row.ticker == ticker, _row.source == Source.STREAM.value).limit(1)
-        settled = or_(_row.epoch != stored_up_to.epoch, _row.seq <= stored_up_to.seq)
-        async with self._db.read() as connection:
-            first = (await connection.execute(streamed.order_by(_row.timestamp_ms))).scalar_one_or_none()
-            last = streamed.where(settled).order_by(_row.timestamp_ms.desc())
-            return Extent(first, (await connection.execute(last)).scalar_one_or_none())
+        """How far the rows of a ticker reach, where everything of an epoch up to a position is stored."""
+        mine = select(_row.timestamp_ms).where(_row.ticker == ticker).limit(1)
+        streamed = mine.where(_row.source == Source.STREAM.value)
+        settled = streamed.where(or_(_row.epoch != stored_up_to.epoch, _row.seq <= stored_up_to.seq))
+        asked = select(
+            mine.order_by(_row.timestamp_ms).scalar_subquery(),
+            streamed.order_by(_row.timestamp_ms).scalar_subquery(),
+            settled.order_by(_row.timestamp_ms.desc()).scalar_subquery(),
+            func.coalesce(select(func.max(_row.id)).scalar_subquery(), 0),
+        )
+        return Extent._make((await self._connection.execute(asked)).one())
 
     async def was_live(self, ticker: str, start_ms: int, end_ms: int) -> bool:
         """Whether the feed was live throughout [start_ms, end_ms), as far as stored states and ticks tell.
@@ -208,43 +234,41 @@ class Repository:
         a feed is live from the tick that made it so, and one that broke off is believed up to its last tick.
         """
         since = statuses.c.since_ms
-        async with self._db.read() as connection:
-            dark = _STATUSES.where(
-                statuses.c.ticker == ticker,
-                since >= start_ms,
-                since < end_ms,
-                statuses.c.state != FeedState.LIVE.value,
-            )
-            if (await connection.execute(dark.limit(1))).first() is not None:
+        dark = _STATUSES.where(
+            statuses.c.ticker == ticker, since >= start_ms, since < end_ms, statuses.c.state != FeedState.LIVE.value
+        )
+        told = await self._first_of_each(
+            {
+                "dark": dark.limit(1),
+                "before": _states(ticker, since <= start_ms, newest=True),
+                "begun": _states(ticker, since > start_ms, newest=False),
+                "ended": _states(ticker, since >= end_ms, newest=False),
+            }
+        )
+        if "dark" in told:
+            return False
+        before, begun, ended = told.get("before"), told.get("begun"), told.get("ended")
+        if before is None or before.state != FeedState.LIVE:
+            first_ms = None if begun is None else await self._tick_ms(begun, after=True)
+            if begun is None or begun.state != FeedState.LIVE or first_ms is None or first_ms > start_ms:
                 return False
-            before = await self._status(connection, ticker, since <= start_ms)
-            if before is None or before.state != FeedState.LIVE.value:
-                begun = await self._status(connection, ticker, since > start_ms, newest=False)
-                if begun is None or begun.state != FeedState.LIVE.value:
-                    return False
-                first_ms = await self._tick_ms(connection, begun, after=True)
-                if first_ms is None or first_ms > start_ms:
-                    return False
-            ended = await self._status(connection, ticker, since >= end_ms, newest=False)
-            if ended is None or ended.state in (FeedState.LIVE, FeedState.HALTED, FeedState.EXPIRED):
-                return True
-            last_ms = await self._tick_ms(connection, ended, after=False)
-            return last_ms is None or last_ms >= end_ms
+        if ended is None or ended.state in (FeedState.LIVE, FeedState.HALTED, FeedState.EXPIRED):
+            return True
+        last_ms = await self._tick_ms(ended, after=False)
+        return last_ms is None or last_ms >= end_ms
 
-    async def _status(
-        self, connection: AsyncConnection, ticker: str, *conditions: ColumnElement[bool], newest: bool = True
-    ) -> StoredStatus | None:
-        keys = (statuses.c.since_ms, statuses.c.id)
-        states = _STATUSES.where(statuses.c.ticker == ticker, *conditions).limit(1)
-        ordered = states.order_by(*(key.desc() for key in keys)) if newest else states.order_by(*keys)
-        found = (await connection.execute(ordered)).one_or_none()
-        return StoredStatus(*found) if found is not None else None
+    async def _first_of_each(self, asked: Mapping[str, Select[Any]]) -> dict[str, StoredStatus]:
+        labelled = [
+            select(literal(label).label("asked"), *single.subquery(label).columns) for label, single in asked.items()
+        ]
+        found = (await self._connection.execute(union_all(*labelled))).all()
+        return {label: StoredStatus._make(status) for label, *status in found}
 
-    async def _tick_ms(self, connection: AsyncConnection, status: StoredStatus, *, after: bool) -> int | None:
+    async def _tick_ms(self, status: StoredStatus, *, after: bool) -> int | None:
         mine = select(_row.timestamp_ms).where(_row.ticker == status.ticker, _row.epoch == status.epoch).limit(1)
         nearest = (
             mine.where(_row.seq > status.seq).order_by(_row.seq)
             if after
             else mine.where(_row.seq < status.seq).order_by(_row.seq.desc())
         )
-        return cast("int | None", (await connection.execute(nearest)).scalar_one_or_none())
+        return cast("int | None", (await self._connection.execute(nearest)).scalar_one_or_none())

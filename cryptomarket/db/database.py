@@ -19,7 +19,9 @@ from cryptomarket.db.tables import store
 from cryptomarket.errors import DatabaseUnavailable, StartRefused
 
 _SQLITE_ERROR = 1  # "SQL error or missing database": our statement is wrong, the file is well (sqlite.org/rescode.html)
-_AWAY_CLASSES = ("08", "53", "57P", "58")  # postgresql.org/docs/current/errcodes-appendix.html
+# No connection, no resources, shut down, system error; and a login or a database that is not there (yet):
+# postgresql.org/docs/current/errcodes-appendix.html
+_AWAY_CLASSES = ("08", "53", "57P", "58", "28", "3D")
 
 
 def _is_away(error: exc.DBAPIError) -> bool:

@@ -5,7 +5,7 @@ below P is told by the replay or the snapshots, what lies above comes to the mai
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -16,7 +16,7 @@ from cryptomarket.live.events import event, frame_of
 from cryptomarket.live.hub import Hub, Seat
 from cryptomarket.live.mailbox import Entry
 from cryptomarket.market.position import Position
-from cryptomarket.market.wire import PublicationKind
+from cryptomarket.market.wire import Change, PublicationKind
 
 REPLAY_PAGE = 500
 
@@ -85,20 +85,39 @@ class Opener:
         """
         after = await self._resumable(last_event_id) if last_event_id is not None else None
         if fixed is None:
-            saved = await self._saved_sets.saved_set(seat.owner_id)
+            saved = await self._settled(seat)
             since = {row.ticker: row.since for row in saved.tickers}
             version = saved.version
         else:
             since, version = dict.fromkeys(fixed), 0
         await self._recall(since)
         # From here to the end nothing is awaited: position, pictures and seat are of one moment.
-        self._hub.place(seat, since, version)
+        tickers = tuple(since)
+        since |= _published(seat)
+        self._hub.place(seat, tickers, version)
         if after is not None and after.epoch != self._hub.position.epoch:
             after = None
         if after is None:
             resume = Resume.FRESH if last_event_id is None else Resume.RESET
             return self._from_snapshots(seat, resume)
         return self._from_replay(seat, after, {} if fixed is not None else since, all_of=fixed is not None)
+
+    async def _settled(self, seat: Seat) -> SavedSet:
+        """The set of the seat's user, once this process has heard every change that made it: only then is it known
+        which of its tickers lie before an id. A change that is kept and never heard is not waited for long.
+        """
+        saved = await self._saved_sets.saved_set(seat.owner_id)
+        try:
+            async with asyncio.timeout(self._ahead_s):
+                while any(row.since is None and row.ticker not in _published(seat) for row in saved.tickers):
+                    await self._hub.moved()
+                    saved = await self._saved_sets.saved_set(seat.owner_id)
+                epoch = self._hub.position.epoch
+                at = [row.since.seq for row in saved.tickers if row.since is not None and row.since.epoch == epoch]
+                await self._hub.reached(max(at, default=0))
+        except TimeoutError:
+            saved = await self._saved_sets.saved_set(seat.owner_id)
+        return saved
 
     async def _recall(self, tickers: Collection[str]) -> None:
         unknown = [ticker for ticker in tickers if self._hub.picture(ticker).tick is None]
@@ -138,8 +157,9 @@ class Opener:
             tickers.append(ticker)
             at = since.get(ticker)
             data = {"ticker": ticker, "tickers": sorted(tickers), "seq": at.seq if at is not None else None}
-            told = event("subscribed", data)
-            later.append(told + self._hub.snapshot(ticker, id_=self._hub.position))
+            # The id promises all of them, so it goes with the last.
+            id_ = self._hub.position if len(tickers) == len(seat.tickers) else None
+            later.append(event("subscribed", data) + self._hub.snapshot(ticker, id_=id_))
         return Opening(
             Resume.COMPLETE,
             after,
@@ -150,7 +170,7 @@ class Opener:
             later=tuple(later),
         )
 
-    async def replay(self, opening: Opening) -> AsyncIterator[list[Entry]]:
+    async def replay(self, opening: Opening) -> AsyncGenerator[list[Entry], None]:
         """The events between, a page at a time. Raises LogTooShort when the log was trimmed meanwhile."""
         after = opening.after
         while after is not None and after.seq < opening.until:
@@ -163,6 +183,13 @@ class Opener:
             ]
             if entries:
                 yield entries
+
+
+def _published(seat: Seat) -> dict[str, Position]:
+    """Where subscriptions were published that the seat heard of while it was opened."""
+    return {
+        change.ticker: publication.position for publication, change in seat.early if change.change is Change.SUBSCRIBED
+    }
 
 
 def _had_before(since: Position | None, after: Position) -> bool:

@@ -92,11 +92,15 @@ class Hub:
             self._pictures[ticker] = replace(known, remembered=remembered)
 
     def begin(self, position: Position, pictures: dict[str, Picture]) -> None:
-        """Starts anew at a position. Streams of the order before can't be continued: they come back and are reset."""
+        """Starts anew at a position. Streams of the order before can't be continued: they hear nothing from here on,
+        so that no id of theirs lies beyond what was missed, and come back with what they have.
+        """
         self.position = position
         self._pictures = dict(pictures)
         for seat in list(self._seats):
             seat.leave(Reason.DRAIN)
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     def admit(self, seat: Seat) -> None:
         """Registers a seat, which hears only changes of its user's set until it is `seated`."""
@@ -161,8 +165,10 @@ class Hub:
         self._moved = asyncio.Event()
 
     def _offer(self, seat: Seat, entry: Entry) -> None:
+        if seat.reason is not None:
+            return
         seat.mailbox.offer(entry)
-        if seat.mailbox.overflowed and seat.reason is None:
+        if seat.mailbox.overflowed:
             self.slow_count += 1
             seat.leave(Reason.SLOW)
 
@@ -190,23 +196,27 @@ class Hub:
     def _change_set(self, seat: Seat, publication: Publication, change: SetChange) -> None:
         """Brings a seat's set to the one after the change. A change that was never heard is made up for by the next."""
         seat.version = change.version
-        wanted = set(change.tickers)
-        for ticker in sorted(seat.tickers - wanted):
+        gone, new = sorted(seat.tickers.difference(change.tickers)), sorted(set(change.tickers) - seat.tickers)
+        for ticker in gone:
             seat.tickers.discard(ticker)
             self._unlisten(seat, ticker)
-            self._offer(seat, self._told(publication, ticker, change.tickers, Change.UNSUBSCRIBED))
-        for ticker in sorted(wanted - seat.tickers):
+        for ticker in new:
             seat.tickers.add(ticker)
             self._listen(seat, ticker)
-            self._offer(seat, self._told(publication, ticker, change.tickers, Change.SUBSCRIBED))
+        steps = [*((ticker, Change.UNSUBSCRIBED) for ticker in gone), *((ticker, Change.SUBSCRIBED) for ticker in new)]
+        for step in steps:
+            # The id promises all of them, so it goes with the last.
+            id_ = publication.position if step is steps[-1] else None
+            self._offer(seat, self._told(publication, *step, change.tickers, id_))
 
-    def _told(self, publication: Publication, ticker: str, tickers: Sequence[str], change: Change) -> Entry:
+    def _told(
+        self, publication: Publication, ticker: str, change: Change, tickers: Sequence[str], id_: Position | None
+    ) -> Entry:
         told = replace(publication, ticker=ticker)
         data = {"ticker": ticker, "tickers": tickers, "seq": publication.seq}
         if change is Change.UNSUBSCRIBED:
-            return Entry(told, event(change.value, data, id_=publication.position), change)
-        group = event(change.value, data) + self.snapshot(ticker, id_=publication.position)
-        return Entry(told, group, change)
+            return Entry(told, event(change.value, data, id_=id_), change)
+        return Entry(told, event(change.value, data) + self.snapshot(ticker, id_=id_), change)
 
     def snapshot(self, ticker: str, *, id_: Position | None = None) -> bytes:
         """The snapshot event of a ticker as of `position`."""
@@ -215,7 +225,11 @@ class Hub:
     async def reached(self, seq: int) -> None:
         """Returns when everything up to `seq` was broadcast here."""
         while self.position.seq < seq:
-            await self._moved.wait()
+            await self.moved()
+
+    async def moved(self) -> None:
+        """Returns with the next broadcast."""
+        await self._moved.wait()
 
     def end(self, subject: str) -> None:
         """Ends the streams that die with this revocation."""

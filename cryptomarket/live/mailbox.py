@@ -96,6 +96,8 @@ class LatestMailbox:
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[str, PublicationKind], Entry] = {}
+        # Tickers that were taken out and put back while both waited: the reader has them, and was told of neither.
+        self._put_back: set[str] = set()
         self.ready = asyncio.Event()
         self.urgent = asyncio.Event()
 
@@ -111,50 +113,62 @@ class LatestMailbox:
             self._waiting[key] = Entry(both, frame_of(both))
         else:
             self._waiting[key] = entry
-        self._ring(urgent=kind is not PublicationKind.TICK)
+        if kind is PublicationKind.TICK:
+            self.ready.set()
+        else:
+            self._ring()
 
     def _offer_change(self, entry: Entry, waiting: Entry | None) -> None:
         ticker = entry.publication.ticker
+        # Taken out first, so that changes of one position stay in the order in which they were offered.
+        self._waiting.pop((ticker, PublicationKind.SET_CHANGE), None)
         if entry.change is Change.UNSUBSCRIBED:
             for kind in PublicationKind:
                 self._waiting.pop((ticker, kind), None)
-            if waiting is not None and waiting.change is Change.SUBSCRIBED:
+            if waiting is not None and waiting.change is Change.SUBSCRIBED and ticker not in self._put_back:
                 return
+            self._put_back.discard(ticker)
+        elif waiting is not None and waiting.change is Change.UNSUBSCRIBED:
+            self._put_back.add(ticker)
         self._waiting[ticker, PublicationKind.SET_CHANGE] = entry
 
-    def _ring(self, *, urgent: bool) -> None:
-        if self._waiting:
-            self.ready.set()
-            if urgent:
-                self.urgent.set()
-        else:
-            self.ready.clear()
-            self.urgent.clear()
+    def _ring(self) -> None:
+        _set(self.ready, bool(self._waiting))
+        _set(self.urgent, any(kind is not PublicationKind.TICK for _, kind in self._waiting))
 
     def take(self) -> list[Entry]:
         """See Mailbox.take."""
-        taken = sorted(self._waiting.values(), key=lambda entry: entry.publication.seq)
+        taken = self._in_order()
         self._waiting.clear()
-        self._ring(urgent=False)
+        self._put_back.clear()
+        self._ring()
         return taken
 
+    def _in_order(self) -> list[Entry]:
+        return sorted(self._waiting.values(), key=lambda entry: entry.publication.seq)
+
     def offer_earlier(self, entries: list[Entry]) -> None:
-        """Puts a replay's events in beneath what came meanwhile: a waiting one of the same kind is newer and stays."""
-        came_meanwhile = self._waiting
+        """Puts a replay's events in where they belong: newer than an earlier page, older than what came."""
+        waiting = self._in_order()
         self._waiting = {}
-        for entry in entries:
-            self.offer(entry)
-        for entry in sorted(came_meanwhile.values(), key=lambda waiting: waiting.publication.seq):
+        for entry in sorted((*entries, *waiting), key=lambda each: each.publication.seq):
             self.offer(entry)
 
     def take_until(self, seq: int) -> list[Entry]:
         """What waits at or below a sequence, in order. The rest goes on waiting."""
-        taken = self.take()
+        taken = [entry for entry in self._in_order() if entry.publication.seq <= seq]
         for entry in taken:
-            if entry.publication.seq > seq:
-                self.offer(entry)
-        return [entry for entry in taken if entry.publication.seq <= seq]
+            del self._waiting[entry.publication.ticker, entry.publication.kind]
+        self._ring()
+        return taken
 
     def first_waiting(self) -> int | None:
         """See Mailbox.first_waiting."""
         return min((entry.publication.seq for entry in self._waiting.values()), default=None)
+
+
+def _set(bell: asyncio.Event, rings: bool) -> None:
+    if rings:
+        bell.set()
+    else:
+        bell.clear()

@@ -22,6 +22,14 @@ class SavedSince:
     subscribed_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Added:
+    """Whether a ticker is new in a set, and the change to publish: also for one that was kept but never published."""
+
+    created: bool
+    change: SetChange | None
+
+
 class SavedSetRepository:
     """Saved sets in the database. Each change takes the next version of its user's set in the same transaction."""
 
@@ -50,13 +58,14 @@ class SavedSetRepository:
         async with self._db.read() as connection:
             return [SavedSince(*row) for row in await _rows_of(connection, user_id)]
 
-    async def add(self, user_id: str, ticker: str, now_ms: int) -> SetChange | None:
-        """Adds a ticker; None when it is there already. Raises Impossible when the set is full."""
+    async def add(self, user_id: str, ticker: str, now_ms: int) -> Added:
+        """Adds a ticker. Raises Impossible when the set is full."""
         async with self._db.begin() as connection:
             version = await self._next_version(connection, user_id, now_ms)
             had = [row[0] for row in await _rows_of(connection, user_id)]
             if ticker in had:
-                return None
+                change = SetChange(user_id, Change.SUBSCRIBED, ticker, tuple(had), version)
+                return Added(False, None if await _is_placed(connection, user_id, ticker) else change)
             if len(had) >= self._tickers_limit:
                 raise Impossible(f"A person subscribes to at most {self._tickers_limit} tickers.", field="ticker")
             await self._db.upsert(
@@ -65,7 +74,7 @@ class SavedSetRepository:
                 [{"user_id": user_id, "ticker": ticker, "subscribed_ms": now_ms, "epoch": None, "seq": None}],
                 keys=["user_id", "ticker"],
             )
-        return SetChange(user_id, Change.SUBSCRIBED, ticker, tuple(sorted([*had, ticker])), version)
+        return Added(True, SetChange(user_id, Change.SUBSCRIBED, ticker, tuple(sorted([*had, ticker])), version))
 
     async def remove(self, user_id: str, tickers: Collection[str] | None, now_ms: int) -> list[SetChange]:
         """Takes these tickers out, or all. One change for each that was there."""
@@ -135,6 +144,13 @@ class SavedSetRepository:
         """How many subscriptions are saved in all."""
         async with self._db.read() as connection:
             return int((await connection.execute(select(func.count()).select_from(person_prices))).scalar_one())
+
+
+async def _is_placed(connection: AsyncConnection, user_id: str, ticker: str) -> bool:
+    row = await connection.execute(
+        select(person_prices.c.seq).where(person_prices.c.user_id == user_id, person_prices.c.ticker == ticker)
+    )
+    return row.scalar_one_or_none() is not None
 
 
 async def _rows_of(connection: AsyncConnection, user_id: str) -> Sequence[tuple[str, int]]:

@@ -10,6 +10,7 @@ opening ─ replay ─ live ─┬─ lifetime over ──────── dis
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -87,6 +88,7 @@ class Stream:
         self._random = random
         self._retry_ms = round(limits.retry_min_ms + random() * (limits.retry_max_ms - limits.retry_min_ms))
         self._ends_at_s, self._end = self._lifetime()
+        self._caught_up = False
 
     def _lifetime(self) -> tuple[float, Reason]:
         now_s = self._clock.monotonic_s()
@@ -97,21 +99,31 @@ class Stream:
     async def frames(self, opening: Opening) -> AsyncGenerator[bytes, None]:
         """The events of the stream that began with `opening`, in chunks that are written as one."""
         yield self._connected(opening)
-        try:
-            async for entries in self._opener.replay(opening):
-                for chunk in self._replayed(entries):
+        async with aclosing(self._between(opening)) as replay:
+            async for chunk in replay:
+                yield chunk
+        # What waits now lies above the replay's end: whoever was cut off before it must not get an id of it.
+        if self._caught_up:
+            if opening.later:
+                yield self._seat_frames_before(opening) + b"".join(opening.later)
+            async with aclosing(self._live()) as live:
+                async for chunk in live:
                     yield chunk
-                if self._seat.reason is not None:
-                    break
-            else:
-                if opening.later:
-                    waiting = self._seat_frames_before(opening)
-                    yield waiting + b"".join(opening.later)
+        yield event("disconnected", {"reason": self._seat.reason, "retry_ms": self._retry_ms})
+
+    async def _between(self, opening: Opening) -> AsyncGenerator[bytes, None]:
+        """The replay, as far as it comes."""
+        try:
+            async with aclosing(self._opener.replay(opening)) as pages:
+                async for entries in pages:
+                    for chunk in self._replayed(entries):
+                        yield chunk
+                    if self._seat.reason is not None:
+                        return
         except LogTooShort:
             self._seat.leave(Reason.SLOW)
-        async for chunk in self._live():
-            yield chunk
-        yield event("disconnected", {"reason": self._seat.reason, "retry_ms": self._retry_ms})
+            return
+        self._caught_up = True
 
     def _connected(self, opening: Opening) -> bytes:
         wish = self._wish
@@ -175,7 +187,7 @@ class Stream:
                 until_s = min(until_s, beat_s)
             else:
                 bell = self._seat.mailbox.ready
-        if now_s >= until_s or bell.is_set():
+        if now_s >= until_s or bell.is_set() or self._seat.reason is not None:
             return
         try:
             async with asyncio.timeout(until_s - now_s):

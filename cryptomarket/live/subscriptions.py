@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -27,35 +28,44 @@ class Subscriptions:
         self._bus = bus
         self._directory = directory
         self._clock = clock
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.changed = asyncio.Event()
 
     async def subscribe(self, user_id: str, name: str) -> tuple[str, bool]:
         """The ticker as the exchange spells it, and whether it is new in the set. Raises UnknownTicker, Impossible."""
         ticker = (await self._directory.resolve(name)).name
-        change = await self._repository.add(user_id, ticker, self._clock.wall_ms())
-        if change is not None:
-            await self._publish([change])
-        return ticker, change is not None
+        async with self._turn_of(user_id):
+            added = await self._repository.add(user_id, ticker, self._clock.wall_ms())
+            if added.change is not None:
+                await self._publish([added.change])
+        return ticker, added.created
 
     async def cancel(self, user_id: str, name: str) -> str:
         """The ticker that was taken out. Raises NotFound when it was not in the set."""
-        had = {saved.ticker.casefold(): saved.ticker for saved in await self._repository.tickers(user_id)}
-        ticker = had.get(name.casefold())
-        changes = await self._repository.remove(user_id, [ticker], self._clock.wall_ms()) if ticker is not None else []
+        async with self._turn_of(user_id):
+            had = {saved.ticker.casefold(): saved.ticker for saved in await self._repository.tickers(user_id)}
+            ticker = had.get(name.casefold())
+            if ticker is not None:
+                changes = await self._repository.remove(user_id, [ticker], self._clock.wall_ms())
+                await self._publish(changes)
         if ticker is None or not changes:
             raise NotFound(f"You are not subscribed to {name[:64]!r}.", field="ticker")
-        await self._publish(changes)
         return ticker
 
     async def cancel_all(self, user_id: str) -> list[str]:
         """The tickers that were taken out."""
-        changes = await self._repository.remove(user_id, None, self._clock.wall_ms())
-        await self._publish(changes)
+        async with self._turn_of(user_id):
+            changes = await self._repository.remove(user_id, None, self._clock.wall_ms())
+            await self._publish(changes)
         return [change.ticker for change in changes]
 
     async def tickers(self, user_id: str) -> list[SavedSince]:
         """The user's set."""
         return await self._repository.tickers(user_id)
+
+    def _turn_of(self, user_id: str) -> asyncio.Lock:
+        """Changes of one set are published in the order in which they were kept."""
+        return self._turns.setdefault(user_id, asyncio.Lock())
 
     async def _publish(self, changes: Sequence[SetChange]) -> None:
         for change in changes:

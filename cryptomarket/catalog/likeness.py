@@ -5,13 +5,17 @@ from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
 # Enough to contain the best few; comparing letter by letter is a thousand times dearer than counting shared pieces.
-_SHORTLIST = 40
+_SHORTLIST = 25
 _LEAST_LIKE = 0.5
+# Pieces that thousands of names share say little and cost most: rare ones are counted first, up to so many names.
+_LOOKED_AT = 4_000
+
+_NOBODY: frozenset[str] = frozenset()
 
 
 class Likeness:
-    """Names under their pieces of three letters. A look-up counts shared pieces first, a few milliseconds over 6,000
-    names, then compares the best of them exactly.
+    """Names under their pieces of three letters. A look-up counts shared pieces first, then compares the best names
+    letter by letter: a few milliseconds in all, over 6,000 names.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -32,7 +36,13 @@ class Likeness:
     def nearest(self, name: str, count: int) -> Sequence[str]:
         """The names most like this one, best first; fewer than `count` when the others are nothing like it."""
         pieces = _pieces(name)
-        shared = Counter(known for piece in pieces for known in self._by_piece.get(piece, ()))
+        shared: Counter[str] = Counter()
+        looked_at = 0
+        for known in sorted((self._by_piece.get(piece, _NOBODY) for piece in pieces), key=len):
+            if looked_at and looked_at + len(known) > _LOOKED_AT:
+                break
+            shared.update(known)
+            looked_at += len(known)
         shortlist = sorted(shared, key=lambda known: (-shared[known] / (len(pieces) + len(known)), known))[:_SHORTLIST]
         key = name.casefold()
         likeness = {known: SequenceMatcher(None, key, known.casefold()).ratio() for known in shortlist}

@@ -24,6 +24,10 @@ ROWS = [
 LATER = {"instrument_name": "XRP_USDC-30JUN26-0d625-C", "kind": "option"}
 
 
+async def at_once() -> None:
+    """No waiting at the gate."""
+
+
 class Exchange:
     """Answers three methods from lists, counts, and can be away or refuse."""
 
@@ -32,7 +36,7 @@ class Exchange:
         self.rows = list(ROWS)
         self.indices = list(INDICES)
         self.trouble: CryptomarketError | None = None
-        self.gate: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0)
+        self.gate: Callable[[], Awaitable[object]] = at_once
 
     async def request(self, method: str, params: dict[str, object], *, timeout_s: float) -> bytes:
         self.asked.append(str(params.get("instrument_name", method)))
@@ -135,7 +139,7 @@ async def test_one_who_leaves_does_not_take_the_others_answer_away(catalogue: Ca
     exchange.gate = opened.wait
     first = asyncio.create_task(catalogue.resolve("BTC-PERPETUAL"))
     second = asyncio.create_task(catalogue.resolve("btc-perpetual"))
-    await asyncio.sleep(0)
+    await eventually(lambda: len(exchange.asked) == 1)
     first.cancel()
     await asyncio.wait([first])
     opened.set()
@@ -146,7 +150,7 @@ async def test_only_so_many_unknown_names_are_asked_for_at_once(catalogue: Catal
     opened = asyncio.Event()
     exchange.gate = opened.wait
     waiting = [asyncio.create_task(catalogue.resolve(f"NOPE-{number}")) for number in range(2)]
-    await asyncio.sleep(0)
+    await eventually(lambda: len(exchange.asked) == 2)
     with pytest.raises(ExchangeUnavailable, match="Too many"):
         await catalogue.resolve("NOPE-3")
     opened.set()
@@ -202,7 +206,7 @@ async def test_what_the_exchange_has_refused_is_forgotten_for_a_while(
 async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not condition():  # noqa: ASYNC110  # it changes within some turns of the loop
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # sleep: one turn of the loop, under a deadline
 
 
 async def test_a_start_without_the_exchange_is_made_good_later(catalogue: Catalogue, exchange: Exchange) -> None:

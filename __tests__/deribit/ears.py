@@ -59,7 +59,7 @@ async def eventually(condition: Callable[[], bool]) -> None:
     """For what no event tells of: looks again and again, up to a deadline."""
     async with asyncio.timeout(DEADLINE_S):
         while not condition():  # noqa: ASYNC110  # the simulator has no event for it
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.005)  # sleep: between two looks, under a deadline
 
 
 def applied(simulator: RunningSimulator) -> int:

@@ -187,7 +187,7 @@ async def test_only_so_many_wait(simulator: RunningSimulator, ears: Ears) -> Non
     simulator.add_faults(Fault(kind="refuse_connections"))
     async with running_pool(options_for(simulator, max_waiting=3), ears) as pool:
         waiting = [asyncio.create_task(pool.request("public/get_time", {}, timeout_s=0.5)) for _ in range(3)]
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # sleep: one turn of the loop, in which they begin to wait
         with pytest.raises(ExchangeUnavailable, match="Too many"):
             await pool.request("public/get_time", {}, timeout_s=5)
         with pytest.raises(ExchangeUnavailable, match="Too many"):

@@ -1,7 +1,5 @@
 """Typed questions: each is answered in our words, and nonsense is the exchange's failure."""
 
-import asyncio
-
 import pytest
 
 from __tests__.deribit.ears import Ears, options_for, running_pool
@@ -18,7 +16,6 @@ class Nonsense:
     """An exchange that answers everything alike."""
 
     async def request(self, method: str, params: dict[str, object], *, timeout_s: float) -> bytes:
-        await asyncio.sleep(0)
         return b'{"answer":42}'
 
 

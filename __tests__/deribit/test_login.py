@@ -1,7 +1,5 @@
 """Logins: tokens are renewed or replaced, a refused key is not tried twice, a person is asked for once."""
 
-import asyncio
-
 import msgspec
 import pytest
 
@@ -24,7 +22,6 @@ class Script:
         self._answers = list(answers)
 
     async def ask(self, method: str, params: Params) -> bytes:
-        await asyncio.sleep(0)
         self.asked.append((method, params))
         answer = self._answers.pop(0)
         if isinstance(answer, ExchangeError):

@@ -62,7 +62,7 @@ class Settings(BaseSettings):
 
     pool_size: int = Field(10, ge=3, le=32, description="Sessions with the exchange; it allows 32 per address")
     login_slots: int = Field(2, ge=1, description="How many of them serve logins and requests")
-    session_heartbeat_s: int = Field(30, ge=10, description="Heartbeat asked of the exchange; it allows 10 and more")
+    session_heartbeat_s: int = Field(10, ge=10, description="Heartbeat asked of the exchange; it allows 10 and more")
     session_backoff_base_s: Seconds = Field(0.5, description="First pause before a session reconnects")
     session_backoff_cap_s: Seconds = Field(30.0, description="Longest pause before a session reconnects")
     request_timeout_s: Seconds = Field(10.0, description="How long an answer of the exchange is waited for")

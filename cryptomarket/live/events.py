@@ -1,8 +1,10 @@
 """The events of a stream as bytes (WHATWG HTML, 9.2 "Server-sent events"). Each is encoded once, whoever hears it."""
 
+from dataclasses import replace
+
 from cryptomarket.backplane.bus import Picture
 from cryptomarket.market.position import Position
-from cryptomarket.market.ticks import FeedState, Gap
+from cryptomarket.market.ticks import FeedState
 from cryptomarket.market.wire import (
     Publication,
     PublicationKind,
@@ -48,10 +50,12 @@ def frame_of(publication: Publication) -> bytes:
 
 
 def merged_gaps(earlier: Publication, later: Publication) -> Publication:
-    """Two waiting gaps of a ticker as one: from the first's beginning to the last's end, at the later's place."""
+    """Two waiting gaps of a ticker as one: from the first's beginning to the last's end, at the earlier's place. At the
+    later's, whoever is cut off between the two would hold an id that promises the first, and never hear of it.
+    """
     first, last = decode_gap(earlier.payload), decode_gap(later.payload)
-    both = Gap(last.ticker, min(first.from_ms, last.from_ms), max(first.to_ms, last.to_ms), last.cause, last.state)
-    return Publication(later.position, later.kind, later.ticker, later.prev_seq, encode(both))
+    both = replace(first, from_ms=min(first.from_ms, last.from_ms), to_ms=max(first.to_ms, last.to_ms))
+    return replace(earlier, payload=encode(both))
 
 
 def _received_ms(picture: Picture) -> int | None:

@@ -1,7 +1,7 @@
 """The pump from the exchange to the bus: what the pool hears becomes ticks, statuses and gaps, published in order."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
@@ -12,7 +12,9 @@ from cryptomarket.backplane.bus import Bus, Fence, Outgoing
 from cryptomarket.clock import Clock
 from cryptomarket.deribit.mapping import Unmappable, instrument_state_of, platform_state_of, tick_of
 from cryptomarket.deribit.pool import Heard, Held, Lost, PoolEvent, Ready, Refused
+from cryptomarket.errors import Fenced
 from cryptomarket.ingest.gaps import Verdict, Watch, Word
+from cryptomarket.ingest.outbox import Outbox
 from cryptomarket.market.instruments import Kind
 from cryptomarket.market.ticks import FeedState, Gap, GapCause, Status, Tick
 from cryptomarket.market.wire import PublicationKind, encode, encode_tick
@@ -46,7 +48,8 @@ class Feed:
     """Listens to the pool and publishes. One outbox in order of hearing; it leaves once per turn of the loop.
 
     Bound: the outbox holds what was heard since the publisher's last turn, at most `outbox_bound` words; beyond that a
-    ticker's waiting tick is given up for its newer one and the loss is told as a gap with the cause `bus`.
+    ticker's waiting tick is given up for its newer one and the loss is told as a gap with the cause `bus`. Ticks of a
+    slot that is no longer ours are dropped, and their tickers forgotten.
     """
 
     def __init__(
@@ -60,11 +63,10 @@ class Feed:
         self._bus = bus
         self._fences = fences
         self._clock = clock
-        self._outbox_bound = outbox_bound
-        self._outbox: list[tuple[int, Word]] = []
+        self._outbox = Outbox(outbox_bound)
         self._filled = asyncio.Event()
-        self._emptied = asyncio.Event()
         self._watches: dict[str, Watch] = {}
+        self._slots: dict[str, int] = {}
         self._channels: dict[str, tuple[Watch, int]] = {}
         self.counts = Counts()
         self.on_held: Callable[[], None] = lambda: None
@@ -79,11 +81,14 @@ class Feed:
         """From now on, what comes on these channels (name → watch and slot) is heard, and nothing else."""
         self._channels = channels
         self._watches = {watch.ticker: watch for watch, _ in channels.values()}
+        self._slots = {watch.ticker: slot for watch, slot in channels.values()}
+        self._outbox.keep(self._watches)
 
-    def say(self, slot: int, words: Iterable[Word]) -> None:
-        """Puts words of this gateway's own, such as a status, into the same order as what was heard."""
-        self._outbox.extend((slot, word) for word in words)
-        if self._outbox:
+    def say(self, watch: Watch, words: Sequence[Word]) -> None:
+        """Puts what is to be said of a ticker that is listened to into the one order of hearing."""
+        slot = self._slots.get(watch.ticker)
+        if words and slot is not None:
+            self._outbox.put(slot, words)
             self._filled.set()
 
     def hear(self, event: PoolEvent) -> None:
@@ -104,7 +109,7 @@ class Feed:
         if known is None:
             self._heard_of_platform(event)
             return
-        watch, slot = known
+        watch, _ = known
         try:
             tick = tick_of(event.channel, event.data, instrument=watch.instrument, received_us=event.received_us)
         except Unmappable as unmappable:
@@ -115,23 +120,12 @@ class Feed:
             self.counts.repeats += 1
         elif verdict is Verdict.ECHO:
             self.counts.echoes += 1
-        if words:
-            self._make_room(watch)
-            self.say(slot, words)
+        self.say(watch, words)
 
     def _malformed(self, channel: str, reason: str) -> None:
         self.counts.malformed += 1
         if self.counts.malformed & (self.counts.malformed - 1) == 0:  # powers of two: a sample, not a flood
             log.warning("malformed notification dropped", channel=channel, reason=reason, count=self.counts.malformed)
-
-    def _make_room(self, watch: Watch) -> None:
-        if len(self._outbox) < self._outbox_bound:
-            return
-        for at, (_, word) in enumerate(self._outbox):
-            if isinstance(word, Tick) and word.ticker == watch.ticker:
-                del self._outbox[at]
-                watch.cause = GapCause.BUS
-                return
 
     def _heard_of_platform(self, event: Heard) -> None:
         try:
@@ -141,39 +135,39 @@ class Feed:
                 state = instrument_state_of(event.data)
                 watch = self._watches.get(state.instrument_name)
                 if watch is not None:
-                    self.say(event.slot, watch.told_state(state.state, now_ms=self._clock.wall_ms()))
+                    self.say(watch, watch.told_state(state.state, now_ms=self._clock.wall_ms()))
         except Unmappable as unmappable:
             self._malformed(event.channel, str(unmappable))
 
     def _platform_state(self, event: Heard) -> None:
         state = platform_state_of(event.data)
         if state.maintenance is not None:
-            if state.maintenance:
-                self._break(self._watches.values(), FeedState.MAINTENANCE, GapCause.MAINTENANCE)
+            self._maintenance(state.maintenance)
         elif state.price_index is not None:
             watch = self._watches.get(state.price_index)
             if watch is not None:
-                self.say(event.slot, watch.locked(bool(state.locked), now_ms=self._clock.wall_ms()))
+                self.say(watch, watch.locked(bool(state.locked), now_ms=self._clock.wall_ms()))
 
-    def slot_of(self, watch: Watch) -> int:
-        """The slot on which a watch is heard."""
-        return next((slot for known, slot in self._channels.values() if known is watch), 0)
-
-    def _break(self, watches: Iterable[Watch], state: FeedState, cause: GapCause) -> None:
-        for watch in list(watches):
-            self.say(self.slot_of(watch), watch.broken(state, cause, now_ms=self._clock.wall_ms()))
+    def _maintenance(self, begins: bool) -> None:
+        now_ms = self._clock.wall_ms()
+        for watch in self._watches.values():
+            if begins:
+                words = watch.broken(FeedState.MAINTENANCE, GapCause.MAINTENANCE, now_ms=now_ms)
+            else:
+                words = watch.maintained(now_ms=now_ms)
+            self.say(watch, words)
 
     def _lost(self, event: Lost) -> None:
         for channel in event.channels:
             known = self._channels.get(channel)
             if known is not None and known[0].state is not FeedState.MAINTENANCE:
-                self.say(known[1], known[0].broken(FeedState.DOWN, GapCause.DISCONNECT, now_ms=self._clock.wall_ms()))
+                self.say(known[0], known[0].broken(FeedState.DOWN, GapCause.DISCONNECT, now_ms=self._clock.wall_ms()))
 
     def _refused(self, event: Refused) -> None:
         for channel in event.channels:
             known = self._channels.get(channel)
             if known is not None:
-                self.say(known[1], known[0].refused(now_ms=self._clock.wall_ms()))
+                self.say(known[0], known[0].refused(now_ms=self._clock.wall_ms()))
                 self.on_refused(known[0].ticker)
 
     def check_silence(self) -> list[Watch]:
@@ -183,7 +177,7 @@ class Feed:
         for watch in self._watches.values():
             if watch.is_silent(now_s):
                 if watch.instrument.kind is Kind.INDEX:
-                    self.say(self.slot_of(watch), watch.silent(now_ms=self._clock.wall_ms()))
+                    self.say(watch, watch.silent(now_ms=self._clock.wall_ms()))
                 else:
                     to_ask.append(watch)
         return to_ask
@@ -197,15 +191,30 @@ class Feed:
     async def publish_outbox(self) -> None:
         """Publishes everything that waits."""
         self._filled.clear()
-        words, self._outbox = self._outbox, []
         published_us = self._clock.wall_us()
-        for slot, of_slot in groupby(words, key=lambda entry: entry[0]):
-            batch = [_outgoing(word, published_us) for _, word in of_slot]
+        unowned: set[str] = set()
+        for slot, of_slot in groupby(self._outbox.drain(), key=lambda entry: entry[0]):
+            words = [word for _, word in of_slot]
+            batch = [_outgoing(word, published_us) for word in words if word.ticker not in unowned]
+            self.counts.unowned += len(words) - len(batch)
             fence = self._fences.fence_of(slot)
-            if fence is None:
+            try:
+                if fence is None:
+                    raise Fenced(f"slot {slot}", 0)
+                self.counts.published += len(await self._bus.publish(batch, fence))
+            except Fenced:
                 self.counts.unowned += len(batch)
-                continue
-            self.counts.published += len(await self._bus.publish(batch, fence))
+                unowned |= {word.ticker for word in words}
+                self._forget(unowned)
+
+    def _forget(self, tickers: Collection[str]) -> None:
+        """The slot is another's: what we heard was not published, so what we know of these is not what was told. They
+        are listened to anew from what the bus knows, by whoever owns the slot.
+        """
+        self._channels = {name: known for name, known in self._channels.items() if known[0].ticker not in tickers}
+        self._watches = {ticker: watch for ticker, watch in self._watches.items() if ticker not in tickers}
+        self._slots = {ticker: slot for ticker, slot in self._slots.items() if ticker not in tickers}
+        self._outbox.forget(tickers)
 
 
 def _outgoing(word: Word, published_us: int) -> Outgoing:

@@ -1,7 +1,7 @@
 """What was heard of one ticker, and what was not: ticks, feed states and gaps. Pure; time is an argument.
 
 Every path out of hearing ends the same way: the next tick that tells something new is preceded by the `Gap` from the
-last known tick to it, and by the status that says the feed is live again. Until then a status tells.
+last known tick to it, and followed by the status that says the feed is live again. Until then a status tells.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ from cryptomarket.market.instruments import Instrument, Kind
 from cryptomarket.market.ticks import FeedState, Gap, GapCause, Status, Tick
 
 Word = Tick | Status | Gap
+
+UNKNOWN_TICKER = "unknown_ticker"
 
 
 class Verdict(StrEnum):
@@ -54,11 +56,15 @@ class Watch:
         self._patience_s = patience.of(instrument.kind)
         self._quiet_since_s = now_s
 
-    def remember(self, last: Tick | None, cause: GapCause) -> None:
+    def remember(self, last: Tick, cause: GapCause) -> None:
         """Begins with what was last stored or logged: until a new tick, everything since is unknown for `cause`."""
-        if last is not None:
-            self.last = last
-            self.cause = cause
+        self.last = last
+        self.cause = cause
+
+    def take_over(self, told: Status, *, now_ms: int) -> list[Word]:
+        """Begins with what was last said of the feed, by an owner who hears it no longer."""
+        self.state, self.since_ms, self.reason = told.state, told.since_ms, told.reason
+        return self._say(FeedState.DOWN, "takeover", now_ms) if told.state is FeedState.LIVE else []
 
     def _say(self, state: FeedState, reason: str | None, now_ms: int) -> list[Word]:
         if state is self.state and (state is FeedState.LIVE or reason == self.reason):
@@ -85,9 +91,8 @@ class Watch:
             words.append(Gap(self.ticker, last.timestamp_ms, tick.timestamp_ms, self.cause))
         self.cause = None
         self.last = tick
-        words += self._say(self._state_told_by(tick), "heard" if words else None, now_ms)
-        words.append(tick)
-        return Verdict.NEW, words
+        # The tick comes first: a feed is not called live before there is data.
+        return Verdict.NEW, [*words, tick, *self._say(self._state_told_by(tick), "heard" if words else None, now_ms)]
 
     def _heard_the_same(self, tick: Tick, now_ms: int) -> list[Word]:
         # An instrument is sent whole on subscribing and then on change, so its unchanged word proves that nothing was
@@ -108,8 +113,13 @@ class Watch:
         if told is not None and told is not FeedState.LIVE:
             return self._say(told, state, now_ms)
         if self.state is FeedState.HALTED:
-            return self._say(FeedState.LIVE if self.cause is None else FeedState.STALE, state, now_ms)
+            return self._say(self._state_without_halt(), state, now_ms)
         return []
+
+    def _state_without_halt(self) -> FeedState:
+        if self.last is None:
+            return FeedState.UNKNOWN
+        return FeedState.LIVE if self.cause is None else FeedState.STALE
 
     def locked(self, locked: bool, *, now_ms: int) -> list[Word]:
         """The exchange says that the index is locked, or no longer (channel platform_state)."""
@@ -125,11 +135,18 @@ class Watch:
         """The exchange does not know the channel."""
         if self.last is not None and self.cause is None:
             self.cause = GapCause.NOT_SUBSCRIBED
-        return self._say(FeedState.EXPIRED if self.last is not None else FeedState.UNKNOWN, "unknown_ticker", now_ms)
+        return self._say(FeedState.EXPIRED if self.last is not None else FeedState.UNKNOWN, UNKNOWN_TICKER, now_ms)
 
     def is_silent(self, now_s: float) -> bool:
         """Whether a feed that should speak has been silent for longer than its patience."""
         return self.state is FeedState.LIVE and now_s - self._quiet_since_s > self._patience_s
+
+    def maintained(self, *, now_ms: int) -> list[Word]:
+        """The exchange's maintenance is over. What it has to say is not known before it is heard."""
+        if self.state is not FeedState.MAINTENANCE:
+            return []
+        state = FeedState.STALE if self.last is not None else FeedState.UNKNOWN
+        return self.broken(state, GapCause.MAINTENANCE, now_ms=now_ms)
 
     def silent(self, *, now_ms: int) -> list[Word]:
         """An index has said nothing for too long."""
@@ -139,8 +156,10 @@ class Watch:
         """A silent instrument's ticker was asked for. Something newer than we know means that the channel has failed
         us: it is stale. Otherwise it is live, and only old.
         """
-        self._quiet_since_s = now_s
         last = self.last
+        if self.state is not FeedState.LIVE:
+            return []
+        self._quiet_since_s = now_s
         if last is None or answer.timestamp_ms <= last.timestamp_ms or _same_content(answer, last):
             return []
         return self.broken(FeedState.STALE, GapCause.SILENCE, now_ms=now_ms)

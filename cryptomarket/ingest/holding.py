@@ -1,21 +1,21 @@
 """Wanted against held: keeps the pool's channels at what is demanded, once a second and on notice."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
 
-from cryptomarket.backplane.bus import Bus, Picture
+from cryptomarket.backplane.bus import Bus
 from cryptomarket.backplane.demand import Demand
 from cryptomarket.clock import Clock
 from cryptomarket.deribit.mapping import Unmappable, channel_of, tick_of
 from cryptomarket.errors import DatabaseUnavailable, ExchangeError, ExchangeUnavailable, UnknownTicker
 from cryptomarket.ingest.feed import PLATFORM_CHANNELS, Feed
-from cryptomarket.ingest.gaps import Patience, Watch
-from cryptomarket.ingest.subscriptions import Linger, spread
-from cryptomarket.market.instruments import Directory, Instrument, Kind
+from cryptomarket.ingest.gaps import UNKNOWN_TICKER, Patience, Watch
+from cryptomarket.ingest.subscriptions import Linger, slot_of, spread
+from cryptomarket.market.instruments import Directory, Instrument
 from cryptomarket.market.ticks import FeedState, GapCause, Status, Tick
 from cryptomarket.market.wire import decode_status, decode_tick, encode_tick
 
@@ -36,6 +36,11 @@ class Memory(Protocol):
 
 class Channels(Protocol):
     """The pool, as far as this room needs it."""
+
+    @property
+    def data_slots(self) -> Collection[int]:
+        """All slots that carry channels, whoever owns them."""
+        ...
 
     @property
     def interval(self) -> str:
@@ -107,11 +112,15 @@ class Holding:
     async def run_silence(self) -> None:
         """Looks for silent feeds, four times within the shortest patience."""
         pause_s = min(self._periods.patience.index_s, self._periods.patience.instrument_s) / 4
-        while True:
-            await asyncio.sleep(pause_s)
-            for watch in self._feed.check_silence():
-                await self._ask(watch)
-            self._renew_stale()
+        asking: asyncio.Task[None] | None = None
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await asyncio.sleep(pause_s)
+                silent = self._feed.check_silence()
+                self._renew_stale()
+                # Answers may be long in coming, and no index waits for them. Bound: one round of questions.
+                if silent and (asking is None or asking.done()):
+                    asking = group.create_task(self._ask_all(silent))
 
     def _refused(self, ticker: str) -> None:
         log.warning("the exchange refused a channel", ticker=ticker)
@@ -123,35 +132,49 @@ class Holding:
         now_s = self._clock.monotonic_s()
         self._refused_until_s = {t: until for t, until in self._refused_until_s.items() if until > now_s}
         self.wanted = self._always | await self._demand.wanted()
-        held = self._linger.held(self.wanted, now_s) - self._refused_until_s.keys()
-        watches = {}
-        for ticker in sorted(held):
-            watch = self._feed.watches.get(ticker) or await self._new_watch(ticker)
-            if watch is not None:
-                watches[ticker] = watch
+        held = {self._name_of(ticker) for ticker in self._linger.held(self.wanted, now_s)}
+        held -= self._refused_until_s.keys()
+        # Which slot carries a ticker is the same for every process; each listens to what its own slots carry.
+        mine = [ticker for ticker in sorted(held) if slot_of(ticker, self._pool.data_slots) in self._slots()]
+        new = [await self._new_watch(ticker) for ticker in mine if ticker not in self._feed.watches]
+        # From here to the end nothing is awaited: what is heard and what is listened to are of one moment.
+        now_ms = self._clock.wall_ms()
         for ticker, watch in self._feed.watches.items():
-            if ticker not in watches and ticker not in self._refused_until_s:
-                words = watch.broken(FeedState.UNKNOWN, GapCause.NOT_SUBSCRIBED, now_ms=self._clock.wall_ms())
-                self._feed.say(self._feed.slot_of(watch), words)
-        self._apply(watches)
+            if ticker not in held and ticker not in self._refused_until_s:
+                self._feed.say(watch, watch.broken(FeedState.UNKNOWN, GapCause.NOT_SUBSCRIBED, now_ms=now_ms))
+        begun = [began for began in new if began is not None]
+        watches = {ticker: self._feed.watches[ticker] for ticker in mine if ticker in self._feed.watches}
+        self._apply(watches | {watch.ticker: watch for watch, _ in begun})
+        for watch, told in begun:
+            if told is not None:
+                self._feed.say(watch, watch.take_over(told, now_ms=now_ms))
+
+    def _name_of(self, wanted: str) -> str:
+        known = self._directory.known(wanted)
+        return known.name if known is not None else wanted
 
     def _apply(self, watches: dict[str, Watch]) -> None:
-        slots = self._slots()
-        if not slots:
-            return
+        owned = self._slots()
         channels = {ticker: channel_of(watch.instrument, self._pool.interval) for ticker, watch in watches.items()}
-        spread_out = spread([*channels.items(), *PLATFORM_CHANNELS.items()], slots)
-        slot_of_channel = {channel: slot for slot, of_slot in spread_out.items() for channel in of_slot}
+        spread_out = spread(channels.items(), self._pool.data_slots)
+        slot_of_channel = {channel: slot for slot in owned for channel in spread_out[slot]}
         self._feed.listen_to(
-            {channel: (watches[ticker], slot_of_channel[channel]) for ticker, channel in channels.items()}
+            {
+                channel: (watches[ticker], slot_of_channel[channel])
+                for ticker, channel in channels.items()
+                if channel in slot_of_channel
+            }
         )
         resting = {channels[ticker] for ticker in self._resting if ticker in channels}
         self._resting.clear()
-        for slot, of_slot in spread_out.items():
-            self._pool.hold(slot, of_slot - resting)
-        self.held = frozenset(watches)
+        # What the exchange says of itself, every process needs to hear.
+        of_platform = spread(PLATFORM_CHANNELS.items(), owned) if owned else {}
+        for slot in owned:
+            self._pool.hold(slot, (spread_out[slot] | of_platform[slot]) - resting)
+        self.held = frozenset(self._feed.watches)
 
-    async def _new_watch(self, ticker: str) -> Watch | None:
+    async def _new_watch(self, ticker: str) -> tuple[Watch, Status | None] | None:
+        """A watch, and what was last told of the ticker in this epoch."""
         try:
             instrument = await self._directory.resolve(ticker)
         except UnknownTicker:
@@ -167,25 +190,30 @@ class Holding:
             log.warning("a ticker waits for the database", ticker=ticker, reason=away.detail)
             return None
 
-    async def _watch_of(self, instrument: Instrument) -> Watch:
+    async def _watch_of(self, instrument: Instrument) -> tuple[Watch, Status | None]:
         now_ms = self._clock.wall_ms()
         watch = Watch(instrument, self._periods.patience, now_s=self._clock.monotonic_s(), now_ms=now_ms)
         _, pictures = await self._bus.pictures([instrument.name])
         picture = pictures.get(instrument.name)
+        told = decode_status(picture.status.payload) if picture is not None and picture.status is not None else None
         if picture is not None and picture.tick is not None:
-            watch.remember(decode_tick(picture.tick.payload), _cause_of_return(picture))
+            watch.remember(decode_tick(picture.tick.payload), _cause_of_return(told, otherwise=GapCause.DISCONNECT))
         else:
             await self._remember_stored(watch, instrument)
-        return watch
+        return watch, told
 
     async def _remember_stored(self, watch: Watch, instrument: Instrument) -> None:
         last = await self._memory.last_tick(instrument.name)
         if last is None:
             return
         status = await self._memory.last_status(instrument.name)
-        given_up = status is not None and status.reason == GapCause.NOT_SUBSCRIBED
-        watch.remember(last, GapCause.NOT_SUBSCRIBED if given_up else GapCause.RESTART)
+        watch.remember(last, _cause_of_return(status, otherwise=GapCause.RESTART))
         await self._bus.remember(instrument.name, encode_tick(last, published_us=last.published_us or last.received_us))
+
+    async def _ask_all(self, watches: Sequence[Watch]) -> None:
+        for watch in watches:
+            if self._feed.watches.get(watch.ticker) is watch:
+                await self._ask(watch)
 
     async def _ask(self, watch: Watch) -> None:
         """A silent instrument: asks for its ticker, and subscribes anew when the channel has missed something."""
@@ -198,25 +226,20 @@ class Holding:
         except (ExchangeUnavailable, ExchangeError, Unmappable) as failure:
             log.info("a silent instrument could not be asked for", ticker=watch.ticker, reason=str(failure))
             return
-        words = watch.asked(answer, now_s=self._clock.monotonic_s(), now_ms=self._clock.wall_ms())
-        if words:
-            self._feed.say(self._feed.slot_of(watch), words)
+        if self._feed.watches.get(watch.ticker) is watch:
+            self._feed.say(watch, watch.asked(answer, now_s=self._clock.monotonic_s(), now_ms=self._clock.wall_ms()))
 
     def _renew_stale(self) -> None:
-        """A feed that fell silent on a living session rests for one round, and so is subscribed anew."""
+        """A feed that has gone stale on a living session rests for one round, and so is subscribed anew."""
         now_s = self._clock.monotonic_s()
         for watch in self._feed.watches.values():
-            if watch.state is FeedState.STALE and watch.cause is GapCause.SILENCE:
-                pause_s = self._periods.renew_s if watch.instrument.kind is Kind.INDEX else 0.0
-                if now_s >= self._renew_at_s.get(watch.ticker, 0.0):
-                    self._renew_at_s[watch.ticker] = now_s + max(pause_s, self._periods.renew_s)
-                    self._resting.add(watch.ticker)
+            if watch.state is FeedState.STALE and now_s >= self._renew_at_s.get(watch.ticker, now_s):
+                self._renew_at_s[watch.ticker] = now_s + self._periods.renew_s
+                self._resting.add(watch.ticker)
         self._renew_at_s = {t: at for t, at in self._renew_at_s.items() if t in self._feed.watches}
 
 
-def _cause_of_return(picture: Picture) -> GapCause:
-    if picture.status is not None:
-        status = decode_status(picture.status.payload)
-        if status.reason == GapCause.NOT_SUBSCRIBED:
-            return GapCause.NOT_SUBSCRIBED
-    return GapCause.DISCONNECT
+def _cause_of_return(told: Status | None, *, otherwise: GapCause) -> GapCause:
+    """Why nothing was heard since the last status: a channel that was given up or refused was not held."""
+    given_up = told is not None and told.reason in (GapCause.NOT_SUBSCRIBED, UNKNOWN_TICKER)
+    return GapCause.NOT_SUBSCRIBED if given_up else otherwise

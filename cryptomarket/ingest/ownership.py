@@ -1,7 +1,7 @@
 """Which slots this process owns: its fair share, by lease."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
 from cryptomarket.backplane.cache import Cache
 from cryptomarket.backplane.lease import Lease, Leases
@@ -14,9 +14,13 @@ def slot_lease_name(slot: int) -> str:
     return f"slot:{slot}"
 
 
-def fair_share(slots: int, peers: int) -> int:
-    """How many slots one of `peers` processes may hold at most, so that all are held and none holds two more."""
-    return -(-slots // max(peers, 1))
+def fair_share(slots: int, peers: Collection[str], owner: str) -> int:
+    """How many slots `owner` holds among `peers`, so that all are held and none holds two more than another: the first
+    peers by name hold one more where the slots can't be divided.
+    """
+    names = sorted({*peers, owner})
+    share, rest = divmod(slots, len(names))
+    return share + (names.index(owner) < rest)
 
 
 class Ownership:
@@ -52,7 +56,8 @@ class Ownership:
         for slot, lease in before.items():
             if not await self._leases.renew(lease, life_s=self._life_s):
                 del self.held[slot]
-        share = fair_share(self._slots, len(await self._cache.keys(PEER_PREFIX)))
+        peers = [key.removeprefix(PEER_PREFIX) for key in await self._cache.keys(PEER_PREFIX)]
+        share = fair_share(self._slots, peers, self._owner)
         await self.give_back(sorted(self.held)[share:])
         for slot in range(self._slots):
             if len(self.held) >= share:
@@ -64,7 +69,7 @@ class Ownership:
         if before != self.held:
             self._on_change()
 
-    async def give_back(self, slots: "list[int] | tuple[int, ...]") -> None:
+    async def give_back(self, slots: Sequence[int]) -> None:
         """Releases these slots."""
         for slot in slots:
             await self._leases.release(self.held.pop(slot))

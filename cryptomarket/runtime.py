@@ -7,7 +7,7 @@ import asyncio
 import os
 import random
 import secrets
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -47,6 +47,9 @@ from cryptomarket.secret import Secret
 from cryptomarket.settings import Settings
 
 log = structlog.get_logger(__name__)
+
+# Whoever stops processes waits for ten seconds before he kills them, commonly.
+KEEP_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,45 +261,71 @@ async def running(settings: Settings, *, ws_url: str) -> AsyncIterator[Runtime]:
             at_once=settings.login_slots,
         )
         reachability = Reachability(observer.reachable, exchange=settings.exchange.value, address=ws_url, clock=clock)
-        readers = [relay.run(), writer.run(), accounts.revocations.run()]
-        speakers = [
-            ingest.ownership.run(), ingest.pool.run(), ingest.catalogue.run(), ingest.feed.run(),
-            ingest.holding.run(), ingest.holding.run_silence(), opening.run(), wants.run_streams(), wants.run_saved(),
-            reachability.run(),
-        ]  # fmt: skip
+        readers = {"relay": relay.run(), "writer": writer.run(), "revocations": accounts.revocations.run()}
+        speakers = {
+            "ownership": ingest.ownership.run(),
+            "pool": ingest.pool.run(),
+            "catalogue": ingest.catalogue.run(),
+            "feed": ingest.feed.run(),
+            "holding": ingest.holding.run(),
+            "silence": ingest.holding.run_silence(),
+            "opening": opening.run(),
+            "wants of streams": wants.run_streams(),
+            "wants of saved sets": wants.run_saved(),
+        }
         state = {
             "live": live,
             "history": HistoryParts(history, ingest.catalogue, clock),
             "accounts": accounts,
             "operation": operation,
         }
-        async with asyncio.TaskGroup() as group:
-            listening = _start(group, readers)
-            speaking = _start(group, speakers)
+        async with asyncio.TaskGroup() as listening:
+            listeners = _start(listening, readers)
             try:
-                yield Runtime(state, hub)
+                async with asyncio.TaskGroup() as speaking:
+                    mouths = _start(speaking, speakers)
+                    try:
+                        yield Runtime(state, hub)
+                    finally:
+                        await _end(mouths.values())
             finally:
                 # In the order of the walk of a tick: nothing new is heard, what was heard is published and stored.
-                await _end(speaking)
+                # Also when a part has died: whoever listens outlives those who speak.
                 await ingest.feed.publish_outbox()
-                await asyncio.shield(_keep(writer, accounts))
-                await _end(listening)
+                await asyncio.shield(_keep(writer, writing=listeners["writer"], accounts=accounts))
+                await _end(listeners.values())
 
 
-def _start(group: asyncio.TaskGroup, works: list[Coroutine[object, object, None]]) -> list[asyncio.Task[None]]:
-    return [group.create_task(work) for work in works]
+def _start(
+    group: asyncio.TaskGroup, works: Mapping[str, Coroutine[object, object, None]]
+) -> dict[str, asyncio.Task[None]]:
+    tasks = {name: group.create_task(work, name=name) for name, work in works.items()}
+    for task in tasks.values():
+        task.add_done_callback(_tell_death)
+    return tasks
 
 
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
+def _tell_death(task: asyncio.Task[None]) -> None:
+    """Says at once what the process dies of; the rest of its end may take a while."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("a part has died, and the process ends", part=task.get_name(), exc_info=error)
+
+
+async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _keep(writer: Writer, accounts: AccountsParts) -> None:
-    """Writes down what is only in memory, so far as the database lets us."""
+async def _keep(writer: Writer, *, writing: asyncio.Task[None], accounts: AccountsParts) -> None:
+    """Writes down what is only in memory, so far as the database and the writer live and let us, for KEEP_S at most."""
+    flushing = asyncio.create_task(writer.flush())
     try:
-        await writer.flush()
-        await accounts.profiles.flush()
-    except DatabaseUnavailable as away:
-        log.warning("could not write everything down before the end", reason=str(away))
+        async with asyncio.timeout(KEEP_S):
+            await asyncio.wait((flushing, writing), return_when=asyncio.FIRST_COMPLETED)
+            await accounts.profiles.flush()
+    except (DatabaseUnavailable, TimeoutError) as away:
+        log.warning("could not write everything down before the end", reason=str(away) or "it took too long")
+    finally:
+        flushing.cancel()
+        await asyncio.gather(flushing, return_exceptions=True)

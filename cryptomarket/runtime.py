@@ -272,6 +272,7 @@ async def running(settings: Settings, *, ws_url: str) -> AsyncIterator[Runtime]:
             "opening": opening.run(),
             "wants of streams": wants.run_streams(),
             "wants of saved sets": wants.run_saved(),
+            "reachability": reachability.run(),
         }
         state = {
             "live": live,

@@ -1,11 +1,13 @@
 """Notifications in trouble: silent, doubled, swapped, broken; replies and heartbeats go on."""
 
+import json
 from typing import Literal
 
 import pytest
 
 from __tests__.simulator.talk import Talk
 from cryptomarket.simulator.faults import Fault
+from cryptomarket.simulator.options import SimulatorOptions
 from cryptomarket.simulator.outgoing import SendBytes
 
 CHANNEL = "deribit_price_index.btc_usd"
@@ -49,6 +51,32 @@ def test_reordering_swaps_neighbours_and_loses_nothing() -> None:
     assert len(times) == 10
     assert len(set(times)) == 10
     assert sorted(times) == [times[1], times[0], times[3], times[2], *times[4:]]
+
+
+def test_what_a_reordering_held_to_its_end_is_in_the_log_too() -> None:
+    """The log of what was sent has every notification, also those that left late."""
+    talk = Talk(SimulatorOptions(recording=True, credits=False))
+    talk.subscribe(CHANNEL)
+    talk.inbox.clear()
+    talk.exchange.journal.clear()
+    talk.exchange.faults.add([Fault(kind="reorder", duration_s=3.5)], talk.now_us)
+    talk.pass_time(6)
+    log = json.loads(talk.exchange.journal.sent(CHANNEL, None, 0))["sent"]
+    assert [json.loads(entry["frame"])["params"]["data"] for entry in log] == talk.notices(CHANNEL)
+
+
+def test_a_connection_may_leave_while_its_notification_is_held() -> None:
+    """The exchange goes on for the others."""
+    talk = Talk()
+    other = Talk(talk.options, shared=talk.exchange)
+    for one in (talk, other):
+        one.subscribe(CHANNEL)
+    talk.exchange.faults.add([Fault(kind="reorder")], talk.now_us)
+    talk.pass_time(1.5, [other])
+    other.exchange.disconnect(other.connection.id)
+    talk.inbox.clear()
+    talk.pass_time(4)
+    assert len(talk.notices(CHANNEL)) == 4
 
 
 @pytest.mark.parametrize("shape", ["json", "type", "binary", "frame"])

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from cryptomarket.simulator.connections import Connection
-from cryptomarket.simulator.faults import Faults
+from cryptomarket.simulator.faults import Faults, Running
 from cryptomarket.simulator.journal import Journal
 from cryptomarket.simulator.outgoing import Close, Outgoing, Send
 from cryptomarket.simulator.spelling import notification
@@ -32,10 +32,20 @@ class Delivery:
                 sent = [Send(notice.connections, frame)]
             for order in sent:
                 if isinstance(order, Send):
-                    self._count(order.connections, now_us)
-                    self._journal.note(notice.channel, order.connections, order.text, now_us)
+                    self._note(notice.channel, order, now_us)
             outgoing += sent
         return outgoing
+
+    def release(self, running: Running, now_us: int) -> list[Outgoing]:
+        """What a fault that ends still held back."""
+        released = self.trouble.release(running)
+        for channel, order in released:
+            self._note(channel, order, now_us)
+        return [order for _, order in released]
+
+    def _note(self, channel: str, order: Send, now_us: int) -> None:
+        self._count(order.connections, now_us)
+        self._journal.note(channel, order.connections, order.text, now_us)
 
     def say(self, connection: Connection, frame: bytes, now_us: int) -> list[Outgoing]:
         """A reply or a heartbeat."""
@@ -54,6 +64,8 @@ class Delivery:
 
     def _count(self, numbers: Iterable[int], now_us: int) -> None:
         for number in numbers:
-            connection = self.connections[number]
-            connection.spoke_us = now_us
-            connection.frames_sent += 1
+            connection = self.connections.get(number)
+            # It may have left while a reordering held its frame.
+            if connection is not None:
+                connection.spoke_us = now_us
+                connection.frames_sent += 1

@@ -88,7 +88,7 @@ class Incidents:
             case "stall":
                 return [Stall(item.id, on=starts) for item in self._hit(running)]
             case "reorder" if not starts:
-                return self._delivery.trouble.release(running)
+                return self._delivery.release(running, now_us)
             case "expire_tokens" if starts:
                 running.applied += self._accounts.expire(running.hits_client, now_us)
             case "clock_skew":

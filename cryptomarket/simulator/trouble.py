@@ -36,10 +36,10 @@ class Trouble:
             extra += self._instead(running, channel, frame, hit)
         return [Send(left, frame), *extra] if left else extra
 
-    def release(self, running: Running) -> list[Outgoing]:
-        """Frames that a reordering still held when it ended; they leave late, but they leave."""
+    def release(self, running: Running) -> list[tuple[str, Send]]:
+        """Frames that a reordering still held when it ended, with their channels; they leave late, but they leave."""
         keys = [key for key in self._held if key[0] == running.id]
-        return [Send(*self._held.pop(key)) for key in keys]
+        return [(key[1], Send(*self._held.pop(key))) for key in keys]
 
     def _instead(self, running: Running, channel: str, frame: bytes, hit: list[int]) -> list[Outgoing]:
         match running.fault.kind:

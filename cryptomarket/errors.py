@@ -1,26 +1,26 @@
 """Every error of the gateway's own, as one tree. A branch exists because a caller does something different there.
 
-    CryptomarketError
-    ├── Refusal                  the asker is told so; nothing was changed
-    │   ├── Malformed            400  unreadable
-    │   ├── Unauthenticated      401  who are you
-    │   ├── Forbidden            403  not yours
-    │   ├── NotFound             404  no such thing
-    │   │   └── UnknownTicker         …and the nearest names that exist
-    │   ├── Conflict             409  it is being done already
-    │   ├── TooLarge             413  more than we read
-    │   ├── Impossible           422  well-formed, and cannot be
-    │   └── TooMany              429  come back in `retry_after_s`
-    ├── Unavailable              503  a part is away; it is waited for and comes back by itself
-    │   ├── ExchangeUnavailable
-    │   ├── BusUnavailable
-    │   └── DatabaseUnavailable
-    ├── ExchangeError            the exchange answered with an error code
-    │   ├── ExchangeRetryable         the same request may succeed later
-    │   └── ExchangeFatal             the same request will fail again
-    ├── Fenced                   an owner that lost its lease tried to publish: it stops
-    ├── LogTooShort              the log no longer reaches back: the reader starts anew from snapshots
-    └── StartRefused             a setting or a store that cannot work: one sentence, and no start
+CryptomarketError
+├── Refusal                  the asker is told so; nothing was changed
+│   ├── Malformed            400  unreadable
+│   ├── Unauthenticated      401  who are you
+│   ├── Forbidden            403  not yours
+│   ├── NotFound             404  no such thing
+│   │   └── UnknownTicker         …and the nearest names that exist
+│   ├── Conflict             409  it is being done already
+│   ├── TooLarge             413  more than we read
+│   ├── Impossible           422  well-formed, and cannot be
+│   └── TooMany              429  come back in `retry_after_s`
+├── Unavailable              503  a part is away; it is waited for and comes back by itself
+│   ├── ExchangeUnavailable
+│   ├── BusUnavailable
+│   └── DatabaseUnavailable
+├── ExchangeError            the exchange answered with an error code
+│   ├── ExchangeRetryable         the same request may succeed later
+│   └── ExchangeFatal             the same request will fail again
+├── Fenced                   an owner that lost its lease tried to publish: it stops
+├── LogTooShort              the log no longer reaches back: the reader starts anew from snapshots
+└── StartRefused             a setting or a store that cannot work: one sentence, and no start
 """
 
 from collections.abc import Sequence

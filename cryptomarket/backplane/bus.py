@@ -85,19 +85,22 @@ class Bus(Protocol):
     async def since(self, after: Position, until: int, limit: int) -> list[Publication]:
         """Publications with `after.seq` < seq <= `until`, oldest first, at most `limit`.
 
-        Raises LogTooShort when the epoch is another one or the log no longer holds the first of them.
+        Raises LogTooShort when the epoch is another one, `after` lies beyond the head, or the log no longer holds the
+        first of them.
         """
         ...
 
     def follow(self, after: Position) -> AsyncIterator[list[Publication]]:
         """Everything after the position as it is published, in batches: what came while the last batch was handled
-        comes in the next. Raises LogTooShort when the follower has fallen behind the log, or the epoch has ended.
+        comes in the next. Raises LogTooShort as `since` does: at once, or later when the follower has fallen behind
+        the log or the epoch has ended.
         """
         ...
 
     async def consume(self, group: str, consumer: str, *, limit: int, wait_s: float) -> list[Publication]:
         """The next publications for this group, at most `limit`; waits up to `wait_s` for the first. What was handed
-        out and not acknowledged is handed out again when its consumer comes back, or is given up for dead.
+        out and not acknowledged is handed out again when its consumer comes back, or is given up for dead. A group
+        begins with the oldest publication of the log.
         """
         ...
 
@@ -106,7 +109,15 @@ class Bus(Protocol):
         ...
 
     async def acknowledged(self, group: str) -> int:
-        """The sequence up to which the group has acknowledged everything."""
+        """The sequence up to which the group has acknowledged everything that it could get: what the log gave up at
+        its hard bound does not hold it back, and is counted by `given_up`. 0 for a group that nobody has joined.
+        """
+        ...
+
+    async def given_up(self, group: str) -> int:
+        """How many publications of this epoch the group will never get (again), because the log had reached its hard
+        bound. Grows when it happens for what was not handed out yet, and at redelivery for what was.
+        """
         ...
 
     async def notify(self, notice: Notice) -> None:

@@ -16,5 +16,7 @@ class Demand(Protocol):
         ...
 
     async def changed(self, *, wait_s: float) -> None:
-        """Returns when the union may have changed, after `wait_s` seconds at the latest."""
+        """Returns when somebody has said something new, after `wait_s` seconds at the latest. A want that lapses says
+        nothing: that is noticed by asking again.
+        """
         ...

@@ -17,7 +17,9 @@ class Leases(Protocol):
     """Acquire, renew, release. Raises BusUnavailable."""
 
     async def acquire(self, name: str, owner: str, *, life_s: float) -> Lease | None:
-        """The lease for `life_s` seconds, with a new token; None while another owner holds it."""
+        """The lease for `life_s` seconds, with a new token; None while another owner holds it. An owner that asks
+        again gets it again, and its former token is no longer the newest.
+        """
         ...
 
     async def renew(self, lease: Lease, *, life_s: float) -> bool:

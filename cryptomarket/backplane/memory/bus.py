@@ -19,11 +19,21 @@ FenceCheck = Callable[[str, int], bool]
 
 @dataclass
 class _Group:
-    """How far a group of consumers has come: handed out, and acknowledged."""
+    """How far a group of consumers has come.
+
+    `pending` are the sequences that were handed out and not acknowledged, oldest first; `again` those of them that are
+    handed out once more. Bound: what the consumers hold.
+    """
 
     handed_out: int = 0
     acknowledged: int = 0
-    early: set[int] = field(default_factory=set)
+    given_up: int = 0
+    pending: dict[int, None] = field(default_factory=dict)
+    again: list[int] = field(default_factory=list)
+
+    def settle(self) -> None:
+        """Finds anew up to where everything is acknowledged."""
+        self.acknowledged = next(iter(self.pending)) - 1 if self.pending else self.handed_out
 
 
 class MemoryBus:
@@ -120,32 +130,63 @@ class MemoryBus:
         """
         self.join(group)
         state = self._groups[group]
-        if state.handed_out >= self._log.head:
+        if not state.again and state.handed_out >= self._log.head:
             await self._published.wait(wait_s)
-        start = max(state.handed_out, self._log.first - 1)
-        batch = self._log.between(Position(self._log.epoch, start), self._log.head, limit)
+        batch = self._once_more(state, limit)
+        if len(batch) < limit:
+            batch += self._next_of(state, limit - len(batch))
+        state.settle()
+        return batch
+
+    def _once_more(self, state: _Group, limit: int) -> list[Publication]:
+        batch: list[Publication] = []
+        while state.again and len(batch) < limit:
+            seq = state.again.pop(0)
+            if seq not in state.pending:
+                continue
+            if seq < self._log.first:
+                del state.pending[seq]
+                state.given_up += 1
+            else:
+                batch.append(self._log.at(seq))
+        return batch
+
+    def _next_of(self, state: _Group, limit: int) -> list[Publication]:
+        state.given_up += self._passed_over(state)
+        state.handed_out = max(state.handed_out, self._log.first - 1)
+        batch = self._log.between(Position(self._log.epoch, state.handed_out), self._log.head, limit)
         if batch:
             state.handed_out = batch[-1].seq
+            state.pending.update((publication.seq, None) for publication in batch)
         return batch
+
+    def _passed_over(self, state: _Group) -> int:
+        """How many the log gave up that were never handed out."""
+        return max(0, self._log.first - 1 - state.handed_out)
 
     def leave(self, group: str) -> None:
         """The group's consumer is gone: what it took and did not acknowledge is handed out again."""
         state = self._groups.get(group)
         if state is not None:
-            state.handed_out = state.acknowledged
+            state.again = list(state.pending)
 
     async def acknowledge(self, group: str, batch: Sequence[Publication]) -> None:
         """See Bus.acknowledge."""
+        self.join(group)
         state = self._groups[group]
-        state.early.update(publication.seq for publication in batch if publication.seq > state.acknowledged)
-        while state.acknowledged + 1 in state.early:
-            state.acknowledged += 1
-            state.early.remove(state.acknowledged)
+        for publication in batch:
+            state.pending.pop(publication.seq, None)
+        state.settle()
 
     async def acknowledged(self, group: str) -> int:
         """See Bus.acknowledged."""
         state = self._groups.get(group)
         return state.acknowledged if state is not None else 0
+
+    async def given_up(self, group: str) -> int:
+        """See Bus.given_up."""
+        state = self._groups.get(group)
+        return state.given_up + self._passed_over(state) if state is not None else 0
 
     async def notify(self, notice: Notice) -> None:
         """See Bus.notify. Bound: 1024 notices wait per listener; the oldest makes room, and listeners that must not

@@ -3,9 +3,15 @@
 import heapq
 from collections.abc import Callable
 
+FEW = 64
+
 
 class MemoryCache:
-    """`Cache` in one process. Bound: a value whose life is over is dropped at the latest with the next call."""
+    """`Cache` in one process. Bound: a value whose life is over is dropped at the latest with the next call.
+
+    What was replaced, taken or deleted leaves its end behind; there are never more than twice as many ends as values,
+    and a few.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -26,6 +32,9 @@ class MemoryCache:
         end = self._clock() + life_s
         self._values[key] = (value, end)
         heapq.heappush(self._ends, (end, key))
+        if len(self._ends) > 2 * len(self._values) + FEW:
+            self._ends = [(end, key) for key, (_, end) in self._values.items()]
+            heapq.heapify(self._ends)
 
     async def get(self, key: str) -> bytes | None:
         """See Cache.get."""

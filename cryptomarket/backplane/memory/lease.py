@@ -24,7 +24,7 @@ class MemoryLeases:
         """See Leases.acquire."""
         slot = self._slots.setdefault(name, _Slot())
         now = self._clock()
-        if slot.owner is not None and slot.end_s > now:
+        if slot.owner not in (None, owner) and slot.end_s > now:
             return None
         slot.token += 1
         slot.owner, slot.end_s = owner, now + life_s

@@ -19,7 +19,6 @@ class Log:
         self._entries: dict[int, Publication] = {}
         self._first = 1
         self._head = 0
-        self.given_up = 0
 
     @property
     def first(self) -> int:
@@ -36,12 +35,14 @@ class Log:
         self._head = publication.seq
         self._entries[self._head] = publication
         while self._head - self._first >= self._capacity:
-            if self._first >= owed_from:
-                if self._head - self._first < self._hard_capacity:
-                    return
-                self.given_up += 1
+            if self._first >= owed_from and self._head - self._first < self._hard_capacity:
+                return
             del self._entries[self._first]
             self._first += 1
+
+    def at(self, seq: int) -> Publication:
+        """The publication with this sequence, which lies within [first, head]."""
+        return self._entries[seq]
 
     def between(self, after: Position, until: int, limit: int) -> list[Publication]:
         """Those with after < seq <= until, at most `limit`. Raises LogTooShort when the first of them is gone."""

@@ -59,17 +59,42 @@ class Gateway:
         """Where the process's output goes, of all its lives."""
         return self.folder / "gateway.log"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the process is given, and nothing of what happens to be set where the tests run."""
+        own = {"PATH": os.environ["PATH"], "HOME": str(self.folder), **QUICK, **self.settings}
+        return own | {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+
+    async def run(self, *command: str) -> tuple[int, str, str]:
+        """Another command of `cryptomarket` in the same folder, to its end: exit status, output, complaints."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "cryptomarket",
+            *command,
+            cwd=self.folder,
+            env=self.environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            async with asyncio.timeout(START_S):
+                said, complained = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+        assert process.returncode is not None
+        return process.returncode, said.decode(), complained.decode()
+
     async def start(self) -> Self:
         """Starts it, and returns when it has said where it listens."""
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), **QUICK, **self.settings}
-        environment |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "cryptomarket",
             *self.command,
             cwd=self.folder,
-            env=environment,
+            env=self.environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             limit=2**22,
@@ -133,6 +158,16 @@ class Gateway:
             answer = await client.post("/api/v2/auth/token", data={"grant_type": "client_credentials", **pair})
         assert answer.status_code == 200, answer.text
         return answer.json()["access_token"], answer.json()["user_id"]
+
+    async def operator(self) -> str:
+        """A token of an operator, whose API key the command line makes."""
+        status, key, complaint = await self.run("keys", "create", "a test's")
+        assert status == 0, complaint
+        async with self.client() as client:
+            answer = await client.post("/api/v2/auth/token", data={"grant_type": "api_key", "api_key": key.strip()})
+        assert answer.status_code == 200, answer.text
+        token: str = answer.json()["access_token"]
+        return token
 
     async def simulator(self) -> Json:
         """What the simulator says of itself: connections, subscriptions, counts."""

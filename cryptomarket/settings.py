@@ -3,7 +3,6 @@
 Names are environment variables (or lines of `.env`), without a prefix. `.env.example` is generated from here.
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -35,7 +34,9 @@ Seconds = Annotated[float, Field(gt=0)]
 class Settings(BaseSettings):
     """What the gateway is started with. Values that can't be are refused with a sentence."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     app_host: str = Field("127.0.0.1", description="Address to listen on")
     app_port: int = Field(8003, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
@@ -130,9 +131,6 @@ def load_settings() -> Settings:
 
     An empty variable counts as absent.
     """
-    empty = [name for name, value in os.environ.items() if not value and name.lower() in Settings.model_fields]
-    for name in empty:
-        del os.environ[name]
     try:
         return Settings()
     except ValidationError as error:

@@ -1,0 +1,107 @@
+"""Settings die at the door with a sentence when they can't be, and `.env.example` tells exactly what there is."""
+
+from pathlib import Path
+
+import pytest
+
+from cryptomarket.errors import StartRefused
+from cryptomarket.market.instruments import Exchange
+from cryptomarket.settings import Settings, env_example, load_settings
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_a_newcomer_sets_nothing() -> None:
+    """Promise: without any setting it is the simulator, SQLite, the documented port."""
+    settings = load_settings()
+    assert settings.exchange is Exchange.SIMULATOR
+    assert settings.debug
+    assert (settings.app_host, settings.app_port, settings.simulator_port) == ("127.0.0.1", 8003, 8004)
+    assert settings.always_tickers == ("btc_usd", "eth_usd")
+    assert settings.pool_size == 10
+
+
+def test_each_exchange_and_mode_has_its_own_file() -> None:
+    """Promise: simulated prices never share a store with real ones."""
+    paths = {
+        Settings(exchange=exchange, project_mode=mode).database_path
+        for exchange in Exchange
+        for mode in ("testing", "development", "production")
+    }
+    assert len(paths) == 9
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("DEBUG", "perhaps", "DEBUG"),
+        ("DEBUG", "False", "DEBUG=False asks for PostgreSQL"),
+        ("EXCHANGE", "binance", "EXCHANGE"),
+        ("APP_PORT", "99999", "APP_PORT"),
+        ("APP_PORT", "eighty", "APP_PORT"),
+        ("ALWAYS_TICKERS", "btc usd,eth_usd", "'btc usd' is not the name of a ticker"),
+        ("POOL_SIZE", "2", "POOL_SIZE"),
+        ("LOGIN_SLOTS", "10", "POOL_SIZE must be larger than LOGIN_SLOTS"),
+        ("PROJECT_MODE", "staging", "PROJECT_MODE"),
+        ("LOG_LEVEL", "LOUD", "LOG_LEVEL"),
+        ("LOG_HARD_CAPACITY", "100", "LOG_HARD_CAPACITY must not be smaller"),
+        ("DERIBIT_CLIENT_ID", "alone", "DERIBIT_CLIENT_ID and DERIBIT_CLIENT_SECRET"),
+        ("SESSION_HEARTBEAT_S", "5", "SESSION_HEARTBEAT_S"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    """Promise: a value that can't work never starts anything, and the sentence names it."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StartRefused) as refused:
+        load_settings()
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_secret_is_in_no_sentence_and_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: secrets are never shown, also when another setting is refused."""
+    monkeypatch.setenv("DERIBIT_CLIENT_SECRET", "the-secret-itself")
+    monkeypatch.setenv("TOKEN_KEY", "the-token-key-itself")
+    with pytest.raises(StartRefused) as refused:
+        load_settings()
+    assert "itself" not in str(refused.value)
+    monkeypatch.setenv("DERIBIT_CLIENT_ID", "id")
+    assert "itself" not in repr(load_settings())
+
+
+def test_the_file_counts_the_environment_wins_and_empty_is_absent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Promise: `.env` counts; `APP_PORT=9000 make run` wins over it; an empty variable changes nothing."""
+    (tmp_path / ".env").write_text("APP_PORT=9001\nALWAYS_TICKERS=btc_usd, BTC-PERPETUAL\nSQLITE_PATH=\nANOTHER=1\n")
+    assert load_settings().app_port == 9001
+    assert load_settings().always_tickers == ("btc_usd", "BTC-PERPETUAL")
+    assert load_settings().sqlite_path is None
+    monkeypatch.setenv("APP_PORT", "9000")
+    assert load_settings().app_port == 9000
+    monkeypatch.setenv("APP_PORT", "")
+    assert load_settings().app_port == 9001
+
+
+def test_the_example_is_generated_from_the_settings() -> None:
+    """Promise: `.env.example` is true."""
+    assert (ROOT / ".env.example").read_text() == env_example()
+
+
+def test_the_example_names_every_setting_and_changes_nothing(tmp_path: Path) -> None:
+    """Promise: uncommenting all of it gives the defaults."""
+    text = env_example()
+    lines = [line.removeprefix("# ") for line in text.splitlines() if "=" in line and line[2:3].isupper()]
+    settings_lines = [line for line in lines if line.split("=")[0].lower() in Settings.model_fields]
+    assert len(settings_lines) == len(Settings.model_fields)
+    (tmp_path / ".env").write_text("\n".join(settings_lines))
+    assert load_settings() == Settings(_env_file=None)

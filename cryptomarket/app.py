@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, Response
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,7 +23,7 @@ from cryptomarket.history.routes_v1 import router as history_v1_router
 from cryptomarket.live.routes import router as live_router
 from cryptomarket.live.routes_v1 import router as live_v1_router
 from cryptomarket.operation import router as operation_router
-from cryptomarket.problems import MEDIA_TYPE, TITLES, FieldProblem, Problem
+from cryptomarket.problems import MEDIA_TYPE, TITLES, FieldProblem, Problem, problem_responses
 
 log = structlog.get_logger(__name__)
 
@@ -105,11 +106,12 @@ async def _crashed(request: Request, error: Exception) -> Response:
 
 
 class BodyLimit:
-    """Refuses bodies beyond `limit_bytes` with 413, whether or not their length was told."""
+    """Refuses bodies beyond `limit_bytes` with 413: at once when their length was told, else when they are read."""
 
     def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
         self._app = app
         self._limit_bytes = limit_bytes
+        self._sentence = f"A body is at most {limit_bytes} bytes."
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Counts what is received (ASGI 3.0)."""
@@ -117,13 +119,17 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         left = self._limit_bytes
+        told = Headers(scope=scope).get("content-length", "")
+        if told.isdecimal() and int(told) > self._limit_bytes:
+            await problem(413, self._sentence)(scope, receive, send)
+            return
 
         async def counted() -> Message:
             nonlocal left
             message = await receive()
             left -= len(message.get("body", b""))
             if left < 0:
-                raise HTTPException(413, f"A body is at most {self._limit_bytes} bytes.")
+                raise HTTPException(413, self._sentence)
             return message
 
         await self._app(scope, counted, send)
@@ -198,6 +204,7 @@ def _describe(app: FastAPI) -> None:
 
 
 def _declare_problems(operation: dict[str, Any]) -> None:
+    operation["responses"] |= problem_responses(413)
     header = {"description": "The id of the request, in every log line of it", "schema": {"type": "string"}}
     for status, response in operation["responses"].items():
         response.setdefault("headers", {})["X-Request-ID"] = header

@@ -5,9 +5,11 @@ import contextlib
 import signal
 import sys
 from collections.abc import Iterator
+from uuid import uuid4
 
 import structlog
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cryptomarket import __version__
 from cryptomarket.app import create_app
@@ -15,6 +17,7 @@ from cryptomarket.companion import simulator_beside
 from cryptomarket.errors import StartRefused
 from cryptomarket.live.hub import Hub
 from cryptomarket.market.instruments import Exchange
+from cryptomarket.problems import MEDIA_TYPE, TITLES, Problem
 from cryptomarket.runtime import running
 from cryptomarket.settings import Settings
 
@@ -24,6 +27,22 @@ ADDRESSES = {
     Exchange.PRODUCTION: "wss://www.deribit.com/ws/api/v2",
     Exchange.TEST: "wss://test.deribit.com/ws/api/v2",
 }
+
+
+class Wire(HttpToolsProtocol):
+    """A connection. What can't be read as HTTP is answered with a problem document, too, and an id."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Answers and closes; `msg` is the library's own sentence."""
+        request_id = str(uuid4())
+        problem = Problem(title=TITLES[400], status=400, detail=msg, request_id=request_id)
+        body = problem.model_dump_json(exclude_none=True).encode()
+        head = (
+            f"HTTP/1.1 400 Bad Request\r\nx-request-id: {request_id}\r\ncontent-type: {MEDIA_TYPE}\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
 
 
 class Server(uvicorn.Server):
@@ -94,6 +113,8 @@ async def serve_gateway(settings: Settings, *, with_simulator: bool) -> None:
             app,
             host=settings.app_host,
             port=settings.app_port,
+            http=Wire,
+            ws="none",
             log_config=None,
             log_level=None,
             access_log=False,

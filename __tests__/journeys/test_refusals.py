@@ -1,6 +1,7 @@
 """What is wrong is told by a status, a sentence and the id of the request; and a wrong request changes nothing."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -166,6 +167,7 @@ WRONG = [
     Wrong(404, "PUT", "/api/v2/subscriptions/btc_usdd", "Did you mean btc_usd"),
     Wrong(404, "PUT", "/api/v2/subscriptions/BTC%00USD", "no ticker"),
     Wrong(404, "PUT", f"/api/v2/subscriptions/{LONG[:5000]}", "no ticker"),
+    Wrong(413, "PUT", "/api/v2/subscriptions/eth_usd", "at most 65536 bytes", body=LONG),
     Wrong(404, "DELETE", "/api/v2/subscriptions/eth_usd", "not subscribed"),
     Wrong(404, "GET", f"{V1}/create_order/nothing", "no ticker"),
     Wrong(404, "DELETE", f"{V1}/cancel_order/eth_usd", "not subscribed"),
@@ -251,6 +253,32 @@ async def test_a_wrong_request_is_told_so_and_changes_nothing(stage: Stage, wron
             assert answer.headers["www-authenticate"].startswith("Bearer")
         assert "set-cookie" not in answer.headers
         assert await what_is_kept(stage, client) == before
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GARBAGE\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: gateway\r\nX-Client-Id: demo-1\x01\r\n\r\n",
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: gateway\r\n\r\n",
+        b"POST /api/v2/auth/token HTTP/1.1\r\nHost: gateway\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+    ],
+    ids=["garbage", "a control character in a header", "an endless path", "a body in no chunks"],
+)
+async def test_what_is_no_http_is_told_so(stage: Stage, sent: bytes) -> None:
+    """Promise: also what no route ever sees is answered with a problem document and an id, and then hung up on."""
+    host, _, port = stage.gate.url.removeprefix("http://").partition(":")
+    async with asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(sent)
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+    lines = head.decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines[1:])
+    problem = json.loads(body)
+    assert lines[0] == "HTTP/1.1 400 Bad Request"
+    assert headers["content-type"] == PROBLEM
+    assert (problem["status"], problem["request_id"]) == (400, headers["x-request-id"])
 
 
 @pytest.mark.parametrize("given", ["", "not-a-uuid", "x" * 5000, "6f9619ff-8b86-4d01-b42d-00cf4fc964ff\tand more"])

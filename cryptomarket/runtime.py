@@ -35,6 +35,7 @@ from cryptomarket.ingest.ownership import Ownership, slot_lease_name
 from cryptomarket.live.follow import Opener
 from cryptomarket.live.hub import Hub
 from cryptomarket.live.parts import LiveParts
+from cryptomarket.live.recall import Recall
 from cryptomarket.live.relay import Relay
 from cryptomarket.live.repository import SavedSetRepository
 from cryptomarket.live.stream import StreamLimits
@@ -208,7 +209,8 @@ async def running(settings: Settings, *, ws_url: str) -> AsyncIterator[Runtime]:
         relay = Relay(backplane.bus, hub)
         await relay.begin()
         repository = SavedSetRepository(database, tickers_limit=settings.tickers_per_user)
-        subscriptions = Subscriptions(repository, backplane.bus, ingest.catalogue, clock)
+        recall = Recall(hub, backplane.bus, _Memory(history))
+        subscriptions = Subscriptions(repository, backplane.bus, ingest.catalogue, clock, recall=recall)
         wants = Wants(
             backplane.demand,
             hub,
@@ -230,7 +232,7 @@ async def running(settings: Settings, *, ws_url: str) -> AsyncIterator[Runtime]:
         live = LiveParts(
             exchange=settings.exchange.value,
             hub=hub,
-            opener=Opener(hub, backplane.bus, repository, ahead_s=limits.ahead_s),
+            opener=Opener(hub, backplane.bus, repository, ahead_s=limits.ahead_s, recall=recall),
             subscriptions=subscriptions,
             directory=ingest.catalogue,
             places=accounts.places,

@@ -15,6 +15,7 @@ from cryptomarket.errors import LogTooShort
 from cryptomarket.live.events import event, frame_of
 from cryptomarket.live.hub import Hub, Seat
 from cryptomarket.live.mailbox import Entry
+from cryptomarket.live.recall import Recall
 from cryptomarket.market.position import Position
 from cryptomarket.market.wire import Change, PublicationKind
 
@@ -72,11 +73,22 @@ class Opening:
 class Opener:
     """Opens streams on the hub of this process."""
 
-    def __init__(self, hub: Hub, bus: Bus, saved_sets: SavedSets, *, ahead_s: float) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        bus: Bus,
+        saved_sets: SavedSets,
+        *,
+        ahead_s: float,
+        replay_page: int = REPLAY_PAGE,
+        recall: Recall | None = None,
+    ) -> None:
         self._hub = hub
         self._bus = bus
         self._saved_sets = saved_sets
         self._ahead_s = ahead_s
+        self._replay_page = replay_page
+        self._recall = recall or Recall(hub, bus)
 
     async def open(self, seat: Seat, fixed: Collection[str] | None, last_event_id: str | None) -> Opening:
         """Seats `seat`, which was admitted, and says what to tell first.
@@ -118,13 +130,6 @@ class Opener:
         except TimeoutError:
             saved = await self._saved_sets.saved_set(seat.owner_id)
         return saved
-
-    async def _recall(self, tickers: Collection[str]) -> None:
-        unknown = [ticker for ticker in tickers if self._hub.picture(ticker).tick is None]
-        if unknown:
-            _, pictures = await self._bus.pictures(unknown)
-            for ticker, picture in pictures.items():
-                self._hub.recall(ticker, picture.remembered)
 
     async def _resumable(self, last_event_id: str) -> Position | None:
         """The position to resume after, None when that can't be done exactly."""
@@ -174,7 +179,7 @@ class Opener:
         """The events between, a page at a time. Raises LogTooShort when the log was trimmed meanwhile."""
         after = opening.after
         while after is not None and after.seq < opening.until:
-            page = await self._bus.since(after, opening.until, REPLAY_PAGE)
+            page = await self._bus.since(after, opening.until, self._replay_page)
             after = page[-1].position
             entries = [
                 Entry(publication, frame_of(publication))

@@ -13,6 +13,8 @@ from cryptomarket.live.tables import person_prices, person_sets
 from cryptomarket.market.position import Position
 from cryptomarket.market.wire import Change, Publication, SetChange
 
+UNPLACED_AT_ONCE = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class SavedSince:
@@ -118,6 +120,20 @@ class SavedSetRepository:
                 .values(epoch=publication.position.epoch, seq=publication.seq)
             )
 
+    async def unplaced(self, *, before_ms: int) -> list[SetChange]:
+        """The subscriptions made before then whose publication was never noted, each with its user's set as it is."""
+        async with self._db.read() as connection:
+            rows = await connection.execute(
+                select(person_prices.c.user_id, person_prices.c.ticker, person_sets.c.version)
+                .join(person_sets, person_sets.c.user_id == person_prices.c.user_id)
+                .where(person_prices.c.seq.is_(None), person_prices.c.subscribed_ms < before_ms)
+                .limit(UNPLACED_AT_ONCE)
+            )
+            return [
+                SetChange(user_id, Change.SUBSCRIBED, ticker, await _tickers_of(connection, user_id), version)
+                for user_id, ticker, version in rows.all()
+            ]
+
     async def seen(self, users: Collection[str], now_ms: int) -> None:
         """These users were here: their sets count as demand from now on."""
         async with self._db.begin() as connection:
@@ -144,6 +160,10 @@ class SavedSetRepository:
         """How many subscriptions are saved in all."""
         async with self._db.read() as connection:
             return int((await connection.execute(select(func.count()).select_from(person_prices))).scalar_one())
+
+
+async def _tickers_of(connection: AsyncConnection, user_id: str) -> tuple[str, ...]:
+    return tuple(row[0] for row in await _rows_of(connection, user_id))
 
 
 async def _is_placed(connection: AsyncConnection, user_id: str, ticker: str) -> bool:

@@ -160,6 +160,7 @@ async def _resolved(text: str, live: LiveParts) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     if not all(names):
         raise Malformed("tickers is a list of names, separated by commas", field="tickers")
+    names = list(dict.fromkeys(names))
     if len(names) > live.tickers_limit:
         raise Impossible(f"A stream carries at most {live.tickers_limit} tickers.", field="tickers")
     return list(dict.fromkeys([(await live.directory.resolve(name)).name for name in names]))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cryptomarket.clock import Clock
-from cryptomarket.errors import LogTooShort
+from cryptomarket.errors import LogTooShort, Unavailable
 from cryptomarket.live.events import event, feed_of
 from cryptomarket.live.follow import Opener, Opening
 from cryptomarket.live.hub import Hub, Reason, Seat
@@ -123,7 +123,21 @@ class Stream:
         except LogTooShort:
             self._seat.leave(Reason.SLOW)
             return
+        except Unavailable as away:
+            yield event("problem", self._problem(away))
+            self._seat.leave(Reason.DRAIN)
+            return
         self._caught_up = True
+
+    def _problem(self, away: Unavailable) -> dict[str, object]:
+        """A fault after the stream opened, as a problem document (RFC 9457)."""
+        return {
+            "type": "about:blank",
+            "title": f"The {away.part} is unavailable",
+            "status": 503,
+            "detail": away.detail,
+            "request_id": self._wish.request_id,
+        }
 
     def _connected(self, opening: Opening) -> bytes:
         wish = self._wish

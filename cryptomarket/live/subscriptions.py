@@ -11,6 +11,7 @@ from cryptomarket.backplane.demand import Demand
 from cryptomarket.clock import Clock
 from cryptomarket.errors import DatabaseUnavailable, NotFound
 from cryptomarket.live.hub import Hub
+from cryptomarket.live.recall import Recall
 from cryptomarket.live.repository import SavedSetRepository, SavedSince
 from cryptomarket.market.instruments import Directory
 from cryptomarket.market.wire import Change, SetChange, encode
@@ -18,22 +19,35 @@ from cryptomarket.market.wire import Change, SetChange, encode
 log = structlog.get_logger(__name__)
 
 SAVED_OWNER = "saved"
+# A change that is just being published is left alone.
+UNPLACED_MS = 5000
 
 
 class Subscriptions:
     """Subscribe and cancel: kept first, then published, so that whoever hears of a change finds it kept."""
 
-    def __init__(self, repository: SavedSetRepository, bus: Bus, directory: Directory, clock: Clock) -> None:
+    def __init__(
+        self,
+        repository: SavedSetRepository,
+        bus: Bus,
+        directory: Directory,
+        clock: Clock,
+        *,
+        recall: Recall | None = None,
+    ) -> None:
         self._repository = repository
         self._bus = bus
         self._directory = directory
         self._clock = clock
+        self._recall = recall
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.changed = asyncio.Event()
 
     async def subscribe(self, user_id: str, name: str) -> tuple[str, bool]:
         """The ticker as the exchange spells it, and whether it is new in the set. Raises UnknownTicker, Impossible."""
         ticker = (await self._directory.resolve(name)).name
+        if self._recall is not None:
+            await self._recall([ticker])
         async with self._turn_of(user_id):
             added = await self._repository.add(user_id, ticker, self._clock.wall_ms())
             if added.change is not None:
@@ -43,14 +57,31 @@ class Subscriptions:
     async def cancel(self, user_id: str, name: str) -> str:
         """The ticker that was taken out. Raises NotFound when it was not in the set."""
         async with self._turn_of(user_id):
-            had = {saved.ticker.casefold(): saved.ticker for saved in await self._repository.tickers(user_id)}
-            ticker = had.get(name.casefold())
+            ticker = self._named([saved.ticker for saved in await self._repository.tickers(user_id)], name)
             if ticker is not None:
                 changes = await self._repository.remove(user_id, [ticker], self._clock.wall_ms())
                 await self._publish(changes)
         if ticker is None or not changes:
             raise NotFound(f"You are not subscribed to {name[:64]!r}.", field="ticker")
         return ticker
+
+    def _named(self, had: Sequence[str], name: str) -> str | None:
+        """The one of these that a name means. Two may differ in case alone (`btc_usdc` the index, `BTC_USDC` the spot):
+        a name that is written as the exchange writes one of them never means the other.
+        """
+        known = self._directory.known(name)
+        exact = known.name if known is not None else name
+        if exact in had:
+            return exact
+        alike = [ticker for ticker in had if ticker.casefold() == name.casefold()]
+        return alike[0] if known is None and len(alike) == 1 else None
+
+    async def publish_unplaced(self, *, older_than_ms: int) -> None:
+        """Publishes subscriptions that were kept and never published, because a process ended in between: without a
+        position, a resume would count them as new for ever.
+        """
+        for change in await self._repository.unplaced(before_ms=self._clock.wall_ms() - older_than_ms):
+            await self._publish([change])
 
     async def cancel_all(self, user_id: str) -> list[str]:
         """The tickers that were taken out."""
@@ -119,6 +150,7 @@ class Wants:
         while True:
             self._subscriptions.changed.clear()
             try:
+                await self._subscriptions.publish_unplaced(older_than_ms=UNPLACED_MS)
                 await self.say_saved()
             except DatabaseUnavailable as away:
                 # What was said before counts until its life is over; the next round says it anew.

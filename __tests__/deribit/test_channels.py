@@ -129,3 +129,19 @@ def test_only_an_interval_is_slowed() -> None:
     assert slower("ticker.BTC-PERPETUAL.100ms") == "ticker.BTC-PERPETUAL.100ms"
     assert slower("platform_state") == "platform_state"
     assert slower("raw") == "raw"
+
+
+def test_what_was_put_off_is_asked_for_again_when_its_time_comes_and_not_before() -> None:
+    channels = Channels()
+    channels.want(["ticker.A.100ms", "ticker.B.100ms"])
+    assert channels.put_off(Call(SUBSCRIBE, ("ticker.A.100ms",))) == ("ticker.A.100ms",)
+    assert channels.has_put_off
+    assert channels.next_call() == Call(SUBSCRIBE, ("ticker.B.100ms",))
+    channels.want(["ticker.A.100ms"])
+    assert channels.next_call() is None
+    channels.take_up()
+    assert not channels.has_put_off
+    assert channels.next_call() == Call(SUBSCRIBE, ("ticker.A.100ms",))
+    channels.put_off(Call(SUBSCRIBE, ("ticker.A.100ms",)))
+    channels.want([])
+    assert not channels.has_put_off

@@ -7,7 +7,7 @@ import pytest
 
 from __tests__.deribit.conftest import QUICK
 from __tests__.deribit.ears import BTC, ETH, Ears, applied, demo_key, eventually, options_for, running_pool
-from cryptomarket.deribit.events import Heard, Held, Lost, Ready, Refused
+from cryptomarket.deribit.events import Denied, Heard, Held, Lost, Ready, Refused
 from cryptomarket.deribit.mapping import channel_of, instruments_of, tick_of
 from cryptomarket.market.instruments import Instrument, Kind
 from cryptomarket.simulator.faults import Fault
@@ -118,6 +118,33 @@ async def test_a_call_refused_as_a_whole_is_cut_until_only_the_bad_channel_is_re
         assert simulator.exchange.journal.subscribe_calls == 2
         assert not ears.told(Lost)
         assert not ears.told(Refused)
+
+
+@pytest.mark.parametrize("code", [13004, 10000, 13021, 99_999])
+async def test_a_refusal_that_says_nothing_of_names_is_told_as_denied_and_asked_again_until_it_ends(
+    simulator: RunningSimulator, ears: Ears, code: int
+) -> None:
+    simulator.add_faults(Fault(kind="refuse", methods=("public/subscribe",), code=code))
+    async with running_pool(options_for(simulator), ears) as pool:
+        pool.hold(0, [BTC, "platform_state"])
+        await ears.until(lambda: {name for event in ears.told(Denied) for name in event.channels} >= {BTC})
+        await eventually(lambda: simulator.exchange.journal.errors[code] >= 6)
+        simulator.clear_faults()
+        await ears.until(
+            lambda: {name for event in ears.told(Held) for name in event.channels} == {BTC, "platform_state"}
+        )
+        assert not ears.told(Lost)
+        assert not ears.told(Refused)
+
+
+async def test_a_refusal_that_says_there_is_no_such_name_is_told_as_refused(
+    simulator: RunningSimulator, ears: Ears
+) -> None:
+    simulator.add_faults(Fault(kind="refuse", methods=("public/subscribe",), code=10020, count=1))
+    async with running_pool(options_for(simulator), ears) as pool:
+        pool.hold(0, [BTC])
+        assert (await ears.hear(Refused)).channels == (BTC,)
+        assert not ears.told(Denied)
 
 
 async def test_a_passing_refusal_is_asked_again_on_the_same_connection(simulator: RunningSimulator, ears: Ears) -> None:

@@ -65,6 +65,7 @@ class Channels:
         self._wanted: frozenset[str] = frozenset()
         self._held: dict[str, str] = {}
         self._refused: set[str] = set()
+        self._put_off: set[str] = set()
         self._given_up: set[str] = set()
         self._aliases: dict[str, str] = {}
         self._raw_refused = False
@@ -86,8 +87,9 @@ class Channels:
     def want(self, channels: Collection[str]) -> tuple[str, ...]:
         """From now on exactly these are wanted. Returns those that turn out to be held already, under another name."""
         self._wanted = frozenset(channels)
-        self._refused &= {self._spoken(name) for name in self._wanted}
         spoken = self._spoken_wanted()
+        self._refused &= spoken.keys()
+        self._put_off &= spoken.keys()
         self._given_up |= self._held.keys() - spoken.keys()
         renamed = []
         for channel, name in spoken.items():
@@ -100,7 +102,7 @@ class Channels:
         """The next call towards what is wanted, None when nothing is left to do. Giving up comes first."""
         for batch in batches(sorted(self._given_up)):
             return Call(UNSUBSCRIBE, tuple(batch))
-        missing = self._spoken_wanted().keys() - self._held.keys() - self._refused
+        missing = self._spoken_wanted().keys() - self._held.keys() - self._refused - self._put_off
         for batch in batches(sorted(missing)):
             return Call(SUBSCRIBE, tuple(batch))
         return None
@@ -132,6 +134,24 @@ class Channels:
                 refused.append(name)
         return tuple(held), tuple(refused)
 
+    @property
+    def has_put_off(self) -> bool:
+        """Whether something waits for another attempt."""
+        return bool(self._put_off)
+
+    def put_off(self, call: Call) -> tuple[str, ...]:
+        """The exchange has refused a subscribe call for a reason that says nothing of its channels: they wait for
+        `take_up`. Returns those that are still wanted, by asked name.
+        """
+        spoken = self._spoken_wanted()
+        waiting = [channel for channel in call.channels if channel in spoken]
+        self._put_off.update(waiting)
+        return tuple(spoken[channel] for channel in waiting)
+
+    def take_up(self) -> None:
+        """What was put off is asked for again."""
+        self._put_off.clear()
+
     def raw_refused(self) -> None:
         """The exchange gives no raw channels here: their slower brothers take their places."""
         self._raw_refused = True
@@ -141,6 +161,7 @@ class Channels:
         held = self.held
         self._held.clear()
         self._refused.clear()
+        self._put_off.clear()
         self._given_up.clear()
         self._aliases.clear()
         self._raw_refused = False

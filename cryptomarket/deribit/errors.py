@@ -120,6 +120,7 @@ FAMILIES = (
     ),
 )
 
+_OF_THE_KEY = frozenset(code for family in FAMILIES if INVALID_CREDENTIALS in family.codes for code in family.codes)
 _RETRYABLE = frozenset(code for family in FAMILIES if family.retryable for code in family.codes)
 
 
@@ -129,6 +130,13 @@ def failure_of(code: int, message: str, method: str) -> ExchangeRetryable | Exch
     """
     kind: type[ExchangeRetryable | ExchangeFatal] = ExchangeRetryable if code in _RETRYABLE else ExchangeFatal
     return kind(code, message, method=method)
+
+
+def blames_channels(error: ExchangeError) -> bool:
+    """Whether a subscribe call may have been refused for one of its channels. A refusal for the sake of the key or of
+    the address hits every channel alike, and cutting the call would only ask for it a thousand times.
+    """
+    return error.code not in _OF_THE_KEY
 
 
 def spent(error: ExchangeError) -> bool:

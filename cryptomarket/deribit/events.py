@@ -33,6 +33,16 @@ class Refused(msgspec.Struct, frozen=True):
     channels: tuple[str, ...]
 
 
+class Denied(msgspec.Struct, frozen=True):
+    """The exchange does not give these channels now, and has not said that they don't exist. They are asked for again,
+    at longer and longer intervals.
+    """
+
+    slot: int
+    channels: tuple[str, ...]
+    code: int
+
+
 class Lost(msgspec.Struct, frozen=True):
     """A session that was ready has ended, and with it what it held. It is being restored, or was given up."""
 
@@ -47,7 +57,7 @@ class Ready(msgspec.Struct, frozen=True):
     slot: int
 
 
-PoolEvent = Heard | Held | Refused | Lost | Ready
+PoolEvent = Heard | Held | Refused | Denied | Lost | Ready
 
 
 class Purpose(StrEnum):

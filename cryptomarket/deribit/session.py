@@ -14,8 +14,8 @@ from cryptomarket.deribit.backoff import Backoff
 from cryptomarket.deribit.budget import Budget
 from cryptomarket.deribit.channels import SUBSCRIBE, Call, Channels
 from cryptomarket.deribit.connection import Connection
-from cryptomarket.deribit.errors import RAW_NEEDS_LOGIN, spent
-from cryptomarket.deribit.events import Heard, Held, Lost, PoolEvent, Purpose, Ready, Refused, SessionState
+from cryptomarket.deribit.errors import NOT_FOUND, RAW_NEEDS_LOGIN, blames_channels, spent
+from cryptomarket.deribit.events import Denied, Heard, Held, Lost, PoolEvent, Purpose, Ready, Refused, SessionState
 from cryptomarket.deribit.login import OwnKey
 from cryptomarket.deribit.loss import Ended, reason_of, was_foreseen
 from cryptomarket.deribit.options import PoolOptions
@@ -60,6 +60,7 @@ class Session:
         self._patience = Backoff(base_s=options.backoff_base_s, cap_s=options.backoff_cap_s, random=random)
         self._channels = Channels()
         self._work = asyncio.Event()
+        self._take_up_at_s = 0.0
         self._connection: Connection | None = None
         self._token: Token | None = None
         self._login_doubted = False
@@ -193,14 +194,22 @@ class Session:
         self._listener(Ready(self.slot))
         self._work.set()
         while True:
-            await self._work.wait()
-            self._work.clear()
+            await self._wait_for_work()
             if self._leaving:
                 await self._log_out()
             call = self._channels.next_call()
             while call is not None:
                 await self._make(connection, call)
                 call = self._channels.next_call()
+
+    async def _wait_for_work(self) -> None:
+        wait_s = self._take_up_at_s - self._clock.monotonic_s() if self._channels.has_put_off else None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._work.wait()
+        self._work.clear()
+        if self._clock.monotonic_s() >= self._take_up_at_s:
+            self._channels.take_up()
 
     async def _open(self, connection: Connection) -> None:
         self._enter(SessionState.OPENING)
@@ -263,13 +272,22 @@ class Session:
             self._channels.raw_refused()
         elif call.method != SUBSCRIBE:
             self._channels.unsubscribed(call)
-        elif len(call.channels) == 1:
+        elif len(call.channels) == 1 and refusal.code in NOT_FOUND:
             log.warning("the exchange refuses a channel", slot=self.slot, code=refusal.code, channel=call.channels[0])
             self._listener(Refused(self.slot, self._channels.subscribed(call, ())[1]))
+        elif len(call.channels) == 1 or not blames_channels(refusal):
+            self._put_off(call, refusal)
         else:
             half = len(call.channels) // 2
             await self._make(connection, Call(call.method, call.channels[:half]))
             await self._make(connection, Call(call.method, call.channels[half:]))
+
+    def _put_off(self, call: Call, refusal: ExchangeFatal) -> None:
+        log.warning("channels are denied for now", slot=self.slot, code=refusal.code, channels=len(call.channels))
+        denied = self._channels.put_off(call)
+        self._take_up_at_s = self._clock.monotonic_s() + self._patience.next_s()
+        if denied:
+            self._listener(Denied(self.slot, denied, refusal.code))
 
     async def _log_out(self) -> None:
         # The close of the socket is the answer; there is no useful other (private/logout).

@@ -71,6 +71,9 @@ class LightReader(asyncio.Protocol):
         """Chunked transfer coding (RFC 9112, 7.1)."""
         while (line_end := self._raw.find(b"\r\n")) >= 0:
             size = int(self._raw[:line_end], 16)
+            if size == 0:
+                self.leave()
+                return
             if len(self._raw) < line_end + size + 4:
                 return
             self._body += self._raw[line_end + 2 : line_end + 2 + size]

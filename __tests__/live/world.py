@@ -28,7 +28,7 @@ START_US = 1_768_768_182_000_000
 START_MS = START_US // 1000
 EPOCH = "019bd0f9a1b2c3"
 FENCE = Fence("slot:0", 1)
-DEADLINE_S = 20.0
+DEADLINE_S = 10.0
 
 
 class Hands:

@@ -41,8 +41,12 @@ class Observer:
         """Each part's own truth."""
         states = self.pool.states()
         ready = sum(state.state.value == "ready" for state in states)
+        unheard = self.holding.unheard()
         return {
-            "exchange": PartState(ready=self.pool.reachable, detail=f"{ready} of {len(states)} sessions"),
+            "exchange": PartState(
+                ready=self.pool.reachable and not unheard,
+                detail=f"{ready} of {len(states)} sessions" + (f", not heard: {', '.join(unheard)}" if unheard else ""),
+            ),
             "bus": await self._bus(),
             "database": await self._database(),
             "writer": PartState(

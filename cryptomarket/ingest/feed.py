@@ -11,7 +11,7 @@ import structlog
 from cryptomarket.backplane.bus import Bus, Fence, Outgoing
 from cryptomarket.clock import Clock
 from cryptomarket.deribit.mapping import Unmappable, instrument_state_of, platform_state_of, tick_of
-from cryptomarket.deribit.pool import Heard, Held, Lost, PoolEvent, Ready, Refused
+from cryptomarket.deribit.pool import Denied, Heard, Held, Lost, PoolEvent, Ready, Refused
 from cryptomarket.errors import Fenced
 from cryptomarket.ingest.gaps import Verdict, Watch, Word
 from cryptomarket.ingest.outbox import Outbox
@@ -71,6 +71,7 @@ class Feed:
         self.counts = Counts()
         self.on_held: Callable[[], None] = lambda: None
         self.on_refused: Callable[[str], None] = lambda ticker: None
+        self.on_platform_refused: Callable[[str], None] = lambda channel: None
 
     @property
     def watches(self) -> dict[str, Watch]:
@@ -100,6 +101,8 @@ class Feed:
                 self._lost(event)
             case Refused():
                 self._refused(event)
+            case Denied():
+                self._denied(event)
             case Held() | Ready():
                 self.on_held()
 
@@ -169,6 +172,14 @@ class Feed:
             if known is not None:
                 self.say(known[0], known[0].refused(now_ms=self._clock.wall_ms()))
                 self.on_refused(known[0].ticker)
+            elif channel in PLATFORM_CHANNELS.values():
+                self.on_platform_refused(channel)
+
+    def _denied(self, event: Denied) -> None:
+        for channel in event.channels:
+            known = self._channels.get(channel)
+            if known is not None and known[0].state is not FeedState.MAINTENANCE:
+                self.say(known[0], known[0].denied(now_ms=self._clock.wall_ms()))
 
     def check_silence(self) -> list[Watch]:
         """Marks silent indices stale, and returns the silent instruments, which want to be asked for."""

@@ -14,6 +14,7 @@ from cryptomarket.market.ticks import FeedState, Gap, GapCause, Status, Tick
 Word = Tick | Status | Gap
 
 UNKNOWN_TICKER = "unknown_ticker"
+DENIED = "denied"
 
 
 class Verdict(StrEnum):
@@ -135,7 +136,15 @@ class Watch:
         """The exchange does not know the channel."""
         if self.last is not None and self.cause is None:
             self.cause = GapCause.NOT_SUBSCRIBED
-        return self._say(FeedState.EXPIRED if self.last is not None else FeedState.UNKNOWN, UNKNOWN_TICKER, now_ms)
+        # Only what has a life can be at its end, and an index has none.
+        ended = self.last is not None and self.instrument.kind is not Kind.INDEX
+        return self._say(FeedState.EXPIRED if ended else FeedState.UNKNOWN, UNKNOWN_TICKER, now_ms)
+
+    def denied(self, *, now_ms: int) -> list[Word]:
+        """The exchange does not give the channel now."""
+        if self.last is not None and self.cause is None:
+            self.cause = GapCause.NOT_SUBSCRIBED
+        return self._say(FeedState.DOWN, DENIED, now_ms)
 
     def is_silent(self, now_s: float) -> bool:
         """Whether a feed that should speak has been silent for longer than its patience."""

@@ -97,11 +97,13 @@ class Holding:
         self._clock = clock
         self._linger = Linger(periods.linger_s)
         self._refused_until_s: dict[str, float] = {}
+        self._refused_platform_until_s: dict[str, float] = {}
         self._resting: set[str] = set()
         self._renew_at_s: dict[str, float] = {}
         self.wanted: frozenset[str] = frozenset()
         self.held: frozenset[str] = frozenset()
         feed.on_refused = self._refused
+        feed.on_platform_refused = self._platform_refused
 
     async def run(self) -> None:
         """Follows demand for as long as it runs."""
@@ -127,10 +129,29 @@ class Holding:
         self._refused_until_s[ticker] = self._clock.monotonic_s() + self._periods.refused_s
         self._directory.forget(ticker)
 
+    def _platform_refused(self, channel: str) -> None:
+        log.warning("the exchange refused a channel of its own", channel=channel)
+        self._refused_platform_until_s[channel] = self._clock.monotonic_s() + self._periods.refused_s
+
+    def unheard(self) -> list[str]:
+        """The always-collected tickers that this process should hear and does not, by name."""
+        owned = self._slots()
+        names = {self._name_of(ticker) for ticker in self._always}
+        return sorted(
+            name for name in names if slot_of(name, self._pool.data_slots) in owned and not self._is_heard(name)
+        )
+
+    def _is_heard(self, name: str) -> bool:
+        watch = self._feed.watches.get(name)
+        # What is halted or at its end is silent because the exchange says so.
+        return watch is not None and watch.state in (FeedState.LIVE, FeedState.HALTED, FeedState.EXPIRED)
+
     async def settle(self) -> None:
         """One round: watch what is newly wanted, leave what nobody wants any more, tell the pool."""
         now_s = self._clock.monotonic_s()
         self._refused_until_s = {t: until for t, until in self._refused_until_s.items() if until > now_s}
+        platform = self._refused_platform_until_s
+        self._refused_platform_until_s = {channel: until for channel, until in platform.items() if until > now_s}
         self.wanted = self._always | await self._demand.wanted()
         held = {self._name_of(ticker) for ticker in self._linger.held(self.wanted, now_s)}
         held -= self._refused_until_s.keys()
@@ -167,10 +188,11 @@ class Holding:
         )
         resting = {channels[ticker] for ticker in self._resting if ticker in channels}
         self._resting.clear()
+        without = resting | self._refused_platform_until_s.keys()
         # What the exchange says of itself, every process needs to hear.
         of_platform = spread(PLATFORM_CHANNELS.items(), owned) if owned else {}
         for slot in owned:
-            self._pool.hold(slot, (spread_out[slot] | of_platform[slot]) - resting)
+            self._pool.hold(slot, (spread_out[slot] | of_platform[slot]) - without)
         self.held = frozenset(self._feed.watches)
 
     async def _new_watch(self, ticker: str) -> tuple[Watch, Status | None] | None:

@@ -115,7 +115,7 @@ def _ingest(settings: Settings, ws_url: str, backplane: Backplane, history: Hist
     fences = _Fences()
     feed = Feed(backplane.bus, fences, clock=clock)
     pool = _pool(settings, ws_url, feed, clock)
-    catalogue = Catalogue(pool, clock=clock, absent_s=settings.refused_channel_s)
+    catalogue = Catalogue(pool, clock=clock, timeout_s=settings.request_timeout_s, absent_s=settings.refused_channel_s)
     ownership = Ownership(
         backplane.leases,
         backplane.cache,

@@ -178,7 +178,7 @@ class Gateway:
         """Scripts trouble at the simulator."""
         async with httpx.AsyncClient(timeout=10) as client:
             answer = await client.post(f"{self.simulator_url}/simulator/faults", json=list(faults))
-        assert answer.status_code == 200, answer.text
+        assert answer.status_code == 201, answer.text
 
     async def end_faults(self) -> None:
         """Ends all scripted trouble."""

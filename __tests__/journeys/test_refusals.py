@@ -24,7 +24,7 @@ STREAM = "/api/v2/sse/connection"
 TOKEN = "/api/v2/auth/token"
 ELSEWHERE = {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
 LONG = "x" * 70_000
-A_HUNDRED_PLUS = ",".join(["btc_usd"] * 201)
+TOO_MANY = ",".join(f"BTC-PERPETUAL-{number}" for number in range(201))
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ WRONG = [
     Wrong(404, "GET", STREAM, "no ticker", params={"tickers": "\x00\x1b[31m"}),
     Wrong(400, "GET", STREAM, "tickers", params={"tickers": "btc_usd,,eth_usd"}),
     Wrong(400, "GET", STREAM, "tickers", params={"tickers": ""}),
-    Wrong(422, "GET", STREAM, "200 tickers", params={"tickers": A_HUNDRED_PLUS}),
+    Wrong(422, "GET", STREAM, "200 tickers", params={"tickers": TOO_MANY}),
     Wrong(400, "GET", STREAM, "timer", params={"timer": "x"}),
     Wrong(422, "GET", STREAM, "timer", params={"timer": "0"}),
     Wrong(422, "GET", STREAM, "timer", params={"timer": "3601"}),
@@ -195,7 +195,7 @@ WRONG = [
     Wrong(422, "GET", "/api/v2/ticks/btc_usd", "source", params={"source": "rumour"}),
     Wrong(404, "GET", "/api/v2/ticks/nothing", "no ticker"),
     Wrong(404, "GET", "/api/v2/ticks/nothing/latest", "no ticker"),
-    Wrong(404, "GET", "/api/v2/ticks/ada_usd/latest"),
+    Wrong(404, "GET", "/api/v2/ticks/sol_usdc/latest", "Nothing"),
     Wrong(404, "GET", "/api/v2/gaps/nothing", "no ticker"),
     Wrong(400, "GET", "/api/v2/gaps/btc_usd", "ISO 8601", params={"end": "1e9"}),
     # Where nothing is, and how nothing is asked.

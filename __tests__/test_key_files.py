@@ -34,10 +34,12 @@ def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
         given_or_made("", path)
 
 
-def test_a_file_that_holds_no_key_is_refused(tmp_path: Path) -> None:
-    """Promise: a cut-off file never becomes a weak key."""
+@pytest.mark.parametrize("content", [b"", b"short\n", b" " * 100, b"\xff" * 40])
+def test_a_file_that_holds_no_key_is_refused(tmp_path: Path, content: bytes) -> None:
+    """Promise: a cut-off or foreign file never becomes a weak key."""
     path = tmp_path / "key"
     path.touch(mode=0o600)
+    path.write_bytes(content)
     with pytest.raises(StartRefused, match="holds no key"):
         given_or_made("", path)
 

@@ -54,6 +54,8 @@ def test_each_exchange_and_mode_has_its_own_file() -> None:
         ("LOG_HARD_CAPACITY", "100", "LOG_HARD_CAPACITY must not be smaller"),
         ("DERIBIT_CLIENT_ID", "alone", "DERIBIT_CLIENT_ID and DERIBIT_CLIENT_SECRET"),
         ("SESSION_HEARTBEAT_S", "5", "SESSION_HEARTBEAT_S"),
+        ("KEEP_ALIVE_S", "inf", "KEEP_ALIVE_S: Input should be a finite number"),
+        ("DEMAND_LINGER_S", "inf", "DEMAND_LINGER_S: Input should be a finite number"),
     ],
 )
 def test_what_cannot_be_is_refused_with_a_sentence(
@@ -90,6 +92,13 @@ def test_the_file_counts_the_environment_wins_and_empty_is_absent(
     assert load_settings().app_port == 9000
     monkeypatch.setenv("APP_PORT", "")
     assert load_settings().app_port == 9001
+
+
+def test_a_file_that_is_no_text_is_one_sentence(tmp_path: Path) -> None:
+    """Promise: a start that can't work is refused with a sentence, not a traceback."""
+    (tmp_path / ".env").write_bytes(b"APP_HOST=\xff\xfe\n")
+    with pytest.raises(StartRefused, match=r"\.env"):
+        load_settings()
 
 
 def test_the_example_is_generated_from_the_settings() -> None:

@@ -33,7 +33,9 @@ def given_or_made(given: str, path: Path) -> Secret:
 def _read(path: Path) -> Secret:
     if path.stat().st_mode & 0o077:
         raise StartRefused(f"The key file {path} may be read by others; run: chmod 600 {path}")
-    text = path.read_text().strip()
+    # A key is ASCII; what is not becomes empty, and is refused as no key.
+    content = path.read_bytes()
+    text = content.decode().strip() if content.isascii() else ""
     if len(text) < MIN_CHARACTERS:
         raise StartRefused(f"The key file {path} holds no key; remove it, and a new one is made.")
     return Secret(text)

@@ -28,7 +28,7 @@ def _list(value: object) -> object:
 
 Flag = Annotated[bool, BeforeValidator(_boolean)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
@@ -71,7 +71,9 @@ class Settings(BaseSettings):
 
     demand_check_s: Seconds = Field(1.0, description="How often wanted is compared with held")
     demand_life_s: Seconds = Field(15.0, description="How long a want counts that nobody renews")
-    demand_linger_s: float = Field(30.0, ge=0, description="How long a channel is kept that nobody wants")
+    demand_linger_s: float = Field(
+        30.0, ge=0, allow_inf_nan=False, description="How long a channel is kept that nobody wants"
+    )
     saved_set_life_s: Seconds = Field(86_400.0, description="How long a saved set counts after its user was seen")
     index_silence_s: Seconds = Field(5.0, description="An index without a tick for so long is stale")
     instrument_silence_s: Seconds = Field(30.0, description="An instrument silent for so long is asked for")
@@ -133,6 +135,8 @@ def load_settings() -> Settings:
     """
     try:
         return Settings()
+    except UnicodeDecodeError:
+        raise StartRefused("The file .env is not UTF-8 text.") from None
     except ValidationError as error:
         raise StartRefused("; ".join(_sentence(part) for part in error.errors(include_url=False))) from None
 

@@ -1,0 +1,132 @@
+"""The routes of this room behind a real server on a port of its own, with real accounts and a real database."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx2
+import uvicorn
+
+from __tests__.live.world import QUIET, Event, House, Names, events_of, eventually
+from cryptomarket.accounts.parts import AccountsParts, AccountsValues, build_accounts
+from cryptomarket.accounts.tokens import Scope
+from cryptomarket.app import create_app
+from cryptomarket.backplane.memory import MemoryCache, MemoryLimiter, MemoryMailroom
+from cryptomarket.db import Database, migrate
+from cryptomarket.live.follow import Opener
+from cryptomarket.live.parts import LiveParts
+from cryptomarket.live.repository import SavedSetRepository
+from cryptomarket.live.stream import StreamLimits
+from cryptomarket.live.subscriptions import Subscriptions
+from cryptomarket.secret import Secret
+
+TICKERS_LIMIT = 3
+STREAMS_LIMIT = 4
+PATH = "/api/v2/sse/connection"
+
+
+class Served(House):
+    """A house that is open to the outside."""
+
+    accounts: AccountsParts
+    live: LiveParts
+    http: httpx2.AsyncClient
+
+    def token(self, user: str = "u", scope: Scope = Scope.PERSON) -> str:
+        return self.accounts.tokens.issue(user, frozenset({scope}), now_s=self.hands.wall_us / 1e6).access_token
+
+    def bearer(self, user: str = "u", scope: Scope = Scope.PERSON) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token(user, scope)}"}
+
+    @asynccontextmanager
+    async def stream(
+        self, query: str = "", headers: dict[str, str] | None = None
+    ) -> AsyncIterator[tuple[httpx2.Response, AsyncIterator[Event]]]:
+        """A stream over HTTP: its response, and its events as they come."""
+        async with self.http.stream("GET", f"{PATH}{query}", headers=headers or self.bearer()) as response:
+            yield response, _events(response)
+
+
+async def _events(response: httpx2.Response) -> AsyncIterator[Event]:
+    text = b""
+    async for chunk in response.aiter_raw():
+        text += chunk
+        whole, end, text = text.rpartition(b"\n\n")
+        if end:
+            for event in events_of(whole + end):
+                yield event
+
+
+async def until(events: AsyncIterator[Event], name: str) -> list[Event]:
+    """Everything up to the first event of this name."""
+    told = []
+    async with asyncio.timeout(10):
+        async for event in events:
+            told.append(event)
+            if event.name == name:
+                return told
+    raise AssertionError(f"the stream ended before {name}: {told}")
+
+
+@asynccontextmanager
+async def served(folder: Path, limits: StreamLimits = QUIET) -> AsyncIterator[Served]:
+    """Open from the first request to the last; nobody is left in it."""
+    url = f"sqlite:///{folder / 'live.sqlite3'}"
+    await migrate(url)
+    database = Database(url)
+    built = Served(limits=replace(limits, farewell_s=0.3))
+    clock = built.hands.clock()
+    repository = SavedSetRepository(database, tickers_limit=TICKERS_LIMIT)
+    subscriptions = Subscriptions(repository, built.bus, Names(), clock)
+    built.accounts = build_accounts(
+        AccountsValues(
+            "simulator",
+            Secret("a token key of a test, long enough for HS256"),
+            Secret("a seal secret of a test, which Redis never sees"),
+            streams_per_user=STREAMS_LIMIT,
+        ),
+        database=database,
+        bus=built.bus,
+        cache=MemoryCache(clock.monotonic_s),
+        limiter=MemoryLimiter(),
+        mailroom=MemoryMailroom(),
+        clock=clock,
+        random_bytes=random.Random(1).randbytes,
+        on_revoked=built.hub.end,
+        on_seen=lambda user_id: None,
+    )
+    await built.accounts.revocations.load()
+    built.live = LiveParts(
+        exchange="simulator",
+        hub=built.hub,
+        opener=Opener(built.hub, built.bus, repository, ahead_s=1.0),
+        subscriptions=subscriptions,
+        directory=Names(),
+        places=built.accounts.places,
+        limits=built.limits,
+        tickers_limit=TICKERS_LIMIT,
+        clock=clock,
+        random=lambda: 0.5,
+    )
+    await built.begin()
+    app = create_app({"live": built.live, "accounts": built.accounts}, exchange="simulator", body_limit_bytes=10_000)
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, log_level="error", access_log=False, timeout_graceful_shutdown=3)
+    )
+    serving = asyncio.create_task(server.serve())
+    try:
+        await eventually(lambda: server.started)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as built.http:
+            yield built
+            await eventually(lambda: not built.hub.seats)
+            assert built.accounts.places.open == 0
+    finally:
+        built.hub.drain()
+        server.should_exit = True
+        await serving
+        await built.end()
+        await database.close()

@@ -3,12 +3,16 @@
 import asyncio
 import socket
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
 from __tests__.journeys.gateway import Gateway, Json, exact
+
+SMALL_SEGMENT_BYTES = 536
+"""What every host accepts (RFC 9293, 3.7.1)."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class LightReader(asyncio.Protocol):
         self._came = asyncio.Event()
         self.status: int | None = None
         self.blocks: list[Block] = []
+        self.counts: Counter[str] = Counter()
         self.ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -86,6 +91,7 @@ class LightReader(asyncio.Protocol):
         for text in whole:
             fields = dict(line.split(": ", 1) for line in text.decode().split("\n") if line)
             if "data" in fields:
+                self.counts[fields.get("event", "message")] += 1
                 self.blocks.append(Block(fields.get("event", "message"), fields.get("id", ""), fields["data"], came_us))
 
     def named(self, *names: str) -> list[Block]:
@@ -105,7 +111,7 @@ class LightReader(asyncio.Protocol):
     async def until_told(self, name: str, count: int = 1, *, within_s: float = 30) -> None:
         """Waits until so many events of a name have come."""
         async with asyncio.timeout(within_s):
-            while len(self.named(name)) < count:
+            while self.counts[name] < count:
                 assert not self.ended, f"the stream ended with {self.status}: {self.blocks[-1:]}"
                 await self.moved()
 
@@ -155,6 +161,8 @@ async def light_reader(
     own.setblocking(False)
     if buffer_bytes is not None:
         own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+        # The other side's buffer grows with the segment, which is 64 kB on loopback.
+        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SMALL_SEGMENT_BYTES)
     loop = asyncio.get_running_loop()
     await loop.sock_connect(own, (address.hostname, address.port))
     await loop.create_connection(lambda: reader, sock=own)

@@ -1,9 +1,11 @@
 """What the gateway and the commands that look after it both stand on: database, backplane, keys."""
 
+import fcntl
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from cryptomarket.accounts.parts import AccountsValues
 from cryptomarket.backplane.memory import (
@@ -16,6 +18,7 @@ from cryptomarket.backplane.memory import (
 )
 from cryptomarket.clock import Clock
 from cryptomarket.db import Database, migrate
+from cryptomarket.errors import DatabaseUnavailable, StartRefused
 from cryptomarket.key_files import given_or_made
 from cryptomarket.settings import Settings
 
@@ -32,12 +35,39 @@ class Backplane:
     mailroom: MemoryMailroom
 
 
+@contextmanager
+def alone(settings: Settings) -> Iterator[None]:
+    """Holds the store for one gateway: two would each hear and store every tick. Raises StartRefused.
+
+    The system lets go of it when this process ends, however it ends.
+    """
+    path = settings.database_path
+    _make_folder(path.parent)
+    with path.with_name(f"{path.name}.lock").open("a") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StartRefused(f"Another gateway runs on {path}; give this one a DATA_DIR of its own.") from None
+        yield
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartRefused(f"The folder {path} cannot be made: {error.strerror}. Set DATA_DIR to another.") from None
+
+
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
     """The database of the settings: upgraded, and claimed for their exchange. Raises StartRefused."""
-    url = f"sqlite:///{settings.database_path}"
-    settings.database_path.parent.mkdir(parents=True, exist_ok=True)
-    await migrate(url)
+    path = settings.database_path
+    url = f"sqlite:///{path}"
+    _make_folder(path.parent)
+    try:
+        await migrate(url)
+    except DatabaseUnavailable:
+        raise StartRefused(f"The database {path} cannot be opened. Is it a SQLite file that may be written?") from None
     database = Database(url)
     try:
         await database.claim(settings.exchange.value)

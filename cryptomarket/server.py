@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from uuid import uuid4
@@ -15,6 +16,7 @@ from cryptomarket import __version__
 from cryptomarket.app import create_app
 from cryptomarket.companion import simulator_beside
 from cryptomarket.errors import StartRefused
+from cryptomarket.foundation import alone
 from cryptomarket.live.hub import Hub
 from cryptomarket.market.instruments import Exchange
 from cryptomarket.problems import MEDIA_TYPE, TITLES, Problem
@@ -23,6 +25,7 @@ from cryptomarket.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+BACKLOG = 2048
 ADDRESSES = {
     Exchange.PRODUCTION: "wss://www.deribit.com/ws/api/v2",
     Exchange.TEST: "wss://test.deribit.com/ws/api/v2",
@@ -79,7 +82,8 @@ class Server(uvicorn.Server):
 
 def banner(settings: Settings, ws_url: str) -> str:
     """What a person sees first: which exchange is behind, where to look, and a line to try. `{port}` is filled in."""
-    base = f"http://{settings.app_host}:{{port}}"
+    host = f"[{settings.app_host}]" if ":" in settings.app_host else settings.app_host
+    base = f"http://{host}:{{port}}"
     lines = [f"cryptomarket {__version__}   exchange: {settings.exchange.value}   {ws_url}"]
     if settings.exchange is Exchange.SIMULATOR:
         lines.append("Prices are SIMULATED. `make run EXCHANGE=production` talks to Deribit.")
@@ -100,6 +104,9 @@ def banner(settings: Settings, ws_url: str) -> str:
 async def serve_gateway(settings: Settings, *, with_simulator: bool) -> None:
     """Runs the gateway until it is told to stop. Raises StartRefused for what can't work."""
     async with contextlib.AsyncExitStack() as stack:
+        # What another process may hold comes first: nothing has been begun yet when it is refused.
+        stack.enter_context(alone(settings))
+        listener = stack.enter_context(_listener(settings))
         ws_url = settings.deribit_ws_url or ADDRESSES.get(settings.exchange, "")
         if not ws_url and not with_simulator:
             ws_url = f"ws://127.0.0.1:{settings.simulator_port}/ws/api/v2"
@@ -111,10 +118,9 @@ async def serve_gateway(settings: Settings, *, with_simulator: bool) -> None:
         app = create_app(runtime.state, exchange=settings.exchange.value, body_limit_bytes=settings.body_limit_bytes)
         config = uvicorn.Config(
             app,
-            host=settings.app_host,
-            port=settings.app_port,
             http=Wire,
             ws="none",
+            backlog=BACKLOG,
             log_config=None,
             log_level=None,
             access_log=False,
@@ -125,12 +131,18 @@ async def serve_gateway(settings: Settings, *, with_simulator: bool) -> None:
         )
         server = Server(config, runtime.hub, banner(settings, ws_url))
         _stop_on_signals(server)
-        try:
-            await server.serve()
-        except SystemExit:
-            raise StartRefused(
-                f"Port {settings.app_port} of {settings.app_host} cannot be listened on; set APP_PORT to another."
-            ) from None
+        await server.serve(sockets=[listener])
+
+
+def _listener(settings: Settings) -> socket.socket:
+    host, port = settings.app_host, settings.app_port
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server((str(address[0]), int(address[1])), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise StartRefused(
+            f"Port {port} of {host} cannot be listened on: {error.strerror}. Set APP_PORT or APP_HOST to another."
+        ) from None
 
 
 def _stop_on_signals(server: Server) -> None:

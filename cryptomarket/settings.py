@@ -3,6 +3,7 @@
 Names are environment variables (or lines of `.env`), without a prefix. `.env.example` is generated from here.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -14,6 +15,8 @@ from cryptomarket.errors import StartRefused
 from cryptomarket.market.instruments import Exchange, looks_like_a_name
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+_WEBSOCKET_URL = re.compile(r"wss?://[^\s/?#]+(/\S*)?", re.IGNORECASE)
 
 
 def _boolean(value: object) -> object:
@@ -109,6 +112,13 @@ class Settings(BaseSettings):
             if not looks_like_a_name(name):
                 raise ValueError(f"{name[:64]!r} is not the name of a ticker")
         return names
+
+    @field_validator("deribit_ws_url")
+    @classmethod
+    def _is_websocket(cls, url: str) -> str:
+        if url and not _WEBSOCKET_URL.fullmatch(url):
+            raise ValueError("an address of a WebSocket begins with ws:// or wss:// and a host")
+        return url
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

@@ -28,7 +28,14 @@ class _Question:
 
     def __init__(self, then: Callable[[msgspec.Raw], None] | None) -> None:
         self.answer: asyncio.Future[msgspec.Raw] = asyncio.get_running_loop().create_future()
+        self.answer.add_done_callback(_look_at)
         self.then = then
+
+
+def _look_at(answer: asyncio.Future[msgspec.Raw]) -> None:
+    """Who asked may have left before the failure came: then nobody wants to know of it."""
+    if not answer.cancelled():
+        answer.exception()
 
 
 class Connection:

@@ -67,6 +67,18 @@ def test_maintenance_is_announced_refuses_and_ends_connections(talk: Talk) -> No
     assert talk.exchange.admits(0) is None
 
 
+def test_the_end_of_maintenance_is_announced_too_once_the_last_one_is_over(talk: Talk) -> None:
+    talk.subscribe("platform_state")
+    talk.inbox.clear()
+    long = Fault(kind="maintenance", duration_s=10, close_after_s=None)
+    strike(talk, long, Fault(kind="maintenance", duration_s=5, close_after_s=None))
+    talk.pass_time(7)
+    assert talk.notices("platform_state") == [{"maintenance": True}, {"maintenance": True}]
+    talk.inbox.clear()
+    talk.pass_time(5)
+    assert talk.notices("platform_state") == [{"maintenance": False}]
+
+
 def test_expired_tokens_are_refused_and_can_be_refreshed(talk: Talk) -> None:
     tokens = talk.login(5)
     strike(talk, Fault(kind="expire_tokens", clients=("demo-5",)))

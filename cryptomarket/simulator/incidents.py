@@ -97,6 +97,8 @@ class Incidents:
                 if fault.close_after_s is not None:
                     self._closing_us.append(now_us + int(fault.close_after_s * 1e6))
                 return self._delivery.tell(self._subscriptions.say("platform_state", {"maintenance": True}), now_us)
+            case "maintenance" if not self._faults.on("maintenance"):
+                return self._delivery.tell(self._subscriptions.say("platform_state", {"maintenance": False}), now_us)
             case "lock_index":
                 return self._lock(fault.names, starts, now_us)
             case "instrument_state":

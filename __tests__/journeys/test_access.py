@@ -143,7 +143,7 @@ async def test_an_operators_key(gate: Gateway) -> None:
             while True:
                 if (await client.get("/api/v2/operation")).status_code == 401:
                     break
-                await asyncio.sleep(LOOK_S)
+                await asyncio.sleep(LOOK_S)  # sleep: between two looks at another process
 
 
 async def test_readiness_names_each_part(gate: Gateway) -> None:

@@ -24,7 +24,7 @@ async def stored(client: httpx.AsyncClient, ticker: str, enough: Callable[[list[
             if enough(page["data"]):
                 rows: list[Json] = page["data"]
                 return rows
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LOOK_S)  # sleep: between two looks at another process
 
 
 def older_date(timestamp_ms: int) -> str:
@@ -67,7 +67,7 @@ async def check_simulator_gone(gate: Gateway) -> None:
                 await client.get(f"{gate.simulator_url}/simulator/state")
             except httpx.TransportError:
                 return
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LOOK_S)  # sleep: between two looks at another process
 
 
 def check_kept(ticks: list[Json], rows: list[Json], *, may_lose_ms: int) -> None:

@@ -67,7 +67,7 @@ async def comes_true(condition: Callable[[], object], *, within_s: float = 15) -
         if found:
             return found
         assert time.monotonic() < ends_s, "it did not come true in time"
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(LOOK_S)  # sleep: between two looks at another process
 
 
 async def moves_on(simulator: RunningSimulator, ticker: str) -> None:

@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 
 from scripts.check_rules import main
+from scripts.rules.layout import TESTED_ELSEWHERE
 
 PYPROJECT = "[project]\ndependencies = []\n[project.optional-dependencies]\n"
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for module in list(TESTED_ELSEWHERE):
+        monkeypatch.delitem(TESTED_ELSEWHERE, module)
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     (tmp_path / "pyproject.toml").write_text(PYPROJECT)
     (tmp_path / "requirements").mkdir()

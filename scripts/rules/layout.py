@@ -12,7 +12,18 @@ MAX_LINES = 350
 VAGUE = {"utils", "util", "helpers", "helper", "manager", "managers", "services", "core", "common", "misc"}
 
 # Modules without a test file of their own: where they are tested instead, and why.
-TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {}
+_AS_A_PROCESS = "it is what a process is made of, and is run as one"
+TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
+    "cryptomarket/__main__.py": ("__tests__/journeys/test_first_ticks.py", _AS_A_PROCESS),
+    "cryptomarket/app.py": ("__tests__/journeys/test_refusals.py", "its promises are told over HTTP"),
+    "cryptomarket/cli.py": ("__tests__/journeys/test_access.py", _AS_A_PROCESS),
+    "cryptomarket/custody.py": ("__tests__/journeys/test_access.py", "its commands make keys for a running gateway"),
+    "cryptomarket/foundation.py": ("__tests__/journeys/test_days.py", _AS_A_PROCESS),
+    "cryptomarket/observation.py": ("__tests__/journeys/test_exchange_away.py", "it observes a whole gateway"),
+    "cryptomarket/operation.py": ("__tests__/journeys/test_access.py", "its promises are told over HTTP"),
+    "cryptomarket/runtime.py": ("__tests__/journeys/test_days.py", _AS_A_PROCESS),
+    "cryptomarket/server.py": ("__tests__/journeys/test_days.py", _AS_A_PROCESS),
+}
 
 
 def vague_names(source: Source) -> Iterator[Finding]:

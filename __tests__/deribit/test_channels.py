@@ -131,17 +131,22 @@ def test_only_an_interval_is_slowed() -> None:
     assert slower("raw") == "raw"
 
 
+def _has_put_off(channels: Channels) -> bool:
+    # Asked anew each time: a type checker takes a property for a value that stays.
+    return channels.has_put_off
+
+
 def test_what_was_put_off_is_asked_for_again_when_its_time_comes_and_not_before() -> None:
     channels = Channels()
     channels.want(["ticker.A.100ms", "ticker.B.100ms"])
     assert channels.put_off(Call(SUBSCRIBE, ("ticker.A.100ms",))) == ("ticker.A.100ms",)
-    assert channels.has_put_off
+    assert _has_put_off(channels)
     assert channels.next_call() == Call(SUBSCRIBE, ("ticker.B.100ms",))
     channels.want(["ticker.A.100ms"])
     assert channels.next_call() is None
     channels.take_up()
-    assert not channels.has_put_off
+    assert not _has_put_off(channels)
     assert channels.next_call() == Call(SUBSCRIBE, ("ticker.A.100ms",))
     channels.put_off(Call(SUBSCRIBE, ("ticker.A.100ms",)))
     channels.want([])
-    assert not channels.has_put_off
+    assert not _has_put_off(channels)

@@ -68,6 +68,8 @@ class Feed:
         self._watches: dict[str, Watch] = {}
         self._slots: dict[str, int] = {}
         self._channels: dict[str, tuple[Watch, int]] = {}
+        self._held: set[str] = set()
+        self._in_maintenance = False
         self.counts = Counts()
         self.on_held: Callable[[], None] = lambda: None
         self.on_refused: Callable[[str], None] = lambda ticker: None
@@ -84,6 +86,11 @@ class Feed:
         self._watches = {watch.ticker: watch for watch, _ in channels.values()}
         self._slots = {watch.ticker: slot for watch, slot in channels.values()}
         self._outbox.keep(self._watches)
+        self._held &= channels.keys()
+        if self._in_maintenance:
+            for watch in self._watches.values():
+                if not watch.in_maintenance:
+                    self.say(watch, watch.maintenance(now_ms=self._clock.wall_ms()))
 
     def say(self, watch: Watch, words: Sequence[Word]) -> None:
         """Puts what is to be said of a ticker that is listened to into the one order of hearing."""
@@ -103,7 +110,14 @@ class Feed:
                 self._refused(event)
             case Denied():
                 self._denied(event)
-            case Held() | Ready():
+            case Held():
+                self._held.update(event.channels)
+                self.on_held()
+            case Ready():
+                # The exchange lets in again: its maintenance is over, though nobody was there to be told.
+                self._in_maintenance = False
+                for watch in self._watches.values():
+                    watch.in_maintenance = False
                 self.on_held()
 
     def _heard(self, event: Heard) -> None:
@@ -152,18 +166,17 @@ class Feed:
                 self.say(watch, watch.locked(bool(state.locked), now_ms=self._clock.wall_ms()))
 
     def _maintenance(self, begins: bool) -> None:
+        self._in_maintenance = begins
         now_ms = self._clock.wall_ms()
         for watch in self._watches.values():
-            if begins:
-                words = watch.broken(FeedState.MAINTENANCE, GapCause.MAINTENANCE, now_ms=now_ms)
-            else:
-                words = watch.maintained(now_ms=now_ms)
+            words = watch.maintenance(now_ms=now_ms) if begins else watch.maintained(now_ms=now_ms)
             self.say(watch, words)
 
     def _lost(self, event: Lost) -> None:
+        self._held.difference_update(event.channels)
         for channel in event.channels:
             known = self._channels.get(channel)
-            if known is not None and known[0].state is not FeedState.MAINTENANCE:
+            if known is not None:
                 self.say(known[0], known[0].broken(FeedState.DOWN, GapCause.DISCONNECT, now_ms=self._clock.wall_ms()))
 
     def _refused(self, event: Refused) -> None:
@@ -178,16 +191,19 @@ class Feed:
     def _denied(self, event: Denied) -> None:
         for channel in event.channels:
             known = self._channels.get(channel)
-            if known is not None and known[0].state is not FeedState.MAINTENANCE:
+            if known is not None:
                 self.say(known[0], known[0].denied(now_ms=self._clock.wall_ms()))
 
     def check_silence(self) -> list[Watch]:
-        """Marks silent indices stale, and returns the silent instruments, which want to be asked for."""
+        """Marks silent indices stale, and returns the silent instruments, which want to be asked for: also those that
+        are not live though their channels are held again.
+        """
         now_s = self._clock.monotonic_s()
         to_ask = []
-        for watch in self._watches.values():
-            if watch.is_silent(now_s):
-                if watch.instrument.kind is Kind.INDEX:
+        for channel, (watch, _) in self._channels.items():
+            is_index = watch.instrument.kind is Kind.INDEX
+            if watch.is_silent(now_s) or (not is_index and channel in self._held and watch.wants_proof(now_s)):
+                if is_index:
                     self.say(watch, watch.silent(now_ms=self._clock.wall_ms()))
                 else:
                     to_ask.append(watch)

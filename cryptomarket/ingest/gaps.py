@@ -15,6 +15,9 @@ Word = Tick | Status | Gap
 
 UNKNOWN_TICKER = "unknown_ticker"
 DENIED = "denied"
+CLOCK = "clock"
+_HEARING = (FeedState.LIVE, FeedState.STALE, FeedState.DOWN)
+_UNPROVEN = (FeedState.STALE, FeedState.DOWN, FeedState.MAINTENANCE)
 
 
 class Verdict(StrEnum):
@@ -56,6 +59,8 @@ class Watch:
         self.echoes = 0
         self._patience_s = patience.of(instrument.kind)
         self._quiet_since_s = now_s
+        self._echoing_since_s: float | None = None
+        self.in_maintenance = False
 
     def remember(self, last: Tick, cause: GapCause) -> None:
         """Begins with what was last stored or logged: until a new tick, everything since is unknown for `cause`."""
@@ -68,6 +73,9 @@ class Watch:
         return self._say(FeedState.DOWN, "takeover", now_ms) if told.state is FeedState.LIVE else []
 
     def _say(self, state: FeedState, reason: str | None, now_ms: int) -> list[Word]:
+        if self.in_maintenance and state in _HEARING:
+            # Whatever is heard meanwhile, the exchange has said that it can't be counted on.
+            state, reason = FeedState.MAINTENANCE, GapCause.MAINTENANCE.value
         if state is self.state and (state is FeedState.LIVE or reason == self.reason):
             return []
         if state is not self.state:
@@ -82,8 +90,9 @@ class Watch:
         last = self.last
         if last is not None and tick.timestamp_ms < last.timestamp_ms:
             self.echoes += 1
-            return Verdict.ECHO, []
+            return Verdict.ECHO, self._echoed(now_s, now_ms)
         self._quiet_since_s = now_s
+        self._echoing_since_s = None
         if last is not None and tick.says_the_same(last):
             self.repeats += 1
             return Verdict.REPEAT, self._heard_the_same(tick, now_ms)
@@ -94,6 +103,19 @@ class Watch:
         self.last = tick
         # The tick comes first: a feed is not called live before there is data.
         return Verdict.NEW, [*words, tick, *self._say(self._state_told_by(tick), "heard" if words else None, now_ms)]
+
+    def _echoed(self, now_s: float, now_ms: int) -> list[Word]:
+        # One echo is a matter of order; nothing else for so long is one of clocks.
+        if self._echoing_since_s is None:
+            self._echoing_since_s = now_s
+        if self.state is not FeedState.LIVE or now_s - self._echoing_since_s <= self._patience_s:
+            return []
+        self._break(GapCause.SILENCE)
+        return self._say(FeedState.STALE, CLOCK, now_ms)
+
+    def _break(self, cause: GapCause) -> None:
+        if self.last is not None and self.cause is None:
+            self.cause = GapCause.MAINTENANCE if self.in_maintenance else cause
 
     def _heard_the_same(self, tick: Tick, now_ms: int) -> list[Word]:
         # An instrument is sent whole on subscribing and then on change, so its unchanged word proves that nothing was
@@ -128,8 +150,7 @@ class Watch:
 
     def broken(self, state: FeedState, cause: GapCause, *, now_ms: int) -> list[Word]:
         """Hearing has ended: the session was lost, the exchange is in maintenance, or the channel was given up."""
-        if self.last is not None and self.cause is None:
-            self.cause = cause
+        self._break(cause)
         return self._say(state, cause.value, now_ms)
 
     def refused(self, *, now_ms: int) -> list[Word]:
@@ -142,33 +163,50 @@ class Watch:
 
     def denied(self, *, now_ms: int) -> list[Word]:
         """The exchange does not give the channel now."""
-        if self.last is not None and self.cause is None:
-            self.cause = GapCause.NOT_SUBSCRIBED
+        self._break(GapCause.NOT_SUBSCRIBED)
         return self._say(FeedState.DOWN, DENIED, now_ms)
 
     def is_silent(self, now_s: float) -> bool:
         """Whether a feed that should speak has been silent for longer than its patience."""
-        return self.state is FeedState.LIVE and now_s - self._quiet_since_s > self._patience_s
+        listening = self.state is FeedState.LIVE or (self.in_maintenance and self.state is FeedState.MAINTENANCE)
+        return listening and now_s - self._quiet_since_s > self._patience_s
+
+    def wants_proof(self, now_s: float) -> bool:
+        """Whether an instrument that is not live has been silent for so long that it may just be unchanged."""
+        return self.state in _UNPROVEN and self.last is not None and now_s - self._quiet_since_s > self._patience_s
+
+    def maintenance(self, *, now_ms: int) -> list[Word]:
+        """The exchange's maintenance begins. What its channels still bring is heard, so nothing is missed yet."""
+        self.in_maintenance = True
+        return self._say(FeedState.MAINTENANCE, GapCause.MAINTENANCE.value, now_ms)
 
     def maintained(self, *, now_ms: int) -> list[Word]:
         """The exchange's maintenance is over. What it has to say is not known before it is heard."""
+        self.in_maintenance = False
         if self.state is not FeedState.MAINTENANCE:
             return []
         state = FeedState.STALE if self.last is not None else FeedState.UNKNOWN
-        return self.broken(state, GapCause.MAINTENANCE, now_ms=now_ms)
+        return self._say(state, GapCause.MAINTENANCE.value, now_ms)
 
     def silent(self, *, now_ms: int) -> list[Word]:
         """An index has said nothing for too long."""
-        return self.broken(FeedState.STALE, GapCause.SILENCE, now_ms=now_ms)
+        self._break(GapCause.SILENCE)
+        reason = GapCause.SILENCE.value if self._echoing_since_s is None else CLOCK
+        return self._say(FeedState.STALE, reason, now_ms)
 
     def asked(self, answer: Tick, *, now_s: float, now_ms: int) -> list[Word]:
         """A silent instrument's ticker was asked for. Something newer than we know means that the channel has failed
-        us: it is stale. Otherwise it is live, and only old.
+        us: it is stale. Otherwise it is live, and only old. One that is not live is live again when its answer
+        is the very word that we know: nothing was missed.
         """
         last = self.last
-        if self.state is not FeedState.LIVE:
+        if self.state is not FeedState.LIVE and self.state not in _UNPROVEN:
             return []
         self._quiet_since_s = now_s
+        if self.state in _UNPROVEN:
+            if last is None or not answer.says_the_same(last):
+                return []
+            return self._heard_the_same(answer, now_ms)
         if last is None or answer.timestamp_ms <= last.timestamp_ms or _same_content(answer, last):
             return []
         return self.broken(FeedState.STALE, GapCause.SILENCE, now_ms=now_ms)

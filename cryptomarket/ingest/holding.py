@@ -21,6 +21,9 @@ from cryptomarket.market.wire import decode_status, decode_tick, encode_tick
 
 log = structlog.get_logger(__name__)
 
+# A look for silence that comes so much too late says that this process stood still.
+_LATE_S = 1.0
+
 
 class Memory(Protocol):
     """What was kept of a ticker before this epoch."""
@@ -99,6 +102,7 @@ class Holding:
         self._refused_until_s: dict[str, float] = {}
         self._refused_platform_until_s: dict[str, float] = {}
         self._resting: set[str] = set()
+        self._stood_still = False
         self._renew_at_s: dict[str, float] = {}
         self.wanted: frozenset[str] = frozenset()
         self.held: frozenset[str] = frozenset()
@@ -117,12 +121,23 @@ class Holding:
         asking: asyncio.Task[None] | None = None
         async with asyncio.TaskGroup() as group:
             while True:
+                slept_at_s = self._clock.monotonic_s()
                 await asyncio.sleep(pause_s)
-                silent = self._feed.check_silence()
-                self._renew_stale()
+                silent = self.look(late_s=self._clock.monotonic_s() - slept_at_s - pause_s)
                 # Answers may be long in coming, and no index waits for them. Bound: one round of questions.
                 if silent and (asking is None or asking.done()):
-                    asking = group.create_task(self._ask_all(silent))
+                    asking = group.create_task(self.ask_all(silent))
+
+    def look(self, *, late_s: float) -> list[Watch]:
+        """One look for silent feeds, `late_s` seconds after its time; returns the instruments to ask for."""
+        # Who stood still himself may have unread words in his sockets, and leaves them one round to be read.
+        stood_still = late_s > _LATE_S and not self._stood_still
+        self._stood_still = stood_still
+        if stood_still:
+            return []
+        silent = self._feed.check_silence()
+        self._renew_stale()
+        return silent
 
     def _refused(self, ticker: str) -> None:
         log.warning("the exchange refused a channel", ticker=ticker)
@@ -232,7 +247,8 @@ class Holding:
         watch.remember(last, _cause_of_return(status, otherwise=GapCause.RESTART))
         await self._bus.remember(instrument.name, encode_tick(last, published_us=last.published_us or last.received_us))
 
-    async def _ask_all(self, watches: Sequence[Watch]) -> None:
+    async def ask_all(self, watches: Sequence[Watch]) -> None:
+        """Asks for the tickers of silent instruments, one after the other."""
         for watch in watches:
             if self._feed.watches.get(watch.ticker) is watch:
                 await self._ask(watch)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from cryptomarket.accounts.opening import Opening
+from cryptomarket.accounts.opening import IDENTIFY_TIMEOUT_S, Opening
 from cryptomarket.accounts.parts import AccountsParts, build_accounts
 from cryptomarket.accounts.person import Profile
 from cryptomarket.backplane.bus import Fence
@@ -261,6 +261,8 @@ async def running(settings: Settings, *, ws_url: str) -> AsyncIterator[Runtime]:
             seal_secret=accounts_values(settings).seal_secret,
             now_ms=clock.wall_ms,
             at_once=settings.login_slots,
+            # No slot is kept for one who waits no longer.
+            timeout_s=min(IDENTIFY_TIMEOUT_S, settings.login_timeout_s),
         )
         reachability = Reachability(observer.reachable, exchange=settings.exchange.value, address=ws_url, clock=clock)
         readers = {"relay": relay.run(), "writer": writer.run(), "revocations": accounts.revocations.run()}

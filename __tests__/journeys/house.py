@@ -106,3 +106,5 @@ def texts_within(*roots: object) -> Iterable[str]:
             yield bytes(found).decode("latin-1")
         else:
             waiting += gc.get_referents(found)
+            if isinstance(found, dict):
+                waiting += found  # the collector does not look at names

@@ -158,6 +158,8 @@ class Hearing:
             self.words += heard(self.watch, tick_of(self.instrument, self.at_ms - 1, price="7"))
         else:
             self.words += self.watch.asked(last, now_s=0.0, now_ms=now_ms)
+            if self.instrument.kind is not Kind.INDEX and self.watch.state is FeedState.LIVE:
+                self.broken_at.pop(self.ticks, None)
 
     def _break_by(self, step: str, now_ms: int) -> None:
         watch = self.watch

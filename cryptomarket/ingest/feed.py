@@ -68,7 +68,8 @@ class Feed:
         self._watches: dict[str, Watch] = {}
         self._slots: dict[str, int] = {}
         self._channels: dict[str, tuple[Watch, int]] = {}
-        self._held: set[str] = set()
+        self._held: dict[str, int] = {}
+        self._held_count = 0
         self._in_maintenance = False
         self.counts = Counts()
         self.on_held: Callable[[], None] = lambda: None
@@ -86,11 +87,24 @@ class Feed:
         self._watches = {watch.ticker: watch for watch, _ in channels.values()}
         self._slots = {watch.ticker: slot for watch, slot in channels.values()}
         self._outbox.keep(self._watches)
-        self._held &= channels.keys()
+        self._held = {channel: since for channel, since in self._held.items() if channel in channels}
         if self._in_maintenance:
             for watch in self._watches.values():
                 if not watch.in_maintenance:
                     self.say(watch, watch.maintenance(now_ms=self._clock.wall_ms()))
+
+    def rest(self, watch: Watch, channel: str) -> None:
+        """The channel is given up for a while, so that it is subscribed anew: what comes meanwhile is missed."""
+        watch.rest()
+        self._let_go([channel])
+
+    def _let_go(self, channels: Collection[str]) -> None:
+        for channel in channels:
+            self._held.pop(channel, None)
+
+    def held_since(self, channel: str) -> int | None:
+        """The same number for as long as the exchange holds a channel without a break, None when it does not."""
+        return self._held.get(channel)
 
     def say(self, watch: Watch, words: Sequence[Word]) -> None:
         """Puts what is to be said of a ticker that is listened to into the one order of hearing."""
@@ -111,7 +125,8 @@ class Feed:
             case Denied():
                 self._denied(event)
             case Held():
-                self._held.update(event.channels)
+                self._held_count += 1
+                self._held |= dict.fromkeys(event.channels, self._held_count)
                 self.on_held()
             case Ready():
                 # The exchange lets in again: its maintenance is over, though nobody was there to be told.
@@ -173,7 +188,7 @@ class Feed:
             self.say(watch, words)
 
     def _lost(self, event: Lost) -> None:
-        self._held.difference_update(event.channels)
+        self._let_go(event.channels)
         for channel in event.channels:
             known = self._channels.get(channel)
             if known is not None:

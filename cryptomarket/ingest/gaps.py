@@ -153,6 +153,10 @@ class Watch:
         self._break(cause)
         return self._say(state, cause.value, now_ms)
 
+    def rest(self) -> None:
+        """The channel is given up for a moment, to be subscribed anew."""
+        self._break(GapCause.NOT_SUBSCRIBED)
+
     def refused(self, *, now_ms: int) -> list[Word]:
         """The exchange does not know the channel."""
         if self.last is not None and self.cause is None:

@@ -202,6 +202,8 @@ class Holding:
             }
         )
         resting = {channels[ticker] for ticker in self._resting if ticker in channels}
+        for ticker in self._resting & channels.keys():
+            self._feed.rest(watches[ticker], channels[ticker])
         self._resting.clear()
         without = resting | self._refused_platform_until_s.keys()
         # What the exchange says of itself, every process needs to hear.
@@ -254,17 +256,23 @@ class Holding:
                 await self._ask(watch)
 
     async def _ask(self, watch: Watch) -> None:
-        """A silent instrument: asks for its ticker, and subscribes anew when the channel has missed something."""
+        """A silent instrument: asks for its ticker, and subscribes anew when the channel has missed something.
+
+        The answer proves something only of a channel that was held from the question on: what changes after the answer
+        is heard there.
+        """
+        channel = channel_of(watch.instrument, self._pool.interval)
+        held_since = self._feed.held_since(channel)
         try:
             result = await self._pool.request(
                 "public/ticker", {"instrument_name": watch.ticker}, timeout_s=self._periods.ask_timeout_s
             )
-            channel = channel_of(watch.instrument, self._pool.interval)
             answer = tick_of(channel, result, instrument=watch.instrument, received_us=self._clock.wall_us())
         except (ExchangeUnavailable, ExchangeError, Unmappable) as failure:
             log.info("a silent instrument could not be asked for", ticker=watch.ticker, reason=str(failure))
             return
-        if self._feed.watches.get(watch.ticker) is watch:
+        is_held = held_since is not None or watch.state is FeedState.LIVE
+        if self._feed.watches.get(watch.ticker) is watch and is_held and self._feed.held_since(channel) == held_since:
             self._feed.say(watch, watch.asked(answer, now_s=self._clock.monotonic_s(), now_ms=self._clock.wall_ms()))
 
     def _renew_stale(self) -> None:

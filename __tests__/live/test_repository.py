@@ -133,3 +133,16 @@ async def test_being_seen_keeps_the_version(repository: SavedSetRepository) -> N
     await repository.seen(["u"], START_MS + 9)
     assert (await repository.saved_set("u")).version == 1
     await repository.seen([], START_MS)
+
+
+async def test_what_was_never_published_is_found_after_a_while(repository: SavedSetRepository) -> None:
+    """Subscriptions whose process ended between keeping and publishing; one that is just being made is left alone."""
+    placed = await added(repository, "a_usd")
+    await repository.placed(placed_at(3), placed)
+    lost = await added(repository, "b_usd")
+    await added(repository, "c_usd", now_ms=START_MS + 5000)
+    [found] = await repository.unplaced(before_ms=START_MS + 1)
+    assert (found.ticker, found.tickers) == ("b_usd", ("a_usd", "b_usd", "c_usd"))
+    assert found.version > lost.version
+    await repository.placed(placed_at(9), found)
+    assert await repository.unplaced(before_ms=START_MS + 1) == []

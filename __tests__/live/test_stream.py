@@ -7,11 +7,13 @@ from itertools import pairwise
 import pytest
 
 from __tests__.live.world import EPOCH, QUIET, START_MS, START_US, House, Json, Reader, gap, house, status, tick, turns
+from cryptomarket.errors import BusUnavailable
 from cryptomarket.live.hub import Reason
 from cryptomarket.live.mailbox import LatestMailbox, LogMailbox
 from cryptomarket.live.stream import Mode, StreamLimits, Wish, mailbox_of
 from cryptomarket.market.position import Position
 from cryptomarket.market.ticks import FeedState
+from cryptomarket.market.wire import Publication
 
 
 async def live(built: House, tickers: list[str] | None, **wishes: Json) -> Reader:
@@ -295,3 +297,25 @@ async def test_a_reader_who_has_gone_leaves_nothing_behind() -> None:
         assert asyncio.all_tasks() == before
         assert not built.hub.seats
         assert not built.hub.tickers
+
+
+async def test_a_bus_that_goes_away_during_a_replay_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told as `problem`, without an id; the stream ends, and resumes exactly where it was."""
+    async with house() as built:
+        await built.publish(*(tick("btc_usd", START_MS + at) for at in range(6)))
+        reader = await built.opened(["btc_usd"], Position(EPOCH, 0), reading=False)
+
+        async def away(after: Position, until: int, limit: int) -> list[Publication]:
+            if after.seq >= 4:
+                raise BusUnavailable("The bus is away.")
+            return await type(built.bus).since(built.bus, after, until, limit)
+
+        monkeypatch.setattr(built.bus, "since", away)
+        await built.publish(tick("btc_usd", START_MS + 6))
+        reader.reading.set()
+        await reader.until_ended()
+        assert reader.seqs == [1, 2, 3, 4]
+        assert [event.name for event in reader.events[-2:]] == ["problem", "disconnected"]
+        problem = reader.events[-2]
+        assert problem.id is None
+        assert (problem.data["status"], problem.data["request_id"]) == (503, "r")

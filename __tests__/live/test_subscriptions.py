@@ -194,3 +194,16 @@ async def test_a_change_of_a_set_is_demanded_at_once(lived: Lived) -> None:
     async with asyncio.timeout(10):
         while await demand.wanted() != {"btc_usd"}:
             await demand.changed(wait_s=10.0)
+
+
+async def test_what_was_kept_by_a_process_that_ended_is_published_by_another(lived: Lived) -> None:
+    """Without a position, every resume would count the ticker as new."""
+    await lived.repository.add("u", "btc_usd", START_MS)
+    await lived.subscriptions.publish_unplaced(older_than_ms=5000)
+    assert (await lived.bus.head()).seq == 0
+    lived.hands.forward(6)
+    await lived.subscriptions.publish_unplaced(older_than_ms=5000)
+    await lived.subscriptions.publish_unplaced(older_than_ms=5000)
+    saved = await lived.repository.saved_set("u")
+    assert saved.tickers[0].since == await lived.bus.head()
+    assert (await lived.bus.head()).seq == 1

@@ -1,7 +1,7 @@
 """The database behind one door: columns that keep what they are given, and writes for both dialects.
 
 Tables are declared once, in schema `crypto`. PostgreSQL has schemas and uses it; SQLite has none, and its dialect here
-writes `crypto_person` wherever a statement names `crypto.person` (docs/decisions/0010-one-name-for-a-table.md).
+writes `crypto_person` wherever a statement names `crypto.person` (docs/decisions/0005-one-name-for-a-table.md).
 """
 
 from cryptomarket.db.columns import SCHEMA, Price, UtcDateTime, metadata, placed, row_id, word

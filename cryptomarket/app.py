@@ -102,7 +102,9 @@ async def _http(_request: Request, error: Exception) -> Response:
 
 async def _crashed(request: Request, error: Exception) -> Response:
     log.error("a request failed", path=request.url.path, exc_info=error)
-    return problem(500, "The gateway has failed on this request. The failure was logged under the request id.")
+    detail = "The gateway has failed on this request. The failure was logged under the request id."
+    # This handler stands outside of the middleware that puts the id into every other answer.
+    return problem(500, detail, headers={"X-Request-ID": correlation_id.get() or ""})
 
 
 class BodyLimit:

@@ -91,7 +91,12 @@ CREDENTIAL_PARAMETERS: list[dict[str, Any]] = [
             "Client secret of the same key. Asked of the exchange once, then forgotten.",
             "demo-1-secret",
         ),
-        (USER_ID_HEADER, 64, "When present it must be the user of the credentials, else 403.", None),
+        (
+            USER_ID_HEADER,
+            64,
+            "When present it must be the user of the credentials, else 403.",
+            "u_mfrggzdfmztwq2lknnwg23tpob",
+        ),
     )
 ]
 

@@ -79,4 +79,9 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
         raise Malformed("This is no cursor of ours: use next_cursor of an answer as it is.", field="cursor")
 
 
+EXAMPLE = str(
+    Cursor("btc_usd", 1790165113000, 1790165120000, "asc", None, 48213, True, 1790165113481, Source.STREAM,
+           "019a3f2c7b1e4d2a", 48213, 48213)
+)  # fmt: skip
+
 _decoder = msgspec.json.Decoder(Cursor)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, cast
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from cryptomarket.accounts.access import person
-from cryptomarket.history.cursors import Cursor, Order
+from cryptomarket.history.cursors import EXAMPLE, Cursor, Order
 from cryptomarket.history.parts import HistoryParts
 from cryptomarket.history.questions import MAX_GAPS, MAX_ROWS, TicksQuestion
 from cryptomarket.history.schemas import GapsAnswer, Latest, TicksPage
@@ -66,8 +66,8 @@ async def list_ticks(
     ticker: Name,
     start: Start = None,
     end: End = None,
-    limit: Annotated[int, Query(description="Rows per page", ge=1, le=MAX_ROWS)] = 1000,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
+    limit: Annotated[int, Query(description="Rows per page", examples=[100], ge=1, le=MAX_ROWS)] = 1000,
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before", examples=[EXAMPLE])] = None,
     order: Annotated[Order | None, Query(description="`asc` when absent: oldest first")] = None,
     fields: Annotated[
         str | None,
@@ -114,7 +114,7 @@ async def list_gaps(
     ticker: Name,
     start: Start = None,
     end: End = None,
-    limit: Annotated[int, Query(description="At most so many", ge=1, le=MAX_ROWS)] = MAX_GAPS,
+    limit: Annotated[int, Query(description="At most so many", examples=[100], ge=1, le=MAX_ROWS)] = MAX_GAPS,
 ) -> GapsAnswer:
     name = (await history.directory.resolve(ticker)).name
     answer = await history.history.gaps(name, _time(start, "start"), _time(end, "end"), limit=limit)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+from cryptomarket.history.cursors import EXAMPLE
 from cryptomarket.market.instruments import Kind
 from cryptomarket.market.ticks import GapCause, GapState, Source
 
@@ -84,7 +85,9 @@ class TicksPage(BaseModel):
         "feed was not live, before the ticker's first row and after the last that is known to be stored."
     )
     gaps: list[RecordedGap] = Field(description="Those that overlap the range, oldest first, at most 1000")
-    next_cursor: str | None = Field(description="Pass it as `cursor` for the next page; null on the last")
+    next_cursor: str | None = Field(
+        description="Pass it as `cursor` for the next page; null on the last", examples=[EXAMPLE]
+    )
     data: list[TickRow | ChosenFields]
 
 

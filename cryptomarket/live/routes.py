@@ -41,6 +41,7 @@ EXAMPLE = (
     '"kind":"index","price":85500.12,"timestamp":1790165113481,"received_us":1790165113502113,"published_us":'
     "1790165113502240}\n\n"
 )
+EXAMPLE_ID = "019a3f2c7b1e4d2a-48213"
 STREAM_200: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events, until one side ends them",
@@ -87,6 +88,7 @@ def asked(
         float | None,
         Query(
             description="Seconds between beats: at most the latest event per ticker and beat",
+            examples=[0.5],
             ge=0.05,
             le=3600,
             allow_inf_nan=False,
@@ -94,13 +96,18 @@ def asked(
     ] = None,
     mode: Annotated[Mode, Query(description="`latest`: a reader who is behind gets the newest only")] = Mode.ALL,
     lifetime: Annotated[
-        float | None, Query(description="The stream ends by itself after so many seconds", ge=1, allow_inf_nan=False)
+        float | None,
+        Query(description="The stream ends by itself after so many seconds", examples=[60], ge=1, allow_inf_nan=False),
     ] = None,
     last_event_id: Annotated[
-        str | None, Query(description="Like the header Last-Event-ID, which wins. Strange ids are a `reset`")
+        str | None,
+        Query(
+            description="Like the header Last-Event-ID, which wins. Strange ids are a `reset`", examples=[EXAMPLE_ID]
+        ),
     ] = None,
     last_event_id_header: Annotated[
-        str | None, Header(alias="Last-Event-ID", description="The id of the last event that was received")
+        str | None,
+        Header(alias="Last-Event-ID", description="The id of the last event that was received", examples=[EXAMPLE_ID]),
     ] = None,
 ) -> Asked:
     """Reads the query; the header wins over the parameter, and an empty id is none."""

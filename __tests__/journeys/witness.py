@@ -72,18 +72,11 @@ async def comes_true(condition: Callable[[], object], *, within_s: float = 15) -
 
 async def moves_on(simulator: RunningSimulator, ticker: str) -> None:
     """Waits until the exchange's ticker of an instrument has changed."""
-    async with httpx.AsyncClient(base_url=simulator.http_url) as client:
-
-        async def now_ms() -> int:
-            answer = await client.get("/api/v2/public/ticker", params={"instrument_name": ticker})
-            return int(answer.json()["result"]["timestamp"])
-
-        began_ms = await now_ms()
-
-        async def has_changed() -> bool:
-            return await now_ms() != began_ms
-
-        await comes_true(has_changed)
+    world = simulator.exchange.world
+    listing = world.find(ticker)
+    assert listing is not None
+    began = world.quotes.step(listing, simulator.now_us())
+    await comes_true(lambda: world.quotes.step(listing, simulator.now_us()) > began)
 
 
 def frames_of(simulator: RunningSimulator, ticker: str) -> list[dict[str, Json]]:

@@ -265,9 +265,14 @@ async def running(settings: Settings, *, ws_url: str) -> AsyncIterator[Runtime]:
             timeout_s=min(IDENTIFY_TIMEOUT_S, settings.login_timeout_s),
         )
         reachability = Reachability(observer.reachable, exchange=settings.exchange.value, address=ws_url, clock=clock)
-        readers = {"relay": relay.run(), "writer": writer.run(), "revocations": accounts.revocations.run()}
-        speakers = {
+        readers = {
+            # The slots are given back last: what was heard on them is published under their leases.
             "ownership": ingest.ownership.run(),
+            "relay": relay.run(),
+            "writer": writer.run(),
+            "revocations": accounts.revocations.run(),
+        }
+        speakers = {
             "pool": ingest.pool.run(),
             "catalogue": ingest.catalogue.run(),
             "feed": ingest.feed.run(),

@@ -260,8 +260,9 @@ async def test_an_answer_that_never_comes_costs_the_connection(simulator: Runnin
 async def test_many_channels_are_held_in_as_few_calls_as_the_limits_allow(
     simulator: RunningSimulator, ears: Ears
 ) -> None:
-    async with running_pool(options_for(simulator), ears) as pool:
-        instruments, _ = instruments_of(await pool.request("public/get_instruments", {"currency": "any"}, timeout_s=5))
+    # A busy machine may need long for a thousand first notifications; a session that gave up would ask anew.
+    async with running_pool(options_for(simulator, request_timeout_s=60.0), ears) as pool:
+        instruments, _ = instruments_of(await pool.request("public/get_instruments", {"currency": "any"}, timeout_s=60))
         wanted = {channel_of(instrument, pace) for instrument in instruments for pace in ("100ms", "agg2")}
         assert 1000 < len(wanted) <= 1500
         pool.hold(0, wanted)

@@ -15,13 +15,6 @@ VAGUE = {"utils", "util", "helpers", "helper", "manager", "managers", "services"
 _AS_A_PROCESS = "it is what a process is made of, and is run as one"
 TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
     "cryptomarket/__main__.py": ("__tests__/journeys/test_first_ticks.py", _AS_A_PROCESS),
-    "cryptomarket/cli.py": ("__tests__/journeys/test_access.py", _AS_A_PROCESS),
-    "cryptomarket/custody.py": ("__tests__/journeys/test_access.py", "its commands make keys for a running gateway"),
-    "cryptomarket/foundation.py": ("__tests__/journeys/test_days.py", _AS_A_PROCESS),
-    "cryptomarket/observation.py": ("__tests__/journeys/test_exchange_away.py", "it observes a whole gateway"),
-    "cryptomarket/operation.py": ("__tests__/journeys/test_access.py", "its promises are told over HTTP"),
-    "cryptomarket/runtime.py": ("__tests__/journeys/test_days.py", _AS_A_PROCESS),
-    "cryptomarket/server.py": ("__tests__/journeys/test_days.py", _AS_A_PROCESS),
 }
 
 

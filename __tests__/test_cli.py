@@ -1,0 +1,119 @@
+"""The command line says what it did, refuses with one sentence, and shows no secret but the one that was asked for."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from __tests__.telemetry_kept import kept_logging
+from cryptomarket import __version__
+from cryptomarket.cli import app
+from cryptomarket.settings import Settings
+
+KEY = re.compile(r"cmk_[a-z2-7]{12}_[0-9a-f]{64}\n")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of its own, in which nothing is set."""
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    with kept_logging():
+        yield tmp_path
+
+
+def call(*arguments: str, **settings: str) -> Result:
+    """A command, run with these settings."""
+    return CliRunner().invoke(app, arguments, env={name.upper(): value for name, value in settings.items()})
+
+
+def test_it_tells_its_version() -> None:
+    """Promise: what runs can be named."""
+    assert call("version").stdout == f"{__version__}\n"
+
+
+def test_it_prints_every_setting() -> None:
+    """Promise: `config env` is .env.example: each setting with its meaning and default, all commented out."""
+    text = call("config", "env").stdout
+    assert text == (Path(__file__).parents[1] / ".env.example").read_text()
+    lines = [line for line in text.splitlines() if line]
+    assert all(line.startswith("# ") for line in lines)
+    assert {line[2:].partition("=")[0].lower() for line in lines[2::2]} == set(Settings.model_fields)
+
+
+def test_it_checks_the_settings_and_stars_the_secrets() -> None:
+    """Promise: `config check` shows what differs from the defaults, where the database lies, and no secret."""
+    done = call("config", "check", pool_size="5", deribit_client_id="me", deribit_client_secret="a-secret-of-mine")
+    assert done.exit_code == 0
+    assert {"POOL_SIZE=5", "DERIBIT_CLIENT_ID=me", "DERIBIT_CLIENT_SECRET=**********"} <= set(done.stdout.splitlines())
+    assert "database: sqlite:///data/simulator-development.sqlite3" in done.stdout
+    assert "a-secret-of-mine" not in done.output
+
+
+@pytest.mark.parametrize("command", [("up",), ("serve",), ("config", "check"), ("keys", "list"), ("mint", "1")])
+def test_settings_that_cannot_be_end_every_command(command: tuple[str, ...], folder: Path) -> None:
+    """Promise: one sentence, exit status 2, and nothing begun."""
+    done = call(*command, pool_size="1")
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert re.fullmatch(r"cryptomarket: POOL_SIZE: .+\n", done.stderr)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_role_that_is_none() -> None:
+    """Promise: the roles that there are, are named."""
+    done = call("serve", "--role", "cook")
+    assert done.exit_code == 2
+    assert re.fullmatch(r"cryptomarket: .*'cook'.*all.*\n", done.stderr)
+
+
+def test_the_life_of_a_key(folder: Path) -> None:
+    """Promise: a key is shown once, kept as a digest, listed without itself, and ended by its id."""
+    made = call("keys", "create", "of a dashboard")
+    assert made.exit_code == 0
+    assert KEY.fullmatch(made.stdout)
+    key_id, secret = made.stdout.strip().split("_")[1:]
+    listed = call("keys", "list").stdout
+    assert listed.split() == [key_id, "of", "a", "dashboard", "operator", "-", "valid"]
+    assert call("keys", "revoke", key_id).exit_code == 0
+    assert call("keys", "list").stdout.split()[-1] == "revoked"
+    kept = b"".join(path.read_bytes() for path in (folder / "data").iterdir())
+    assert secret.encode() not in kept
+    assert bytes.fromhex(secret) not in kept
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("keys", "create", "x", "--scope", "king"), "person, operator"),
+        (("keys", "create", " "), "name"),
+        (("keys", "create", "x", "--scope", "person", "--user-id", "u_nobody"), "no such user"),
+        (("keys", "revoke", "nobody"), "no such"),
+    ],
+)
+def test_a_key_that_cannot_be(arguments: tuple[str, ...], said: str) -> None:
+    """Promise: what can't be is refused with a sentence, not with a trace."""
+    done = call(*arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert re.fullmatch(rf"cryptomarket: .*{said}.*\n", done.stderr)
+
+
+def test_persons_are_minted_for_tests_alone(folder: Path) -> None:
+    """Promise: tokens without a login exist in a testing store alone, and a file of them is its owner's."""
+    assert call("mint", "2").exit_code == 2
+    assert list(folder.iterdir()) == []
+    printed = call("mint", "3", project_mode="testing").stdout.splitlines()
+    assert [bool(re.fullmatch(r"u_\w+ eyJ\S+", line)) for line in printed] == [True] * 3
+    done = call("mint", "2", "--out", "tokens", project_mode="testing")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert len((folder / "tokens").read_text().splitlines()) == 2
+    assert (folder / "tokens").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_unknown_command_is_told_so() -> None:
+    """Promise: a slip of the hand starts nothing."""
+    assert call("upp").exit_code == 2
+    assert "up" in call("--help").stdout

@@ -1,0 +1,80 @@
+"""What gateway and commands both stand on: one store, for one exchange, of one gateway; and keys that are kept."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from cryptomarket.clock import Clock
+from cryptomarket.errors import StartRefused
+from cryptomarket.foundation import accounts_values, alone, memory_backplane, open_database
+from cryptomarket.market.instruments import Exchange
+from cryptomarket.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A store that does not exist yet, in a folder that does not either."""
+    return Settings(data_dir=tmp_path / "new" / "folder")
+
+
+def test_a_store_has_one_gateway(settings: Settings) -> None:
+    """Promise: a second gateway on a store is refused while the first runs, and welcome afterwards."""
+    with alone(settings):
+        with pytest.raises(StartRefused, match="Another gateway"), alone(settings):
+            pytest.fail("two would store every tick twice")
+        other = settings.model_copy(update={"sqlite_path": settings.data_dir / "other.sqlite3"})
+        with alone(other):
+            pass
+    with alone(settings):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    """Promise: where nothing can be kept, nothing is started."""
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StartRefused, match="DATA_DIR"), alone(Settings(data_dir=tmp_path / "file")):
+        pytest.fail("there is no folder")
+
+
+async def test_a_store_is_made_and_found_again(settings: Settings) -> None:
+    """Promise: the first start makes it, the next ones use it."""
+    for _ in range(2):
+        async with open_database(settings) as database:
+            await database.ping()
+    assert settings.database_path.exists()
+
+
+async def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
+    """Promise: another file is named in a sentence, and not written to."""
+    path = tmp_path / "letter.txt"
+    path.write_text("Dear reader,")
+    with pytest.raises(StartRefused, match=r"letter\.txt"):
+        async with open_database(Settings(data_dir=tmp_path, sqlite_path=path)):
+            pytest.fail("it is a letter")
+    assert path.read_text() == "Dear reader,"
+
+
+async def test_each_epoch_is_new_and_they_sort_as_they_happened() -> None:
+    """Promise: no position ever names two different events; a later start has a later epoch."""
+    seconds = iter((1_790_000_000.0, 1_790_000_000.001, 1_790_000_001.0, 1_800_000_000.0))
+    clock = Clock(lambda: 0.0, lambda: round(next(seconds) * 1_000_000))
+    epochs = [(await memory_backplane(clock).bus.head()).epoch for _ in range(4)]
+    assert len(set(epochs)) == 4
+    assert epochs == sorted(epochs)
+    same = [(await memory_backplane(Clock(lambda: 0.0, lambda: 1_790_000_000_000_000)).bus.head()).epoch for _ in "ab"]
+    assert same[0] != same[1], "also two starts of one moment"
+
+
+def test_keys_are_made_once_and_kept(settings: Settings) -> None:
+    """Promise: a restart does not end tokens; the keys of two exchanges differ; what was given is used as it is."""
+    settings.data_dir.mkdir(parents=True)
+    first, again = accounts_values(settings), accounts_values(settings)
+    assert first.token_key.reveal() == again.token_key.reveal()
+    assert first.seal_secret.reveal() == again.seal_secret.reveal() != first.token_key.reveal()
+    other = accounts_values(Settings(data_dir=settings.data_dir, exchange=Exchange.TEST))
+    assert other.token_key.reveal() != first.token_key.reveal()
+    given = accounts_values(
+        Settings(data_dir=settings.data_dir, token_key=SecretStr("given by somebody, and long enough"))
+    )
+    assert given.token_key.reveal() == "given by somebody, and long enough"

@@ -1,0 +1,94 @@
+"""The process around the parts: what it says first, what it answers to nonsense, and how it is told to stop."""
+
+import asyncio
+import json
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+import uvicorn
+
+from cryptomarket.backplane.memory import MemoryBus
+from cryptomarket.clock import Clock
+from cryptomarket.errors import StartRefused
+from cryptomarket.live.hub import Hub, Reason, Seat
+from cryptomarket.live.mailbox import LatestMailbox
+from cryptomarket.market.instruments import Exchange
+from cryptomarket.server import Server, Wire, banner, serve_gateway
+from cryptomarket.settings import Settings
+
+
+@pytest.fixture
+async def hub() -> Hub:
+    """A hub that nothing is published to."""
+    bus = MemoryBus("epoch", is_newest=lambda name, token: True, log_capacity=100, log_hard_capacity=100)
+    return Hub(await bus.head(), Clock.system())
+
+
+def test_the_banner_says_whose_prices_these_are() -> None:
+    """Promise: which exchange is behind, where to look, and a line to try; simulated prices are called so."""
+    told = banner(Settings(), "ws://127.0.0.1:8004/ws/api/v2")
+    assert "exchange: simulator" in told
+    assert "SIMULATED" in told
+    assert "http://127.0.0.1:{port}/docs" in told
+    assert "-H 'X-Client-Id: demo-1' -H 'X-Secret-key: demo-1-secret'" in told
+    real = banner(Settings(exchange=Exchange.PRODUCTION), "wss://www.deribit.com/ws/api/v2")
+    assert "SIMULATED" not in real
+    assert "demo-1" not in real
+    assert "wss://www.deribit.com" in real
+
+
+def test_an_address_with_colons_is_bracketed() -> None:
+    """Promise: the addresses of the banner can be used as they are, also on IPv6 (RFC 3986, 3.2.2)."""
+    assert "http://[::1]:{port}/health" in banner(Settings(app_host="::1"), "")
+
+
+async def test_a_stop_tells_the_streams_first(hub: Hub) -> None:
+    """Promise: told to stop, it ends every stream with `shutdown` and takes no new one; told twice, it hurries."""
+    seat = Seat(LatestMailbox(), "u_1")
+    hub.admit(seat)
+    server = Server(uvicorn.Config(lambda: None), hub, "")
+    server.stop()
+    assert seat.reason is Reason.SHUTDOWN
+    assert (server.should_exit, server.force_exit) == (True, False)
+    late = Seat(LatestMailbox(), "u_2")
+    hub.admit(late)
+    assert late.reason is Reason.SHUTDOWN
+    server.stop()
+    assert server.force_exit
+
+
+async def test_what_is_no_http_gets_a_problem(hub: Hub) -> None:
+    """Promise: bytes that are no HTTP are answered with a problem document and an id, and hung up on."""
+
+    async def app(scope: object, receive: object, send: object) -> None:
+        pytest.fail("nothing of it is a request")
+
+    config = uvicorn.Config(app, port=0, http=Wire, ws="none", lifespan="off", log_config=None, log_level=None)
+    server = Server(config, hub, "")
+    serving = asyncio.create_task(server.serve())
+    async with asyncio.timeout(10):
+        while not server.started:  # noqa: ASYNC110  the server tells nobody
+            await asyncio.sleep(0.01)  # sleep: between two looks
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.servers[0].sockets[0].getsockname()[1])
+        writer.write(b"HELO mail.example\r\n\r\n")
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        server.stop()
+        await serving
+    assert head.startswith(b"HTTP/1.1 400 ")
+    problem = json.loads(body)
+    assert problem["status"] == 400
+    assert str(UUID(problem["request_id"])) == problem["request_id"]
+    assert f"x-request-id: {problem['request_id']}".encode() in head
+
+
+async def test_a_taken_port_is_told_before_anything_is_begun(tmp_path: Path) -> None:
+    """Promise: one sentence with the port and the setting; no store is made in vain."""
+    holder = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    async with holder:
+        port = holder.sockets[0].getsockname()[1]
+        settings = Settings(data_dir=tmp_path, app_port=port)
+        with pytest.raises(StartRefused, match=f"{port}.*APP_PORT"):
+            await serve_gateway(settings, with_simulator=False)
+    assert not settings.database_path.exists()

@@ -35,12 +35,20 @@ async def run(script: str, folder: Path) -> str:
 
 
 async def test_the_commands_of_the_readme(tmp_path: Path) -> None:
-    """Promise: the page's first stream, and its saved set, work with nothing changed but the port."""
+    """Promise: the page's first stream, its saved set, and the line that the gateway itself offers to try, work with
+    nothing changed but the port.
+    """
     blocks = list(shell_blocks((ROOT / "README.md").read_text()))
     assert [block.split()[0].partition("=")[0] for block in blocks] == ["make", "curl", "TOKEN"]
     async with gateway(tmp_path) as gate:
         _, first, second = (block.replace(USUAL_PORT, gate.url.removeprefix("http://")) for block in blocks)
-        said = await run(f"{LEAVING_CURL}\n{first}", tmp_path)
+        [offered] = re.findall(r"^  (curl .+)$", gate.banner, re.MULTILINE)
+        assert "SIMULATED" in gate.banner
+        said, as_offered = await asyncio.gather(
+            run(f"{LEAVING_CURL}\n{first}", tmp_path), run(f"{LEAVING_CURL}\n{offered}", tmp_path)
+        )
+        assert as_offered.startswith("retry: ")
+        assert '"ticker":"btc_usd"' in as_offered
         assert re.match(r'retry: \d+\nevent: connected\ndata: \{"user_id":"u_', said)
         assert re.search(r'^id: \w+-\d+\ndata: \{"seq":\d+,"prev_seq":\d+,"ticker":"btc_usd"', said, re.MULTILINE)
         said = await run(f"{LEAVING_CURL}\n{second}", tmp_path)
@@ -48,16 +56,6 @@ async def test_the_commands_of_the_readme(tmp_path: Path) -> None:
         page = exact(said[said.rindex('{"ticker":"btc_usd","start"') :])
         assert page["count"] == len(page["data"]) > 0
         assert said.count('"created":true') == 2
-
-
-async def test_the_command_of_the_banner(tmp_path: Path) -> None:
-    """Promise: the line that the gateway itself offers to try works as it stands."""
-    async with gateway(tmp_path) as gate:
-        [command] = re.findall(r"^  (curl .+)$", gate.banner, re.MULTILINE)
-        said = await run(f"{LEAVING_CURL}\n{command}", tmp_path)
-    assert "SIMULATED" in gate.banner
-    assert '"exchange":"simulator"' in said
-    assert '"ticker":"btc_usd"' in said
 
 
 def test_the_first_two_commands() -> None:

@@ -136,7 +136,9 @@ async def ready(told: Parts, response: Response) -> Readiness:
     """Each part with its own truth; 503 when one of them is not ready."""
     states = dict(await told.readiness())
     is_ready = all(state.ready for state in states.values())
-    response.status_code = 200 if is_ready else 503
+    if not is_ready:
+        response.status_code = 503
+        response.headers["Retry-After"] = "1"
     return Readiness(ready=is_ready, parts=states)
 
 

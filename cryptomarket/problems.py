@@ -20,6 +20,17 @@ TITLES = {
     503: "Unavailable",
 }
 
+_RETRY_AFTER = {"Retry-After": "Seconds until a new try makes sense"}
+_HEADERS_OF = {
+    429: _RETRY_AFTER
+    | {
+        "RateLimit-Limit": "How many the window allows",
+        "RateLimit-Remaining": "How many are left in it",
+        "RateLimit-Reset": "Seconds until there is room again",
+    },
+    503: _RETRY_AFTER,
+}
+
 
 class FieldProblem(BaseModel):
     """What is wrong with one field of the request."""
@@ -47,8 +58,10 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "description": TITLES[status],
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
-        if status in (429, 503):
+        headers = _HEADERS_OF.get(status)
+        if headers:
             declared[status]["headers"] = {
-                "Retry-After": {"description": "Seconds until a new try makes sense", "schema": {"type": "integer"}}
+                name: {"description": description, "schema": {"type": "integer"}}
+                for name, description in headers.items()
             }
     return declared

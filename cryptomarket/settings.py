@@ -18,6 +18,8 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "
 
 _WEBSOCKET_URL = re.compile(r"wss?://[^\s/?#]+(/\S*)?", re.IGNORECASE)
 
+SEAL_SECRET_BYTES = 32
+
 
 def _boolean(value: object) -> object:
     return _BOOLEANS.get(value.strip().lower(), value) if isinstance(value, str) else value
@@ -52,6 +54,7 @@ class Settings(BaseSettings):
     deribit_ws_url: str = Field("", description="Another address of the exchange's WebSocket; empty: its usual one")
     simulator_port: int = Field(8004, ge=0, le=65535, description="Port of the simulator that `up` starts beside it")
     simulator_seed: int = Field(1, description="The same seed is the same market")
+    redis_url: str = Field("", description="Empty: the backplane is in this process, the only form of this version")
     data_dir: Path = Field(Path("data"), description="Where keys and the SQLite database are kept")
     sqlite_path: Path | None = Field(None, description="The SQLite file; empty: DATA_DIR/<exchange>-<mode>.sqlite3")
     seal_secret: SecretStr = Field(SecretStr(""), description="Seals login secrets; empty: made once into DATA_DIR")
@@ -128,6 +131,12 @@ class Settings(BaseSettings):
             raise ValueError("DERIBIT_CLIENT_ID and DERIBIT_CLIENT_SECRET are given together or not at all")
         if not self.debug:
             raise ValueError("DEBUG=False asks for PostgreSQL, which this version does not have yet; use DEBUG=True")
+        if self.redis_url:
+            raise ValueError(
+                "REDIS_URL asks for Redis between processes, which this version does not have yet; unset it"
+            )
+        if 0 < len(self.seal_secret.get_secret_value().encode()) < SEAL_SECRET_BYTES:
+            raise ValueError(f"SEAL_SECRET is shorter than {SEAL_SECRET_BYTES} bytes; it would protect nothing")
         if self.log_hard_capacity < self.log_capacity:
             raise ValueError("LOG_HARD_CAPACITY must not be smaller than LOG_CAPACITY")
         return self

@@ -181,6 +181,8 @@ def _take_over_libraries(number: int) -> None:
     # What they say at every start and end is of no use to who runs the gateway.
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+    # Anybody may send a strange id, as often as he likes: it is replaced, and no news.
+    logging.getLogger("asgi_correlation_id").setLevel(logging.ERROR)
     # Capped already, but a parameter in an error of a statement may be anything.
     logging.getLogger("sqlalchemy.engine").setLevel(max(number, logging.WARNING))
     logging.captureWarnings(capture=True)

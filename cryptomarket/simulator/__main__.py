@@ -43,7 +43,11 @@ def main(  # noqa: PLR0913  # each is an option of the command
             options = replace(options, faults=read_script_file(faults))
     except (OSError, BadScript, BadRecording) as error:
         raise typer.BadParameter(str(error)) from error
-    simulate(options, until_pipe_closes=until_pipe_closes)
+    try:
+        simulate(options, until_pipe_closes=until_pipe_closes)
+    except OSError as error:
+        typer.echo(f"The simulator cannot listen on port {port} of {host}: {error.strerror}.", err=True)
+        raise typer.Exit(2) from error
 
 
 if __name__ == "__main__":

@@ -2,17 +2,21 @@
 
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from httpx_sse import ServerSentEvent
 
 from __tests__.journeys.gateway import Gateway, Json, Reader, exact, gateway, reading
+from __tests__.journeys.light import LightReader, lightly_reading
+from __tests__.journeys.witness import scene
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TICKERS = "btc_usd,eth_usd,BTC-PERPETUAL,ETH-PERPETUAL"
 KEEP_ALIVE_S = 0.3
+BEAT_S = 1
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -47,36 +51,37 @@ def check_ids(reader: Reader) -> None:
         last = position(event) if event.id else last
 
 
-def beats(reader: Reader) -> list[list[Json]]:
-    """The ticks, beat by beat, as far as can be told: a beat has each ticker once."""
-    told: list[list[Json]] = [[]]
-    for tick in reader.named("message"):
-        if any(earlier["ticker"] == tick["ticker"] for earlier in told[-1]):
+def beats(reader: LightReader) -> list[list[Json]]:
+    """The ticks, beat by beat: a beat has each ticker once, and comes a good while after the one before it."""
+    told: list[list[Json]] = []
+    last_us = 0
+    for block in reader.named("message"):
+        tick = block.data
+        apart = block.came_us - last_us > BEAT_S * 1e6 / 3
+        if not told or apart or any(earlier["ticker"] == tick["ticker"] for earlier in told[-1]):
             told.append([])
         told[-1].append(tick)
+        last_us = block.came_us
     return told
 
 
-def of_perpetual(reader: Reader) -> list[Json]:
-    """The ticks of the busiest ticker."""
-    return [tick for tick in reader.named("message") if tick["ticker"] == "BTC-PERPETUAL"]
-
-
-async def test_at_most_one_tick_per_ticker_and_beat(stage: tuple[Gateway, str]) -> None:
+async def test_at_most_one_tick_per_ticker_and_beat(tmp_path: Path) -> None:
     """Promise: with `timer`, each beat has the newest tick of a ticker at most, in order of position, the rest is not
     told; the beat is one for the whole stream.
     """
-    gate, token = stage
-    async with (
-        reading(gate, token, tickers=TICKERS, timer=1) as timed,
-        reading(gate, token, tickers=TICKERS) as everything,
-    ):
-        await timed.until(lambda reader: len(of_perpetual(reader)) >= 4)
-        last = timed.named("message")[-1]
-        await everything.until(lambda reader: any(tick["seq"] >= last["seq"] for tick in reader.named("message")))
-    check_ids(timed)
+    async with scene(tmp_path) as running:
+        token, _ = await running.gate.login()
+        async with (
+            reading(running.gate, token, tickers=TICKERS) as everything,
+            lightly_reading(running.gate, token, tickers=TICKERS, timer=str(BEAT_S)) as timed,
+        ):
+            await timed.until_told("message", 4 * len(TICKERS.split(",")))
+            last = timed.named("message")[-1].data
+            await everything.until(lambda reader: any(tick["seq"] >= last["seq"] for tick in reader.named("message")))
+    seqs = [tick["seq"] for beat in beats(timed) for tick in beat]
+    assert seqs == sorted(set(seqs))
     assert timed.named("snapshot")
-    moments_us = [tick["published_us"] for tick in of_perpetual(timed)]
+    moments_us = [beat[-1]["published_us"] for beat in beats(timed)]
     assert moments_us[3] - moments_us[0] > 2_500_000, "four beats are three seconds apart, less the age of the first"
     told = {tick["seq"]: tick for tick in everything.named("message")}
     first = everything.named("message")[0]["seq"]

@@ -196,3 +196,34 @@ async def test_only_so_many_wait(simulator: RunningSimulator, ears: Ears) -> Non
         assert all(isinstance(task.exception(), ExchangeUnavailable) for task in waiting)
         with pytest.raises(ExchangeUnavailable, match="reached"):
             await pool.identify(demo_key(), timeout_s=0.05)
+
+
+async def test_nobody_waits_for_an_exchange_that_turns_everybody_away(simulator: RunningSimulator, ears: Ears) -> None:
+    """Promise: with no session up and none on its way, a login and a request are told so at once, not at a deadline."""
+    simulator.add_faults(Fault(kind="refuse_connections"))
+    async with running_pool(options_for(simulator), ears) as pool:
+        await eventually(lambda: applied(simulator) >= 3)
+        async with asyncio.timeout(2):
+            with pytest.raises(ExchangeUnavailable, match="reached") as away:
+                await pool.identify(demo_key(), timeout_s=60)
+            with pytest.raises(ExchangeUnavailable, match="reached"):
+                await pool.request("public/get_time", {}, timeout_s=60)
+        assert away.value.retry_after_s > 0
+
+
+async def test_a_slot_that_is_on_its_way_is_waited_for(simulator: RunningSimulator, ears: Ears) -> None:
+    """Promise: a login that comes while the sessions connect, or come back after a loss, is let in."""
+    async with running_pool(options_for(simulator), ears) as pool:
+        assert (await pool.identify(demo_key(), timeout_s=5)).email == "demo-1@example.com"
+        simulator.add_faults(Fault(kind="drop"))
+        await ears.until(lambda: len(ears.told(Lost)) >= 2)
+        assert (await pool.identify(demo_key(2), timeout_s=5)).email == "demo-2@example.com"
+
+
+async def test_the_patience_with_a_slot_that_does_not_come_ends(simulator: RunningSimulator, ears: Ears) -> None:
+    """Promise: a connection that hangs on its way is waited for a short while, and not for as long as the asker would."""
+    simulator.add_faults(Fault(kind="mute", methods=("public/hello",)))
+    async with running_pool(options_for(simulator, reconnect_patience_s=0.2, request_timeout_s=30), ears) as pool:
+        async with asyncio.timeout(5):
+            with pytest.raises(ExchangeUnavailable, match="reached"):
+                await pool.identify(demo_key(), timeout_s=60)

@@ -15,10 +15,15 @@ from cryptomarket.errors import ExchangeFatal, ExchangeUnavailable
 # What a login costs in requests: public/auth, private/get_account_summary, private/logout.
 _LOGIN_REQUESTS = 3
 
+_AWAY = "The exchange can't be reached, or all its slots are busy."
+
 
 class Desk:
     """Hands requests to slots. A login takes its slot for itself: the slot first finishes what it was asked, then does
     nothing else until it has come back as a fresh connection.
+
+    A busy slot is waited for until the deadline, one that is reconnecting for `patience_s`; where the exchange has
+    turned every slot away, the asker is told at once.
 
     Bound: `max_waiting` askers wait for a slot or for credits; one more is refused at once.
     """
@@ -30,6 +35,7 @@ class Desk:
         for_requests: Callable[[], Sequence[Session]],
         for_logins: Callable[[], Sequence[Session]],
         max_waiting: int,
+        patience_s: float,
         clock: Clock,
         random: Callable[[], float],
     ) -> None:
@@ -37,6 +43,7 @@ class Desk:
         self._for_requests = for_requests
         self._for_logins = for_logins
         self._max_waiting = max_waiting
+        self._patience_s = patience_s
         self._clock = clock
         self._random = random
         self._waiting: set[asyncio.Future[None]] = set()
@@ -99,19 +106,29 @@ class Desk:
         self._askers += 1
 
     async def _free_session(self, deadline_s: float) -> Session:
+        return await self._free_of(self._for_requests, deadline_s)
+
+    async def _free_of(self, sessions_of: Callable[[], Sequence[Session]], deadline_s: float) -> Session:
+        """One that nobody has for himself. Raises ExchangeUnavailable when none is to be expected in time."""
+        patient_until_s: float | None = None
         while True:
-            free = [session for session in self._for_requests() if session.is_ready and session.reservation is None]
+            sessions = sessions_of()
+            free = [session for session in sessions if session.is_ready and session.reservation is None]
             if free:
                 return min(free, key=lambda session: session.unanswered)
-            await self._wait(deadline_s)
+            if any(session.is_up for session in sessions):
+                patient_until_s = None
+                await self._wait(deadline_s)
+                continue
+            if sessions and all(session.turned_away for session in sessions):
+                raise ExchangeUnavailable(_AWAY)
+            if patient_until_s is None:
+                patient_until_s = min(deadline_s, self._clock.monotonic_s() + self._patience_s)
+            await self._wait(patient_until_s)
 
     async def _reserved_session(self, reservation: object, deadline_s: float) -> Session:
         while True:
-            free = [session for session in self._for_logins() if session.is_ready and session.reservation is None]
-            if not free:
-                await self._wait(deadline_s)
-                continue
-            session = min(free, key=lambda session: session.unanswered)
+            session = await self._free_of(self._for_logins, deadline_s)
             session.reservation = reservation
             taken = False
             try:
@@ -128,7 +145,7 @@ class Desk:
     async def _wait(self, deadline_s: float) -> None:
         left_s = deadline_s - self._clock.monotonic_s()
         if left_s <= 0:
-            raise ExchangeUnavailable("The exchange can't be reached, or all its slots are busy.")
+            raise ExchangeUnavailable(_AWAY)
         waiting = asyncio.get_running_loop().create_future()
         self._waiting.add(waiting)
         try:

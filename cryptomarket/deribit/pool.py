@@ -43,6 +43,7 @@ class Pool:
             for_requests=self._for_requests,
             for_logins=lambda: self._owned_sessions(Purpose.LOGIN),
             max_waiting=options.max_waiting,
+            patience_s=options.reconnect_patience_s,
             clock=clock,
             random=random,
         )

@@ -68,11 +68,18 @@ class Session:
         self.state = SessionState.CLOSED
         self.since_ms = clock.wall_ms()
         self.reservation: object | None = None
+        # Whether its last try to come up failed: the exchange is away, and not merely on its way.
+        self.turned_away = False
 
     @property
     def is_ready(self) -> bool:
         """Whether it can be asked something now."""
         return self.state is SessionState.READY
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the exchange is at the other end, be it ready for another question or not."""
+        return self.state in {SessionState.READY, SessionState.LEAVING}
 
     @property
     def unanswered(self) -> int:
@@ -190,6 +197,7 @@ class Session:
         await self._open(connection)
         if self._token is not None:
             group.create_task(self._keep_token(self._token), name=f"slot {self.slot}: token")
+        self.turned_away = False
         self._enter(SessionState.READY)
         self._listener(Ready(self.slot))
         self._work.set()
@@ -303,7 +311,8 @@ class Session:
             wait_s = self._budget.take(method, self._clock.monotonic_s())
 
     def _end(self, reason: str | None) -> None:
-        was_up = self.state in {SessionState.READY, SessionState.LEAVING}
+        was_up = self.is_up
+        self.turned_away = not was_up
         self._connection = None
         self._token = None
         self._leaving = False

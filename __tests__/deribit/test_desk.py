@@ -221,7 +221,7 @@ async def test_a_slot_that_is_on_its_way_is_waited_for(simulator: RunningSimulat
 
 
 async def test_the_patience_with_a_slot_that_does_not_come_ends(simulator: RunningSimulator, ears: Ears) -> None:
-    """Promise: a connection that hangs on its way is waited for a short while, and not for as long as the asker would."""
+    """Promise: a connection that hangs on its way is waited for a short while, not for as long as the asker would."""
     simulator.add_faults(Fault(kind="mute", methods=("public/hello",)))
     async with running_pool(options_for(simulator, reconnect_patience_s=0.2, request_timeout_s=30), ears) as pool:
         async with asyncio.timeout(5):

@@ -19,8 +19,8 @@ class PoolOptions:
     compression: whether permessage-deflate is offered. It saves four fifths of the bytes and costs processor time.
     max_frame_bytes: the largest frame that is read; all instruments in one answer are 5 MB.
     read_ahead_frames: frames that wait between socket and session; at the bound, reading pauses.
-    reconnect_patience_s: how long a request or a login waits for a slot that is on its way; where the exchange has turned
-        every slot away, it does not wait at all.
+    reconnect_patience_s: how long a request or a login waits for a slot that is on its way; where the exchange has
+        turned every slot away, it does not wait at all.
     max_waiting: requests and logins that wait for a slot or for credits; beyond, they are refused at once.
     """
 

@@ -1,12 +1,14 @@
 """The process around the parts: what it says first, what it answers to nonsense, and how it is told to stop."""
 
 import asyncio
+import gc
 import json
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 import uvicorn
+import uvloop
 
 from cryptomarket.backplane.memory import MemoryBus
 from cryptomarket.clock import Clock
@@ -14,7 +16,7 @@ from cryptomarket.errors import StartRefused
 from cryptomarket.live.hub import Hub, Reason, Seat
 from cryptomarket.live.mailbox import LatestMailbox
 from cryptomarket.market.instruments import Exchange
-from cryptomarket.server import Server, Wire, banner, serve_gateway
+from cryptomarket.server import Server, Wire, banner, serve_gateway, tell_unless_abandoned
 from cryptomarket.settings import Settings
 
 
@@ -92,3 +94,29 @@ async def test_a_taken_port_is_told_before_anything_is_begun(tmp_path: Path) -> 
         with pytest.raises(StartRefused, match=f"{port}.*APP_PORT"):
             await serve_gateway(settings, with_simulator=False)
     assert not settings.database_path.exists()
+
+
+def test_a_name_that_nobody_waits_for_any_more_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    """Promise: an end while the exchange's name is looked up, in vain, is silent; any other failure is told."""
+
+    async def leave_the_lookup() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(tell_unless_abandoned)
+        # A name that never is one (RFC 6761, 6.4).
+        connecting = asyncio.create_task(loop.create_connection(asyncio.Protocol, "exchange.invalid", 443))
+        await asyncio.sleep(0)  # sleep: one turn of the loop, in which the lookup begins
+        connecting.cancel()
+        await asyncio.wait((connecting,))
+        # The same lookup, made after it and so answered after it.
+        await asyncio.gather(loop.getaddrinfo("exchange.invalid", 443), return_exceptions=True)
+        del connecting
+        gc.collect()
+
+    def told() -> list[str]:
+        return [record.message for record in caplog.records if "never retrieved" in record.message]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(leave_the_lookup())
+        assert told() == []
+        tell_unless_abandoned(runner.get_loop(), {"message": "never retrieved", "exception": ValueError("another")})
+        assert len(told()) == 1

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -14,7 +15,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cryptomarket import __version__
 from cryptomarket.app import create_app
+from cryptomarket.clock import Clock
 from cryptomarket.companion import simulator_beside
+from cryptomarket.doorkeeper import Doorkeeper
 from cryptomarket.errors import StartRefused
 from cryptomarket.foundation import alone
 from cryptomarket.live.hub import Hub
@@ -44,6 +47,7 @@ class Wire(HttpToolsProtocol):
             f"HTTP/1.1 400 Bad Request\r\nx-request-id: {request_id}\r\ncontent-type: {MEDIA_TYPE}\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
+        log.info("request", method=None, path=None, status=400, duration_ms=0.0, request_id=request_id)
         self.transport.write(head.encode() + body)
         self.transport.close()
 
@@ -54,9 +58,10 @@ class Server(uvicorn.Server):
     Signals are the process's matter, and not taken over.
     """
 
-    def __init__(self, config: uvicorn.Config, hub: Hub, banner: str) -> None:
+    def __init__(self, config: uvicorn.Config, hub: Hub, banner: str, doorkeeper: Doorkeeper | None = None) -> None:
         super().__init__(config)
         self._hub = hub
+        self._doorkeeper = doorkeeper
         self._banner = banner
 
     @contextlib.contextmanager
@@ -71,12 +76,16 @@ class Server(uvicorn.Server):
             port = self.servers[0].sockets[0].getsockname()[1]
             sys.stdout.write(self._banner.replace("{port}", str(port)))
             sys.stdout.flush()
+            log.info("started", port=port)
 
     def stop(self) -> None:
-        """Tells every stream `shutdown`, then stops. The second time, stops at once."""
+        """Tells every stream `shutdown`, and all who wait for an answer; then stops. The second time, stops at once."""
+        log.info("stopping", hurried=self.should_exit, streams=len(self._hub.seats))
         if self.should_exit:
             self.force_exit = True
         self._hub.drain()
+        if self._doorkeeper is not None:
+            self._doorkeeper.close()
         self.should_exit = True
 
 
@@ -103,10 +112,12 @@ def banner(settings: Settings, ws_url: str) -> str:
 
 async def serve_gateway(settings: Settings, *, with_simulator: bool) -> None:
     """Runs the gateway until it is told to stop. Raises StartRefused for what can't work."""
+    asyncio.get_running_loop().set_exception_handler(tell_unless_abandoned)
     async with contextlib.AsyncExitStack() as stack:
         # What another process may hold comes first: nothing has been begun yet when it is refused.
         stack.enter_context(alone(settings))
         listener = stack.enter_context(_listener(settings))
+        log.info("starting", version=__version__, exchange=settings.exchange.value)
         ws_url = settings.deribit_ws_url or ADDRESSES.get(settings.exchange, "")
         if not ws_url and not with_simulator:
             ws_url = f"ws://127.0.0.1:{settings.simulator_port}/ws/api/v2"
@@ -116,8 +127,9 @@ async def serve_gateway(settings: Settings, *, with_simulator: bool) -> None:
             )
         runtime = await stack.enter_async_context(running(settings, ws_url=ws_url))
         app = create_app(runtime.state, exchange=settings.exchange.value, body_limit_bytes=settings.body_limit_bytes)
+        doorkeeper = Doorkeeper(app, clock=Clock.system())
         config = uvicorn.Config(
-            app,
+            doorkeeper,
             http=Wire,
             ws="none",
             backlog=BACKLOG,
@@ -129,9 +141,17 @@ async def serve_gateway(settings: Settings, *, with_simulator: bool) -> None:
             forwarded_allow_ips=list(settings.trusted_proxies),
             timeout_graceful_shutdown=round(settings.stream_farewell_s) + 3,
         )
-        server = Server(config, runtime.hub, banner(settings, ws_url))
+        server = Server(config, runtime.hub, banner(settings, ws_url), doorkeeper)
         _stop_on_signals(server)
         await server.serve(sockets=[listener])
+    log.info("stopped")
+
+
+def tell_unless_abandoned(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The loop goes on looking up a name whose asker has left, and then complains that nobody hears the answer."""
+    if isinstance(context.get("exception"), socket.gaierror) and isinstance(context.get("future"), asyncio.Future):
+        return
+    loop.default_exception_handler(context)
 
 
 def _listener(settings: Settings) -> socket.socket:

@@ -37,6 +37,7 @@ from cryptomarket.market.wire import (
     encode,
     encode_summary,
     encode_tick,
+    time_of,
 )
 
 decimals = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**15), max_value=10**15)
@@ -129,3 +130,15 @@ def test_an_index_has_no_summary() -> None:
     """Promise: an index's tick is its price and nothing of an instrument."""
     told = json.loads(encode_tick(Tick("btc_usd", "btc_usd", Kind.INDEX, Decimal(1), 1, 2), published_us=3))
     assert not set(Summary.__slots__) & told.keys()
+
+
+def test_the_time_of_a_payload_is_found_without_decoding_it() -> None:
+    """Promise: what is lost undecoded still tells when it was, and no name can forge it."""
+    status = encode(Status('"since_ms":1', FeedState.STALE, 500))
+    gap = encode(Gap("a", 1, 900, GapCause.DISCONNECT))
+    tick = encode_tick(Tick('"timestamp":3', "x", Kind.INDEX, None, 42, 1), published_us=7)
+    assert time_of(PublicationKind.TICK, tick) == 42
+    assert time_of(PublicationKind.STATUS, status) == 500
+    assert time_of(PublicationKind.GAP, gap) == 900
+    assert time_of(PublicationKind.TICK, b"{}") is None
+    assert time_of(PublicationKind.SET_CHANGE, tick) is None

@@ -11,10 +11,15 @@ from cryptomarket.market.wire import Publication, PublicationKind
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """Proof of ownership that goes with each publication: the lease's name and its token, which only grows."""
+    """Proof of ownership that goes with each publication: the lease's name and its token, which only grows.
+
+    `epoch` is the epoch that the batch was made for, None for any: what follows from what was said in another epoch
+    must not be said in this one as if nothing had been between.
+    """
 
     name: str
     token: int
+    epoch: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,23 @@ class Picture:
     remembered: bytes | None = None
     status: Publication | None = None
     last_seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a group will never get of one ticker, because the log had reached its hard bound: `count` ticks, statuses
+    and gaps, the first at `first`, the last at `last_seq` of the same epoch. Not all that lies between was lost.
+
+    `first_ms` and `last_ms` are the earliest and the latest time that they told (`market.wire.time_of`), None when none
+    told one.
+    """
+
+    ticker: str
+    first: Position
+    last_seq: int
+    count: int
+    first_ms: int | None = None
+    last_ms: int | None = None
 
 
 class NoticeKind(StrEnum):
@@ -62,7 +84,9 @@ class Bus(Protocol):
 
     async def publish(self, batch: Sequence[Outgoing], fence: Fence) -> list[Publication]:
         """Publishes in order; each takes the next sequence in one atomic step with the ticker's previous sequence,
-        its latest and the log. Raises Fenced, having published nothing, when `fence` is not the newest of its name.
+        its latest and the log. Raises Fenced, having published nothing, when `fence` is not the newest of its name, or
+        names an epoch that has ended. After BusUnavailable it is not known whether the batch was published: `pictures`
+        tell.
         """
         ...
 
@@ -105,7 +129,9 @@ class Bus(Protocol):
         ...
 
     async def acknowledge(self, group: str, batch: Sequence[Publication]) -> None:
-        """Says that these are kept for good. The log may be trimmed past them."""
+        """Says that these are kept for good. The log may be trimmed past them. Those of another epoch are passed over:
+        a batch may outlive its epoch in a consumer's hands.
+        """
         ...
 
     async def acknowledged(self, group: str) -> int:
@@ -118,6 +144,16 @@ class Bus(Protocol):
         """How many publications of this epoch the group will never get (again), because the log had reached its hard
         bound. Grows when it happens for what was not handed out yet, and at redelivery for what was.
         """
+        ...
+
+    async def losses(self, group: str) -> list[Loss]:
+        """What is counted by `given_up`, by ticker; set changes aside. Each ticker's losses are one, from the first to
+        the last, until they are `forget`-ten. Bound: one entry per ticker.
+        """
+        ...
+
+    async def forget(self, group: str, losses: Sequence[Loss]) -> None:
+        """Says that these losses are written down. One that has grown since it was told stays, whole."""
         ...
 
     async def notify(self, notice: Notice) -> None:

@@ -5,6 +5,7 @@ publishes. Readers add the place by splicing (`data_of`), so a tick is encoded o
 Decimals are written as JSON numbers of the same value, and read from the token without passing through a float.
 """
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -80,6 +81,13 @@ class _Head(msgspec.Struct, frozen=True):
     published_us: int | None
 
 
+# A quotation mark inside of a string is escaped, so none of these is ever found in a value.
+_TIMES = {
+    PublicationKind.TICK: re.compile(rb'"timestamp":(-?\d+)'),
+    PublicationKind.STATUS: re.compile(rb'"since_ms":(-?\d+)'),
+    PublicationKind.GAP: re.compile(rb'"to_ms":(-?\d+)'),
+}
+
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _head_decoder = msgspec.json.Decoder(_Head)
 _summary_decoders = {kind: msgspec.json.Decoder(type_) for kind, type_ in SUMMARY_OF_KIND.items()}
@@ -148,6 +156,15 @@ def decode_gap(payload: bytes) -> Gap:
 def decode_set_change(payload: bytes) -> SetChange:
     """The set change in a payload. Raises msgspec.ValidationError."""
     return _set_change_decoder.decode(payload)
+
+
+def time_of(kind: PublicationKind, payload: bytes) -> int | None:
+    """The millisecond that a payload tells, found without decoding it: a tick's exchange time, the one since which a
+    status holds, the end of a gap. None for what tells none.
+    """
+    pattern = _TIMES.get(kind)
+    found = pattern.search(payload) if pattern is not None else None
+    return int(found[1]) if found is not None else None
 
 
 def data_of(publication: Publication) -> bytes:

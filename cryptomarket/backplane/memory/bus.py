@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from cryptomarket.backplane.bus import Fence, Notice, Outgoing, Picture
+from cryptomarket.backplane.bus import Fence, Loss, Notice, Outgoing, Picture
 from cryptomarket.backplane.memory.bell import Bell
 from cryptomarket.backplane.memory.log import Log
+from cryptomarket.backplane.memory.losses import with_lost
 from cryptomarket.errors import Fenced
 from cryptomarket.market.position import Position
 from cryptomarket.market.wire import Publication, PublicationKind
@@ -21,19 +22,26 @@ FenceCheck = Callable[[str, int], bool]
 class _Group:
     """How far a group of consumers has come.
 
-    `pending` are the sequences that were handed out and not acknowledged, oldest first; `again` those of them that are
-    handed out once more. Bound: what the consumers hold.
+    `pending` is what was handed out and not acknowledged, by sequence, oldest first; `again` are those of them that are
+    handed out once more. Bound: what the consumers hold. `losses` are bounded by tickers.
     """
 
     handed_out: int = 0
     acknowledged: int = 0
     given_up: int = 0
-    pending: dict[int, None] = field(default_factory=dict)
+    pending: dict[int, Publication] = field(default_factory=dict)
     again: list[int] = field(default_factory=list)
+    losses: dict[str, Loss] = field(default_factory=dict)
 
     def settle(self) -> None:
         """Finds anew up to where everything is acknowledged."""
         self.acknowledged = next(iter(self.pending)) - 1 if self.pending else self.handed_out
+
+    def lose(self, publication: Publication) -> None:
+        """The group will never get this one."""
+        self.given_up += 1
+        if publication.kind is not PublicationKind.SET_CHANGE:
+            self.losses[publication.ticker] = with_lost(self.losses.get(publication.ticker), publication)
 
 
 class MemoryBus:
@@ -55,7 +63,7 @@ class MemoryBus:
 
     async def publish(self, batch: Sequence[Outgoing], fence: Fence) -> list[Publication]:
         """See Bus.publish."""
-        if not self._is_newest(fence.name, fence.token):
+        if not self._is_newest(fence.name, fence.token) or fence.epoch not in (None, self._log.epoch):
             raise Fenced(fence.name, fence.token)
         told = [self._append(outgoing.kind, outgoing.ticker, outgoing.payload) for outgoing in batch]
         if told:
@@ -65,9 +73,17 @@ class MemoryBus:
     async def publish_change(self, user_id: str, ticker: str, payload: bytes) -> Publication:
         """See Bus.publish_change."""
         publication = Publication(self._next(), PublicationKind.SET_CHANGE, ticker, None, payload, user_id)
-        self._log.append(publication, owed_from=self._owed_from())
+        self._log_in(publication)
         self._published.ring()
         return publication
+
+    def _log_in(self, publication: Publication) -> None:
+        for lost in self._log.append(publication, owed_from=self._owed_from()):
+            for group in self._groups.values():
+                # What was handed out is in a consumer's hands, and lost only when he dies before it is stored.
+                if lost.seq > group.handed_out:
+                    group.handed_out = lost.seq
+                    group.lose(lost)
 
     def _next(self) -> Position:
         return Position(self._log.epoch, self._log.head + 1)
@@ -78,7 +94,7 @@ class MemoryBus:
     def _append(self, kind: PublicationKind, ticker: str, payload: bytes) -> Publication:
         before = self._pictures.get(ticker) or Picture()
         publication = Publication(self._next(), kind, ticker, before.last_seq, payload)
-        self._log.append(publication, owed_from=self._owed_from())
+        self._log_in(publication)
         self._pictures[ticker] = Picture(
             tick=publication if kind is PublicationKind.TICK else before.tick,
             remembered=None if kind is PublicationKind.TICK else before.remembered,
@@ -145,24 +161,17 @@ class MemoryBus:
             if seq not in state.pending:
                 continue
             if seq < self._log.first:
-                del state.pending[seq]
-                state.given_up += 1
+                state.lose(state.pending.pop(seq))
             else:
                 batch.append(self._log.at(seq))
         return batch
 
     def _next_of(self, state: _Group, limit: int) -> list[Publication]:
-        state.given_up += self._passed_over(state)
-        state.handed_out = max(state.handed_out, self._log.first - 1)
         batch = self._log.between(Position(self._log.epoch, state.handed_out), self._log.head, limit)
         if batch:
             state.handed_out = batch[-1].seq
-            state.pending.update((publication.seq, None) for publication in batch)
+            state.pending.update((publication.seq, publication) for publication in batch)
         return batch
-
-    def _passed_over(self, state: _Group) -> int:
-        """How many the log gave up that were never handed out."""
-        return max(0, self._log.first - 1 - state.handed_out)
 
     def leave(self, group: str) -> None:
         """The group's consumer is gone: what it took and did not acknowledge is handed out again."""
@@ -175,7 +184,8 @@ class MemoryBus:
         self.join(group)
         state = self._groups[group]
         for publication in batch:
-            state.pending.pop(publication.seq, None)
+            if publication.position.epoch == self._log.epoch:
+                state.pending.pop(publication.seq, None)
         state.settle()
 
     async def acknowledged(self, group: str) -> int:
@@ -186,7 +196,20 @@ class MemoryBus:
     async def given_up(self, group: str) -> int:
         """See Bus.given_up."""
         state = self._groups.get(group)
-        return state.given_up + self._passed_over(state) if state is not None else 0
+        return state.given_up if state is not None else 0
+
+    async def losses(self, group: str) -> list[Loss]:
+        """See Bus.losses."""
+        state = self._groups.get(group)
+        return list(state.losses.values()) if state is not None else []
+
+    async def forget(self, group: str, losses: Sequence[Loss]) -> None:
+        """See Bus.forget."""
+        self.join(group)
+        of_group = self._groups[group].losses
+        for told in losses:
+            if of_group.get(told.ticker) == told:
+                del of_group[told.ticker]
 
     async def notify(self, notice: Notice) -> None:
         """See Bus.notify. Bound: 1024 notices wait per listener; the oldest makes room, and listeners that must not

@@ -30,15 +30,22 @@ class Log:
         """The newest sequence; 0 when nothing was published in this epoch."""
         return self._head
 
-    def append(self, publication: Publication, *, owed_from: int) -> None:
-        """Puts the next publication at the end. What lies at or above `owed_from` is not acknowledged yet."""
+    def append(self, publication: Publication, *, owed_from: int) -> list[Publication]:
+        """Puts the next publication at the end. What lies at or above `owed_from` is not acknowledged yet; returns
+        what of it was given up.
+        """
         self._head = publication.seq
         self._entries[self._head] = publication
+        given_up = []
         while self._head - self._first >= self._capacity:
-            if self._first >= owed_from and self._head - self._first < self._hard_capacity:
-                return
-            del self._entries[self._first]
+            is_owed = self._first >= owed_from
+            if is_owed and self._head - self._first < self._hard_capacity:
+                break
+            trimmed = self._entries.pop(self._first)
+            if is_owed:
+                given_up.append(trimmed)
             self._first += 1
+        return given_up
 
     def at(self, seq: int) -> Publication:
         """The publication with this sequence, which lies within [first, head]."""

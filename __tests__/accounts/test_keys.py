@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from structlog.testing import capture_logs
 
 from __tests__.accounts.world import World
 from cryptomarket.accounts.keys import key_id_of, origin_of
@@ -23,6 +24,19 @@ async def test_a_key_stands_for_its_holder(world: World) -> None:
     mine = await world.parts.keys.create("mine", scope=frozenset(Scope), user_id=(await world.enter())["user_id"])
     assert (await world.parts.keys.holder(mine.text)).user_id.startswith("u_")
     assert (await world.parts.keys.holder(mine.text)).scope == frozenset(Scope)
+
+
+async def test_a_key_that_is_shown_leaves_a_line(world: World) -> None:
+    """Promise: the log tells whose key opened and that another did not, by its open part alone."""
+    made = await world.parts.keys.create("k", scope=OPERATOR)
+    with capture_logs() as lines:
+        await world.parts.keys.holder(made.text)
+        with pytest.raises(Unauthenticated):
+            await world.parts.keys.holder(Secret("cmk_guess"))
+    assert [(line["event"], line["outcome"], line.get("key_id")) for line in lines] == [
+        ("login", "let in", made.stored.key_id), ("login", "Unauthenticated", None),
+    ]  # fmt: skip
+    assert made.text.reveal().rpartition("_")[2] not in repr(lines)
 
 
 async def test_the_key_itself_is_nowhere(world: World) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import io
+import json
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -62,6 +63,20 @@ async def test_a_cached_person_never_replaces_the_check(world: World) -> None:
     with pytest.raises(Unauthenticated):
         await world.parts.login.enter(CLIENT_ID, Secret(SECRET_TEXT), address=ADDRESS)
     assert world.exchange.asked == [CLIENT_ID] * 3
+
+
+async def test_a_login_leaves_a_line_of_its_outcome(world: World, logged: io.StringIO) -> None:
+    """Promise: who was let in, and why another was not; of the pair there is nothing in it."""
+    entry = await world.parts.login.enter(CLIENT_ID, Secret(SECRET_TEXT), address=ADDRESS)
+    with pytest.raises(Unauthenticated):
+        await world.parts.login.enter(CLIENT_ID, Secret(WRONG_TEXT), address=ADDRESS)
+    with pytest.raises(Malformed):
+        await world.parts.login.enter("\x1b[31m", Secret(WRONG_TEXT), address=ADDRESS)
+    lines = [line for line in map(json.loads, logged.getvalue().splitlines()) if line["event"] == "login"]
+    assert [(line["outcome"], line.get("user_id")) for line in lines] == [
+        ("let in", entry.person.user_id), ("Unauthenticated", None), ("Malformed", None),
+    ]  # fmt: skip
+    assert not any(text in logged.getvalue() for text in (CLIENT_ID, SECRET_TEXT, WRONG_TEXT, "[31m"))
 
 
 async def test_wrong_secrets_are_slowed_and_not_passed_on(world: World) -> None:

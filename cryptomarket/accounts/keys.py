@@ -7,12 +7,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
 from cryptomarket.accounts.person import RandomBytes
 from cryptomarket.accounts.repository import AccountsRepository, StoredKey
 from cryptomarket.accounts.revocations import Revocations
 from cryptomarket.accounts.tokens import Scope, read_scope, scope_text
 from cryptomarket.errors import Impossible, NotFound, Unauthenticated
 from cryptomarket.secret import Secret
+
+log = structlog.get_logger(__name__)
 
 _FORM = re.compile(r"cmk_([a-z2-7]{12})_([0-9a-f]{64})", re.ASCII)
 _MAX_NAME_CHARACTERS = 100
@@ -82,7 +86,9 @@ class ApiKeys:
         stored = await self._repository.key(key_id) if key_id else None
         matches = hmac.compare_digest(_digest(presented), _NO_DIGEST if stored is None else stored.digest)
         if stored is None or not matches or stored.revoked_ms is not None:
+            log.info("login", means="api key", outcome=Unauthenticated.__name__)
             raise Unauthenticated("The API key is not valid.")
+        log.info("login", means="api key", outcome="let in", key_id=key_id)
         return KeyHolder(stored.key_id, stored.user_id or f"k_{stored.key_id}", read_scope(stored.scope))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
+import structlog
 
 from cryptomarket.accounts.letters import BOX, KEY_LIFE_S, LoginAnswer, LoginLetter, Outcome, one_time_key_name
 from cryptomarket.accounts.person import Person, RandomBytes, new_user_id
@@ -15,8 +16,18 @@ from cryptomarket.accounts.throttle import Throttle
 from cryptomarket.accounts.tokens import IssuedToken, Scope, Tokens
 from cryptomarket.backplane.cache import Cache
 from cryptomarket.backplane.mailroom import Mailroom
-from cryptomarket.errors import BusUnavailable, ExchangeUnavailable, Forbidden, Malformed, Unauthenticated, Unavailable
+from cryptomarket.errors import (
+    BusUnavailable,
+    ExchangeUnavailable,
+    Forbidden,
+    Malformed,
+    Refusal,
+    Unauthenticated,
+    Unavailable,
+)
 from cryptomarket.secret import Sealed, Secret
+
+log = structlog.get_logger(__name__)
 
 MAX_CLIENT_ID_CHARACTERS = 128
 MAX_SECRET_CHARACTERS = 256
@@ -69,6 +80,15 @@ class Login:
         Raises Malformed for what no key pair can be, TooMany after too many failures, Unauthenticated for a wrong
         pair, Forbidden when the key may not read its own account, ExchangeUnavailable when there is no answer.
         """
+        try:
+            entry = await self._enter(client_id, secret, address)
+        except (Refusal, Unavailable) as refusal:
+            log.info("login", means="key pair", outcome=type(refusal).__name__)
+            raise
+        log.info("login", means="key pair", outcome="let in", user_id=entry.person.user_id)
+        return entry
+
+    async def _enter(self, client_id: str, secret: Secret, address: str) -> Entry:
         check_pair(client_id, secret)
         await self._throttle.check(address, client_id)
         answer = await self._ask(client_id, secret)

@@ -6,6 +6,7 @@ from contextlib import aclosing
 
 import pytest
 from starlette.types import Message, Scope
+from structlog.testing import capture_logs
 
 from cryptomarket.live.hub import Reason, Seat
 from cryptomarket.live.mailbox import LogMailbox
@@ -154,3 +155,20 @@ async def test_a_fault_of_the_stream_is_not_swallowed() -> None:
             await StreamResponse(frames, seat, farewell_s=1, ended=ended)(SCOPE, connection.receive, connection.send)
     assert undone == ["ended"]
     assert not connection.is_whole
+
+
+async def test_the_end_leaves_a_line() -> None:
+    """Promise: why a stream ended, how many events were sent, and how long it was; also when the reader has left."""
+    told, left = Play(b"data: 1\n\ndata: 2\n\n", farewell=b"data: bye\n\n"), Play(b"data: 1\n\n")
+    with capture_logs() as lines:
+        running = told.start(farewell_s=10)
+        told.seat.leave(Reason.DRAIN)
+        await finished(running)
+        running = left.start()
+        async with asyncio.timeout(10):
+            await left.connection.wrote.wait()
+        left.connection.gone.set()
+        await finished(running)
+    assert [(line["event"], line["reason"]) for line in lines] == [("stream ended", "drain"), ("stream ended", "left")]
+    assert lines[0]["events"] == 3
+    assert all(line["user_id"] == "u" and line["duration_s"] >= 0 for line in lines)

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, aclosing
 
+import structlog
 from sse_starlette import EventSourceResponse
 from sse_starlette.sse import AppStatus
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from cryptomarket.live.hub import Seat
+
+log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "text/event-stream"
 HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
@@ -31,14 +34,21 @@ class StreamResponse(Response):
         self._seat = seat
         self._farewell_s = farewell_s
         self._ended = ended
+        self._event_count = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Writes the stream (ASGI 3.0). The headers are the library's, which knows how a stream is started."""
+
+        async def counted(message: Message) -> None:
+            await send(message)
+            self._event_count += message.get("body", b"").count(b"\n\n")
+
         async with AsyncExitStack() as stack:
             stack.callback(self._ended)
+            stack.callback(self._tell_end, asyncio.get_running_loop().time())
             frames = await stack.enter_async_context(aclosing(self._frames))
             response = EventSourceResponse(frames, headers=HEADERS, ping=0, sep="\n")
-            writing = asyncio.create_task(response(scope, receive, send))
+            writing = asyncio.create_task(response(scope, receive, counted))
             leaving = asyncio.create_task(self._seat.left.wait())
             try:
                 await asyncio.wait((writing, leaving), return_when=asyncio.FIRST_COMPLETED)
@@ -50,3 +60,13 @@ class StreamResponse(Response):
                 await asyncio.wait((writing, leaving))
             if not writing.cancelled():
                 writing.result()
+
+    def _tell_end(self, began_s: float) -> None:
+        log.info(
+            "stream ended",
+            user_id=self._seat.owner_id,
+            # Without a reason of ours, the reader has left.
+            reason=str(self._seat.reason or "left"),
+            events=self._event_count,
+            duration_s=round(asyncio.get_running_loop().time() - began_s, 3),
+        )

@@ -3,9 +3,10 @@
 import io
 import json
 import logging
+import string
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import jwt
 import pytest
@@ -214,6 +215,38 @@ def test_the_console_is_for_people(stream: io.StringIO) -> None:
     assert "slot=3" in shown
     assert PLAIN not in shown
     assert "\x1b" not in shown
+
+
+NASTY = "a\r\n2026-11-21 [info] forged\x1b[2J\x9b\x7f\u2028é"
+
+
+@pytest.mark.parametrize("format_", ["console", "json"])
+def test_a_text_from_outside_writes_no_line_of_its_own(
+    stream: io.StringIO, format_: Literal["console", "json"]
+) -> None:
+    """Promise: control characters are spelled out, in whichever place and form; letters of any language are not."""
+    configure_logging("info", format_, stream=stream)
+    structlog.get_logger("t").info(NASTY, value=NASTY, within=[NASTY])
+    logging.getLogger("uvicorn.error").warning("%s", NASTY)
+    shown = stream.getvalue()
+    assert len(shown.splitlines()) == 2
+    assert not set(shown) & set(NASTY) - set("\n é") - set(string.printable[:94])
+    assert "é" in shown
+    if format_ == "json":
+        assert json.loads(shown.splitlines()[0])["value"] == NASTY
+
+
+def test_a_traceback_keeps_its_lines(stream: io.StringIO) -> None:
+    """Promise: what went wrong can be read; what the error says cannot command a terminal."""
+    configure_logging("info", "console", stream=stream)
+    try:
+        raise ValueError("\x1b[2J")
+    except ValueError as error:
+        structlog.get_logger("t").error("failed", exc_info=error)
+    shown = stream.getvalue()
+    assert len(shown.splitlines()) > 3
+    assert "\x1b" not in shown
+    assert r"\x1b[2J" in shown
 
 
 def test_an_unknown_level_is_refused() -> None:

@@ -75,6 +75,10 @@ _QUIET = ("alembic.runtime.migration", "alembic.runtime.plugins", "sqlalchemy.po
 
 _MAX_DEPTH = 6
 
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROLS_BUT_BREAKS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_OF_MANY_LINES = frozenset({"exception", "stack"})
+
 
 def configure_logging(level: str, format: LogFormat, *, stream: TextIO | None = None) -> None:  # noqa: A002 - its name
     """Sends every log line of this process through one handler, to `stream` or the error output.
@@ -111,7 +115,7 @@ def configure_logging(level: str, format: LogFormat, *, stream: TextIO | None = 
                 # Plain tracebacks: a rendering with the frames' locals would show what they hold.
                 structlog.processors.format_exc_info,
                 redact,
-                _renderer(format),
+                *_rendering(format),
             ],
         )
     )
@@ -165,10 +169,33 @@ def _unnamed(items: list[object] | tuple[object, ...] | set[object] | frozenset[
     return listed
 
 
-def _renderer(format: LogFormat) -> Processor:  # noqa: A002 - its name
+def escape(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Control characters spelled out: no text from outside begins a line of its own, or commands a terminal.
+
+    Lines of a traceback stay lines.
+    """
+    return {
+        name: (_CONTROLS_BUT_BREAKS if name in _OF_MANY_LINES else _CONTROLS).sub(_spelled_out, value)
+        if isinstance(value, str)
+        else value
+        for name, value in event.items()
+    }
+
+
+def _spelled_out(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode("ascii")
+
+
+def _json(logger: WrappedLogger, method: str, event: EventDict) -> str:
+    text = structlog.processors.JSONRenderer(default=repr, ensure_ascii=False)(logger, method, event)
+    # JSON may hold these as they are (RFC 8259, 7), and a terminal or a reader of lines would act on them.
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", str(text))
+
+
+def _rendering(format: LogFormat) -> list[Processor]:  # noqa: A002 - its name
     if format == "json":
-        return structlog.processors.JSONRenderer(default=repr, ensure_ascii=False)
-    return structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+        return [_json]
+    return [escape, structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
 
 
 def _take_over_libraries(number: int) -> None:

@@ -1,5 +1,6 @@
 """Settings die at the door with a sentence when they can't be, and `.env.example` tells exactly what there is."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -86,13 +87,39 @@ def test_the_file_counts_the_environment_wins_and_empty_is_absent(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Promise: `.env` counts; `APP_PORT=9000 make run` wins over it; an empty variable changes nothing."""
-    (tmp_path / ".env").write_text("APP_PORT=9001\nALWAYS_TICKERS=btc_usd, BTC-PERPETUAL\nSQLITE_PATH=\nANOTHER=1\n")
+    (tmp_path / ".env").write_text("APP_PORT=9001\nALWAYS_TICKERS=btc_usd, BTC-PERPETUAL\nSQLITE_PATH=\n")
     assert load_settings().app_port == 9001
     assert load_settings().always_tickers == ("btc_usd", "BTC-PERPETUAL")
     assert load_settings().sqlite_path is None
     monkeypatch.setenv("APP_PORT", "9000")
     assert load_settings().app_port == 9000
     monkeypatch.setenv("APP_PORT", "")
+    assert load_settings().app_port == 9001
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("STREM_FAREWELL_S=1", "'STREM_FAREWELL_S'.*did you mean STREAM_FAREWELL_S?"),
+        ("app_prot=9000", "'APP_PROT'.*did you mean APP_PORT?"),
+        ("WHATEVER=1", "'WHATEVER'.*example"),
+    ],
+)
+def test_a_name_that_is_no_setting_is_refused_in_the_file(tmp_path: Path, line: str, said: str) -> None:
+    """Promise: a slip of the pen in `.env` is told, with the name that was probably meant, and not passed over."""
+    (tmp_path / ".env").write_text(f"APP_PORT=9001\n{line}\n")
+    with pytest.raises(StartRefused, match=said) as refused:
+        load_settings()
+    assert "\n" not in str(refused.value)
+
+
+def test_foreign_names_are_left_to_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Promise: what compose reads may stand in `.env`, and the environment may hold whatever it does."""
+    of_compose = re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text())
+    assert of_compose
+    names = [*of_compose, "COMPOSE_PROJECT_NAME", "POSTGRES_PASSWORD", "HTTPS_PROXY", "TZ"]
+    (tmp_path / ".env").write_text("".join(f"{name}=8080\n" for name in names) + "APP_PORT=9001\n")
+    monkeypatch.setenv("STREM_FAREWELL_S", "1")
     assert load_settings().app_port == 9001
 
 

@@ -4,12 +4,13 @@ Names are environment variables (or lines of `.env`), without a prefix. `.env.ex
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
 from cryptomarket.errors import StartRefused
 from cryptomarket.market.instruments import Exchange, looks_like_a_name
@@ -19,6 +20,12 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "
 _WEBSOCKET_URL = re.compile(r"wss?://[^\s/?#]+(/\S*)?", re.IGNORECASE)
 
 SEAL_SECRET_BYTES = 32
+
+# What a `.env` may hold for others who read it: compose, its other services, and the libraries in the container.
+_OTHERS = re.compile(
+    r"(COMPOSE|DOCKER|PYTHON)_?\w*|HTTP_PORT|(HTTP|HTTPS|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|TZ"
+    r"|POSTGRES_(HOST|PORT|DB|USER|PASSWORD)|REDIS_(HOST|PORT|DB|PASSWORD|MASTER_NAME)|FLOWER_(USER|PASSWORD)"
+)
 
 
 def _boolean(value: object) -> object:
@@ -150,14 +157,29 @@ class Settings(BaseSettings):
 def load_settings() -> Settings:
     """The settings of this process. Raises StartRefused with a sentence for each value that can't be.
 
-    An empty variable counts as absent.
+    An empty variable counts as absent. Names that are no settings are refused where they stand in `.env`; the
+    environment is full of other people's.
     """
     try:
+        _check_names(DotEnvSettingsSource(Settings).env_vars)
         return Settings()
     except UnicodeDecodeError:
         raise StartRefused("The file .env is not UTF-8 text.") from None
     except ValidationError as error:
         raise StartRefused("; ".join(_sentence(part) for part in error.errors(include_url=False))) from None
+
+
+def _check_names(names: Collection[str]) -> None:
+    """Raises StartRefused for names that nobody reads, each with the one that was probably meant."""
+    known = [name.upper() for name in Settings.model_fields]
+    unknown = [name.upper() for name in names if not _OTHERS.fullmatch(name.upper()) and name.upper() not in known]
+    sentences = []
+    for name in unknown:
+        nearest = get_close_matches(name, known, n=1)
+        hint = f"did you mean {nearest[0]}?" if nearest else "all that there are stand in .env.example."
+        sentences.append(f"The file .env sets {name[:64]!r}, which is no setting; {hint}")
+    if sentences:
+        raise StartRefused(" ".join(sentences))
 
 
 def _sentence(part: Mapping[str, Any]) -> str:

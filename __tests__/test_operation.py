@@ -1,5 +1,6 @@
 """How the gateway says that it lives, whether it can work, and what it does: over HTTP, from what it is told."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from __tests__.accounts.world import World, open_world
 from cryptomarket.accounts.tokens import Scope
 from cryptomarket.app import create_app
 from cryptomarket.operation import LogView, OperationParts, OperationView, PartState, SlotView, StreamsView
+from cryptomarket.problems import MEDIA_TYPE
 
 VIEW = OperationView(
     exchange="simulator",
@@ -75,6 +77,12 @@ async def test_one_part_that_is_not_ready_is_enough(accounts: World, parts: dict
     assert answer.status_code == status
     assert answer.json()["ready"] is (status == 200)
     assert answer.json()["parts"] == {name: state.model_dump() for name, state in parts.items()}
+    if status == 503:
+        told = answer.json()
+        assert answer.headers["content-type"] == MEDIA_TYPE
+        assert (told["status"], told["title"], answer.headers["retry-after"]) == (503, "A part is not ready", "1")
+        assert [name for name, state in parts.items() if not state.ready] == re.findall(r"(\w+) \(", told["detail"])
+        assert told["request_id"] == answer.headers["x-request-id"]
 
 
 @pytest.mark.parametrize("reachable", [True, False])

@@ -1,15 +1,14 @@
 """The outside: mounts each room's routes, turns errors into problem documents, and says how the gateway is."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from http import HTTPStatus
 from uuid import UUID, uuid4
 
 import structlog
 from asgi_correlation_id import CorrelationIdMiddleware, correlation_id
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -17,29 +16,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cryptomarket import __version__
 from cryptomarket.accounts.routes import router as accounts_router
+from cryptomarket.edge.document import DESCRIPTION, WITH_CONTENT, describe
+from cryptomarket.edge.methods import HeadByGet, Methods
+from cryptomarket.edge.sentences import sentences, status_of
 from cryptomarket.errors import Refusal, TooMany, Unauthenticated, Unavailable
 from cryptomarket.history.routes import router as history_router
 from cryptomarket.history.routes_v1 import router as history_v1_router
+from cryptomarket.live.routes import STREAM_PATH
 from cryptomarket.live.routes import router as live_router
+from cryptomarket.live.routes_v1 import CHANGING_PATHS
 from cryptomarket.live.routes_v1 import router as live_v1_router
 from cryptomarket.operation import router as operation_router
-from cryptomarket.problems import MEDIA_TYPE, TITLES, FieldProblem, Problem, problem_responses
+from cryptomarket.problems import MEDIA_TYPE, TITLES, FieldProblem, Problem
 
 log = structlog.get_logger(__name__)
 
-DESCRIPTION = """\
-A streaming gateway between the Deribit exchange and everyone who wants its prices.
-
-**Prices** are exact decimals, written as JSON numbers: parse them as decimals. **Times** are integers since the Unix
-epoch with the unit in the name; `timestamp` is the exchange's own, in milliseconds. **Ranges** are half open,
-`[start, end)`; the date filters of `/api/v1` include both ends. **Errors** are problem documents (RFC 9457).
-"""
-
-# Error types of the validator that say "this can be read, and cannot be" rather than "this cannot be read".
-_IMPOSSIBLE = {
-    "enum", "literal_error", "greater_than", "greater_than_equal", "less_than", "less_than_equal", "finite_number",
-    "string_too_long", "string_too_short", "too_long", "too_short", "value_error", "string_pattern_mismatch",
-}  # fmt: skip
+Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
 def problem(
@@ -84,20 +76,30 @@ async def _unavailable(_request: Request, error: Exception) -> Response:
     return problem(503, error.detail, title=f"The {error.part} is unavailable", headers=headers)
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this type alone
+    document = request.app.openapi()
+    operation = document["paths"].get(request.scope["route"].path, {}).get(request.method.lower(), {})
     found = error.errors()
-    status = 422 if all(part["type"] in _IMPOSSIBLE for part in found) else 400
-    errors = [
-        FieldProblem(field=".".join(str(step) for step in part["loc"][1:]) or "body", message=part["msg"])
-        for part in found
-    ]
-    return problem(status, "; ".join(f"{each.field}: {each.message}" for each in errors), errors=errors)
+    errors = sentences(found, operation.get("parameters", []), document["components"]["schemas"])
+    return problem(status_of(found), " ".join(each.message for each in errors), errors=errors)
 
 
-async def _http(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101  registered for this type alone
-    return problem(error.status_code, str(error.detail), headers=error.headers)
+def _of_the_framework(methods: Methods) -> Handler:
+    """Words and headers for what the framework refuses by itself: no such address, no such method."""
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101  registered for this type alone
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            return problem(404, "There is nothing at this address. GET /openapi.json names all that there are.")
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            known = methods.of(request.scope)
+            *first, last = known
+            words = f"{', '.join(first)} and {last}" if first else last
+            return problem(405, f"This address knows {words}.", headers={"Allow": ", ".join(known)})
+        return problem(error.status_code, str(error.detail), headers=error.headers)
+
+    return http
 
 
 async def _crashed(request: Request, error: Exception) -> Response:
@@ -108,7 +110,10 @@ async def _crashed(request: Request, error: Exception) -> Response:
 
 
 class BodyLimit:
-    """Refuses bodies beyond `limit_bytes` with 413: at once when their length was told, else when they are read."""
+    """Refuses bodies beyond `limit_bytes` with 413: at once when their length was told, else when they are read.
+
+    Where content has no meaning, such as with GET, no route reads it, and the server drops it.
+    """
 
     def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
         self._app = app
@@ -117,7 +122,7 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Counts what is received (ASGI 3.0)."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["method"].lower() not in WITH_CONTENT:
             await self._app(scope, receive, send)
             return
         left = self._limit_bytes
@@ -159,58 +164,27 @@ def create_app(state: Mapping[str, object], *, exchange: str, body_limit_bytes: 
         description=f"{DESCRIPTION}\nThis gateway serves the exchange **{exchange}**.",
         license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=lifespan,
+        # What is not an address is told so, rather than guessed.
+        redirect_slashes=False,
     )
     for router in (
         live_router, live_v1_router, history_router, history_v1_router, accounts_router, operation_router,
     ):  # fmt: skip
         app.include_router(router)
-    handlers: list[tuple[type[Exception], Callable[..., Any]]] = [
+    methods = Methods(app.router.routes, without_head={STREAM_PATH, *CHANGING_PATHS})
+    handlers: list[tuple[type[Exception], Handler]] = [
         (Refusal, _refused),
         (Unavailable, _unavailable),
         (RequestValidationError, _invalid),
-        (HTTPException, _http),
+        (HTTPException, _of_the_framework(methods)),
         (Exception, _crashed),
     ]
     for kind, handler in handlers:
         app.add_exception_handler(kind, handler)
+    app.add_middleware(HeadByGet, methods=methods)
     app.add_middleware(BodyLimit, limit_bytes=body_limit_bytes)
     app.add_middleware(
         CorrelationIdMiddleware, header_name="X-Request-ID", validator=_is_uuid, generator=lambda: str(uuid4())
     )
-    _describe(app)
+    describe(app)
     return app
-
-
-def _describe(app: FastAPI) -> None:
-    """Makes the OpenAPI document tell what really comes: problems instead of the framework's own error shape."""
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            document = get_openapi(
-                title=app.title, version=app.version, summary=app.summary, description=app.description,
-                license_info=app.license_info, routes=app.routes,
-            )  # fmt: skip
-            schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            for name in ("HTTPValidationError", "ValidationError"):
-                schemas.pop(name, None)
-            schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= schema.pop("$defs", {})
-            schemas["Problem"] = schema
-            for path in document["paths"].values():
-                for operation in path.values():
-                    _declare_problems(operation)
-            app.openapi_schema = document
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign]  # the framework's documented way to extend the document
-
-
-def _declare_problems(operation: dict[str, Any]) -> None:
-    operation["responses"] |= problem_responses(413)
-    header = {"description": "The id of the request, in every log line of it", "schema": {"type": "string"}}
-    for status, response in operation["responses"].items():
-        response.setdefault("headers", {})["X-Request-ID"] = header
-        content = response.get("content", {}).get("application/json", {})
-        if status == "422" and content.get("schema", {}).get("$ref", "").endswith("HTTPValidationError"):
-            response["description"] = TITLES[422]
-            response["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}

@@ -2,14 +2,15 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
+from asgi_correlation_id import correlation_id
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from cryptomarket import __version__
 from cryptomarket.accounts.access import Operator
-from cryptomarket.problems import problem_responses
+from cryptomarket.problems import MEDIA_TYPE, Problem, problem_responses
 
 router = APIRouter(tags=["operation"])
 
@@ -38,6 +39,13 @@ class Readiness(BaseModel):
 
     ready: bool = Field(examples=[True])
     parts: dict[str, PartState] = Field(examples=[{"exchange": {"ready": True, "detail": "10 of 10 sessions"}}])
+
+
+class Unready(Problem):
+    """A part is not ready. Beside what every problem has, each part with its own truth."""
+
+    ready: Literal[False] = False
+    parts: dict[str, PartState] = Field(examples=[{"exchange": {"ready": False, "detail": "0 of 10 sessions"}}])
 
 
 class SlotView(BaseModel):
@@ -105,9 +113,17 @@ def parts(request: Request) -> OperationParts:
 
 
 Parts = Annotated[OperationParts, Depends(parts)]
+NOT_READY = "A part is not ready"
+UNREADY = problem_responses(503, shown={503: (NOT_READY, "Not ready: exchange (0 of 10 sessions).", None)})
+UNREADY[503]["description"] = "A part is not ready; it is named"
+UNREADY[503]["content"][MEDIA_TYPE]["schema"] = {"$ref": "#/components/schemas/Unready"}
+UNREADY[503]["content"][MEDIA_TYPE]["example"] |= {
+    "ready": False,
+    "parts": {"exchange": {"ready": False, "detail": "0 of 10 sessions"}},
+}
 
 
-@router.get("/", summary="Where to look")
+@router.get("/", operation_id="read_index", summary="Where to look")
 async def index(told: Parts) -> Index:
     """Name, version, exchange, and the addresses of the stream and of this document."""
     return Index(
@@ -115,7 +131,7 @@ async def index(told: Parts) -> Index:
     )
 
 
-@router.get("/health", summary="Is the process alive?")
+@router.get("/health", operation_id="read_health", summary="Is the process alive?")
 async def health(told: Parts) -> Health:
     """Answers while the loop turns. Says which exchange is behind, and whether it can be reached."""
     return Health(
@@ -129,21 +145,36 @@ async def health(told: Parts) -> Health:
 
 @router.get(
     "/ready",
+    operation_id="read_readiness",
     summary="Can the process do its work?",
-    responses={503: {"model": Readiness, "description": "A part is not ready; it is named"}},
+    response_model=Readiness,
+    responses=UNREADY,
 )
-async def ready(told: Parts, response: Response) -> Readiness:
+async def ready(told: Parts) -> Response | Readiness:
     """Each part with its own truth; 503 when one of them is not ready."""
     states = dict(await told.readiness())
-    is_ready = all(state.ready for state in states.values())
-    if not is_ready:
-        response.status_code = 503
-        response.headers["Retry-After"] = "1"
-    return Readiness(ready=is_ready, parts=states)
+    missing = [f"{name} ({state.detail})" for name, state in states.items() if not state.ready]
+    if not missing:
+        return Readiness(ready=True, parts=states)
+    problem = Unready(
+        title=NOT_READY,
+        status=503,
+        detail=f"Not ready: {', '.join(missing)}.",
+        request_id=correlation_id.get() or "",
+        parts=states,
+    )
+    return Response(
+        problem.model_dump_json(exclude_none=True), 503, headers={"Retry-After": "1"}, media_type=MEDIA_TYPE
+    )
 
 
 @router.get(
-    "/api/v2/operation", summary="Slots, channels, log and streams", responses=problem_responses(400, 401, 403, 503)
+    "/api/v2/operation",
+    operation_id="read_operation",
+    summary="Slots, channels, log and streams",
+    responses=problem_responses(
+        401, 403, 503, shown={403: ("Forbidden", "This needs a token with the scope operator.", None)}
+    ),
 )
 async def operation(told: Parts, _caller: Operator) -> OperationView:
     """For operators: which slot holds what, what is wanted, how far the log and the store are, who is behind."""

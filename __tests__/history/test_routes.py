@@ -114,6 +114,6 @@ async def test_the_document_tells_the_shapes(client: httpx2.AsyncClient) -> None
     operation = document["paths"]["/api/v2/ticks/{ticker}"]["get"]
     [form] = [parameter["schema"] for parameter in operation["parameters"] if parameter["name"] == "format"]
     assert form.get("const") == "json" or form.get("enum") == ["json"]
-    assert set(operation["responses"]) == {"200", "400", "401", "403", "404", "413", "422", "503"}
+    assert set(operation["responses"]) == {"200", "400", "401", "403", "404", "405", "422", "500", "503"}
     price = document["components"]["schemas"]["TickRow"]["properties"]["price"]
     assert {"type": "number"} in price["anyOf"]

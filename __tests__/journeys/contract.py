@@ -46,7 +46,7 @@ class Contract:
         media_type = answer.headers.get("content-type", "").partition(";")[0]
         if media_type != STREAM:
             await answer.aread()
-        if answer.status_code >= 400 and answer.text and media_type != "application/json":
+        if answer.status_code >= 400 and answer.text:
             self._check_problem(answer, media_type, request_id)
         found = self.operation(answer.request.method, answer.request.url.raw_path.partition(b"?")[0].decode())
         if found is None:

@@ -5,8 +5,8 @@ from typing import Annotated, Any, cast
 from urllib.parse import urlsplit
 
 import structlog
-from fastapi import Depends
-from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBase
+from fastapi import Depends, Security
+from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBase, OAuth2, OAuthFlowClientCredentials, OAuthFlows
 from fastapi.openapi.models import SecurityBase as SecurityModel
 from fastapi.security.base import SecurityBase
 from starlette.requests import Request
@@ -72,6 +72,39 @@ COOKIE_SCHEME = DeclaredScheme(
         }
     ),
 )
+
+OAUTH2 = DeclaredScheme(
+    "oauth2",
+    OAuth2(
+        description="An access token for a Deribit key pair (RFC 6749, 4.4); presented like `bearer`.",
+        flows=OAuthFlows(
+            clientCredentials=OAuthFlowClientCredentials(
+                tokenUrl="/api/v2/auth/token",
+                scopes={
+                    Scope.PERSON.value: "What a user may do: streams, the saved set, history.",
+                    Scope.OPERATOR.value: "What an operator may see. Tokens of API keys alone have it.",
+                },
+            )
+        ),
+    ),
+)
+
+# Two headers that count together, which the framework can't declare: for the document and `security` of the stream.
+KEY_PAIR_SCHEMES: dict[str, Any] = {
+    "client_id": {
+        "type": "apiKey",
+        "in": "header",
+        "name": CLIENT_ID_HEADER,
+        "description": "Client id of a Deribit API key, on the stream alone and with `client_secret`. It is a login.",
+    },
+    "client_secret": {
+        "type": "apiKey",
+        "in": "header",
+        "name": SECRET_HEADER,
+        "description": "Client secret of the same key. Come back with the token of `connected`, not with the pair.",
+    },
+}
+KEY_PAIR: dict[str, list[str]] = {name: [] for name in KEY_PAIR_SCHEMES}
 
 # For `openapi_extra` of the stream endpoint. The values are read from the request itself, never passed as arguments.
 CREDENTIAL_PARAMETERS: list[dict[str, Any]] = [
@@ -141,12 +174,23 @@ async def authenticated(
     return caller
 
 
-async def person(caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
+async def known(caller: Annotated[Caller, Depends(authenticated)], _oauth2: Annotated[None, Depends(OAUTH2)]) -> Caller:
+    """Anybody whom we know, declared so."""
+    return caller
+
+
+async def person(
+    caller: Annotated[Caller, Depends(authenticated)],
+    _oauth2: Annotated[None, Security(OAUTH2, scopes=[Scope.PERSON.value])],
+) -> Caller:
     """Raises Forbidden for tokens without the scope person."""
     return _with(caller, Scope.PERSON)
 
 
-async def operator(caller: Annotated[Caller, Depends(authenticated)]) -> Caller:
+async def operator(
+    caller: Annotated[Caller, Depends(authenticated)],
+    _oauth2: Annotated[None, Security(OAUTH2, scopes=[Scope.OPERATOR.value])],
+) -> Caller:
     """Raises Forbidden for tokens without the scope operator."""
     return _with(caller, Scope.OPERATOR)
 
@@ -156,6 +200,7 @@ async def caller_of_credentials(
     accounts: Accounts,
     _bearer: Annotated[None, Depends(BEARER)],
     _cookie: Annotated[None, Depends(COOKIE_SCHEME)],
+    _oauth2: Annotated[None, Security(OAUTH2, scopes=[Scope.PERSON.value])],
 ) -> StreamCaller:
     """For the stream endpoint: a token, or a key pair in headers, which is a login. Scope person."""
     pair = None if "authorization" in request.headers else pair_of_headers(request.headers)
@@ -180,7 +225,7 @@ def check_still_known(caller: Caller, accounts: AccountsParts) -> None:
     accounts.revocations.check(caller.jti, caller.origin)
 
 
-Known = Annotated[Caller, Depends(authenticated)]
+Known = Annotated[Caller, Depends(known)]
 Person = Annotated[Caller, Depends(person)]
 Operator = Annotated[Caller, Depends(operator)]
 StreamEntry = Annotated[StreamCaller, Depends(caller_of_credentials)]

@@ -18,13 +18,18 @@ from cryptomarket.accounts.access import (
 from cryptomarket.accounts.credentials import KeyGrant, read_grant
 from cryptomarket.accounts.keys import key_id_of, origin_of
 from cryptomarket.accounts.parts import AccountsParts
-from cryptomarket.accounts.schemas import TOKEN_REQUEST_BODY, MeAnswer, RevokedAnswer, TokenAnswer
+from cryptomarket.accounts.schemas import TOKEN_200, TOKEN_REQUEST_BODY, MeAnswer, RevokedAnswer, TokenAnswer
 from cryptomarket.accounts.tokens import IssuedToken, scope_text
 from cryptomarket.errors import Unauthenticated
 from cryptomarket.problems import problem_responses
 
 router = APIRouter(prefix="/api/v2", tags=["accounts"])
 
+FOREIGN = (
+    "Forbidden",
+    "This request needs 'Sec-Fetch-Site: same-origin' or an Origin equal to this server's.",
+    None,
+)
 BASIC = DeclaredScheme(
     "basic", HTTPBase(scheme="basic", description="client_id and client_secret, at POST /api/v2/auth/token alone.")
 )
@@ -37,7 +42,21 @@ BASIC = DeclaredScheme(
     description="OAuth 2 client credentials (RFC 6749, 4.4), as a form, as JSON, or with HTTP Basic. The exchange is "
     "asked every time, once; its answer decides. The secret is forgotten afterwards. Failed logins are slowed per "
     "address and per client id.",
-    responses=problem_responses(400, 401, 403, 413, 422, 429, 503),
+    responses=TOKEN_200
+    | problem_responses(
+        400,
+        401,
+        403,
+        413,
+        429,
+        503,
+        shown={
+            400: ("Malformed request", "The field client_secret is missing.", "client_secret"),
+            401: ("Not authenticated", "The exchange does not know this client id with this secret.", None),
+            403: ("Forbidden", "The exchange does not let this key read its own account (code 13021).", None),
+            503: ("The exchange is unavailable", "The exchange cannot be asked now.", None),
+        },
+    ),
     openapi_extra=TOKEN_REQUEST_BODY | {"security": [{}]},
     dependencies=[Depends(BASIC)],
 )
@@ -76,7 +95,7 @@ async def create_token(
     summary="Revoke the token that is presented",
     description="It dies in every process within a second, streams opened with it are closed with `revoked`, and it "
     "stays dead after a restart.",
-    responses=problem_responses(401, 403, 503),
+    responses=problem_responses(401, 403, 503, shown={403: FOREIGN}),
 )
 async def revoke_token(response: Response, accounts: Accounts, caller: Known) -> RevokedAnswer:
     await accounts.revocations.revoke(caller.jti, expires_s=caller.expires_s)

@@ -54,6 +54,22 @@ _TOKEN_EXAMPLES: dict[str, Any] = {
     "API key": {"value": {"grant_type": "api_key", "api_key": "cmk_abcdefghijkl_<64 hexadecimal digits>"}},
 }
 
+TOKEN_200: dict[int | str, dict[str, Any]] = {
+    200: {
+        "headers": {
+            "Cache-Control": {
+                "description": "Nobody may keep it (RFC 6749, 5.1)",
+                "schema": {"type": "string", "const": "no-store"},
+            },
+            "Set-Cookie": {
+                "description": "With `cookie=true` alone: the token for a browser's own EventSource",
+                "schema": {"type": "string"},
+                "example": "cryptomarket_token=…; HttpOnly; Max-Age=86400; Path=/; SameSite=strict",
+            },
+        },
+    }
+}
+
 # Declared by hand, because the body is read by hand: so no layer above ever holds the secret as plain text.
 TOKEN_REQUEST_BODY: dict[str, Any] = {
     "requestBody": {

@@ -41,6 +41,14 @@ End = Annotated[
 ]
 
 
+NO_TIME = (
+    "Malformed request",
+    "start is a time: ISO 8601, such as 2026-01-31T12:00:00Z, or an integer of Unix seconds.",
+    "start",
+)
+NO_RANGE = ("Impossible request", "start must lie before end: a range is [start, end).", "start")
+
+
 def exact(body: bytes) -> Response:
     """JSON that is written already, digit for digit."""
     return Response(body, media_type="application/json")
@@ -58,7 +66,7 @@ def _time(text: str | None, field: str) -> int | None:
     "committed before the first page is told exactly once, and what came later is not told. With `cursor`, everything "
     "but `limit` and `fields` is taken from the question it belongs to.",
     response_model=TicksPage,
-    responses=problem_responses(400, 401, 403, 404, 422, 503),
+    responses=problem_responses(400, 401, 403, 404, 422, 503, shown={400: NO_TIME, 422: NO_RANGE}),
 )
 async def list_ticks(
     *,
@@ -107,7 +115,7 @@ async def get_latest_tick(history: Parts, ticker: Name) -> Response:
     summary="Recorded gaps of a range",
     description="Every interval in which nothing was heard, that overlaps the range; in exchange time.",
     response_model=GapsAnswer,
-    responses=problem_responses(400, 401, 403, 404, 422, 503),
+    responses=problem_responses(400, 401, 403, 404, 422, 503, shown={400: NO_TIME, 422: NO_RANGE}),
 )
 async def list_gaps(
     history: Parts,

@@ -32,11 +32,26 @@ def _by_time(rows: list[Row]) -> dict[str, msgspec.Raw]:
 
 @router.get(
     "/{user_id}/get_order/{ticker}",
+    operation_id="get_order",
     summary="Stored ticks between two dates (older path)",
     description=f"Dates are written `{OLDER_PATTERN}` (zero padding optional), in UTC, and both ends are included, as "
     "instants. At most 10,000 rows; beyond, `truncated` is true and the first ones are told.",
     response_model=OlderFilterAnswer,
-    responses=problem_responses(400, 401, 403, 404, 503),
+    responses=problem_responses(
+        400,
+        401,
+        403,
+        404,
+        503,
+        shown={
+            400: (
+                "Malformed request",
+                f"start_date is written {OLDER_PATTERN}, in UTC, such as 2026-01-31_12:00:00.",
+                "start_date",
+            ),
+            403: ("Forbidden", "This is another user's.", "user_id"),
+        },
+    ),
 )
 async def get_order(
     history: Parts,

@@ -12,6 +12,19 @@ from cryptomarket.market.ticks import GapCause, GapState, Source
 Number = Annotated[Decimal, WithJsonSchema({"type": "number"})]
 
 
+_EVENT = {
+    "seq": 48213,
+    "prev_seq": 48209,
+    "ticker": "btc_usd",
+    "instrument_name": "btc_usd",
+    "kind": "index",
+    "price": 85500.12,
+    "timestamp": 1790165113481,
+    "received_us": 1790165113502113,
+    "published_us": 1790165113502240,
+}
+
+
 class Event(BaseModel):
     """A tick as it was streamed. An instrument also has every field of the exchange's ticker for its kind; fields of
     other kinds are absent, and what the exchange did not send is null.
@@ -82,7 +95,8 @@ class TicksPage(BaseModel):
     count: int = Field(description="Rows on this page", examples=[1])
     complete: bool = Field(
         description="Whether everything of the whole range was heard and stored. False where a gap overlaps, where the "
-        "feed was not live, before the ticker's first row and after the last that is known to be stored."
+        "feed was not live, before the ticker's first row and after the last that is known to be stored.",
+        examples=[False],
     )
     gaps: list[RecordedGap] = Field(description="Those that overlap the range, oldest first, at most 1000")
     next_cursor: str | None = Field(
@@ -99,7 +113,7 @@ class GapsAnswer(BaseModel):
     end: int = Field(description="As understood, in milliseconds", examples=[1790165120000])
     bounds: Literal["[start,end)"]
     count: int = Field(examples=[1])
-    truncated: bool = Field(description="Whether there are more than `limit`")
+    truncated: bool = Field(description="Whether there are more than `limit`", examples=[False])
     data: list[RecordedGap]
 
 
@@ -110,8 +124,8 @@ class OlderFilter(BaseModel):
     request_id: str = Field(examples=["6f9619ff-8b86-4d01-b42d-00cf4fc964ff"])
     tickers: list[str] = Field(examples=[["btc_usd"]])
     count: int = Field(examples=[1])
-    truncated: bool = Field(description="Whether there are more than 10,000 rows")
-    message: dict[str, Event]
+    truncated: bool = Field(description="Whether there are more than 10,000 rows", examples=[False])
+    message: dict[str, Event] = Field(examples=[{"2026-09-23 12:05:13.481": _EVENT}])
 
 
 class OlderFilterAnswer(BaseModel):

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
 from cryptomarket.accounts.access import (
     CREDENTIAL_PARAMETERS,
+    KEY_PAIR,
     Person,
     StreamCaller,
     StreamEntry,
@@ -21,11 +22,13 @@ from cryptomarket.live.events import feed_of
 from cryptomarket.live.hub import Seat
 from cryptomarket.live.parts import LiveParts
 from cryptomarket.live.schemas import Cancelled, CancelledAll, Subscribed, Subscription, Subscriptions
-from cryptomarket.live.sse import MEDIA_TYPE, StreamResponse
+from cryptomarket.live.sse import HEADERS, MEDIA_TYPE, StreamResponse
 from cryptomarket.live.stream import Mode, Stream, Wish, mailbox_of
 from cryptomarket.problems import problem_responses
 
-router = APIRouter(tags=["stream"])
+router = APIRouter()
+
+STREAM_PATH = "/api/v2/sse/connection"
 
 EVENTS = """\
 Events: `connected` (first), `snapshot`, `message` (a tick; the default type), `status`, `gap`, `subscribed`,
@@ -45,12 +48,23 @@ EXAMPLE_ID = "019a3f2c7b1e4d2a-48213"
 STREAM_200: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events, until one side ends them",
+        "headers": {
+            name: {"description": description, "schema": {"type": "string", "const": HEADERS[name]}}
+            for name, description in (
+                ("Cache-Control", "Nobody may keep or change it on the way"),
+                ("X-Accel-Buffering", "A proxy passes each event on at once"),
+            )
+        },
         "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": EXAMPLE}},
     }
 }
-
-
-CREATED: dict[int | str, dict[str, Any]] = {201: {"model": Subscribed, "description": "New in the saved set"}}
+NOT_SUBSCRIBED = ("Not found", "You are not subscribed to 'btc_usd'.", "ticker")
+FULL = ("Impossible request", "A person subscribes to at most 200 tickers.", "ticker")
+HAD = {"ticker": "btc_usd", "created": False, "tickers": ["BTC-PERPETUAL", "btc_usd"]}
+CREATED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "It was in the saved set", "content": {"application/json": {"example": HAD}}},
+    201: {"model": Subscribed, "description": "New in the saved set"},
+}
 
 
 def parts(request: Request) -> LiveParts:
@@ -115,19 +129,31 @@ def asked(
 
 
 @router.get(
-    "/api/v2/sse/connection",
+    STREAM_PATH,
+    operation_id="open_stream",
+    tags=["stream"],
     summary="Stream ticks",
     description=EVENTS,
     response_class=Response,
-    responses=STREAM_200 | problem_responses(400, 401, 403, 404, 422, 429, 503),
-    openapi_extra={"parameters": CREDENTIAL_PARAMETERS},
+    responses=STREAM_200
+    | problem_responses(
+        400,
+        401,
+        403,
+        404,
+        422,
+        429,
+        503,
+        shown={429: ("Too many requests", "This user has 1000 open streams, which is the limit.", None)},
+    ),
+    openapi_extra={"parameters": CREDENTIAL_PARAMETERS, "security": [KEY_PAIR]},
 )
 async def connection(
     request: Request, live: Parts, entry: StreamEntry, query: Annotated[Asked, Depends(asked)]
 ) -> Response:
     """Opens a stream. Anything wrong is told here, with a real status, before the stream opens."""
     if query.lifetime_s is not None and query.lifetime_s > live.limits.lifetime_s:
-        raise Impossible(f"lifetime is at most {live.limits.lifetime_s:g} seconds", field="lifetime")
+        raise Impossible(f"lifetime is at most {live.limits.lifetime_s:g} seconds.", field="lifetime")
     fixed = await _resolved(query.tickers, live) if query.tickers is not None else None
     wish = _wish(query, entry, fixed, live)
     seat = Seat(
@@ -166,7 +192,9 @@ async def _resolved(text: str, live: LiveParts) -> list[str]:
     """The tickers of the query as the exchange spells them, each once. Raises UnknownTicker."""
     names = [name.strip() for name in text.split(",")]
     if not all(names):
-        raise Malformed("tickers is a list of names, separated by commas", field="tickers")
+        raise Malformed(
+            "tickers is a list of names, separated by commas, such as btc_usd,BTC-PERPETUAL.", field="tickers"
+        )
     names = list(dict.fromkeys(names))
     if len(names) > live.tickers_limit:
         raise Impossible(f"A stream carries at most {live.tickers_limit} tickers.", field="tickers")
@@ -179,7 +207,11 @@ async def names_of(live: LiveParts, user_id: str) -> list[str]:
 
 
 @router.get(
-    "/api/v2/subscriptions", summary="The saved set", responses=problem_responses(401, 403, 503), tags=["subscriptions"]
+    "/api/v2/subscriptions",
+    operation_id="list_subscriptions",
+    summary="The saved set",
+    responses=problem_responses(401, 403, 503),
+    tags=["subscriptions"],
 )
 async def list_subscriptions(live: Parts, caller: Person) -> Subscriptions:
     """Each ticker of the saved set with its feed's state and since when."""
@@ -197,8 +229,9 @@ async def list_subscriptions(live: Parts, caller: Person) -> Subscriptions:
 
 @router.put(
     "/api/v2/subscriptions/{ticker}",
+    operation_id="subscribe",
     summary="Subscribe",
-    responses=CREATED | problem_responses(401, 403, 404, 422, 503),
+    responses=CREATED | problem_responses(401, 403, 404, 422, 503, shown={422: FULL}),
     tags=["subscriptions"],
 )
 async def subscribe(live: Parts, caller: Person, ticker: Ticker, response: Response) -> Subscribed:
@@ -210,8 +243,9 @@ async def subscribe(live: Parts, caller: Person, ticker: Ticker, response: Respo
 
 @router.delete(
     "/api/v2/subscriptions/{ticker}",
+    operation_id="cancel_subscription",
     summary="Cancel",
-    responses=problem_responses(401, 403, 404, 422, 503),
+    responses=problem_responses(401, 403, 404, 503, shown={404: NOT_SUBSCRIBED}),
     tags=["subscriptions"],
 )
 async def cancel(live: Parts, caller: Person, ticker: Ticker) -> Cancelled:
@@ -221,7 +255,11 @@ async def cancel(live: Parts, caller: Person, ticker: Ticker) -> Cancelled:
 
 
 @router.delete(
-    "/api/v2/subscriptions", summary="Cancel all", responses=problem_responses(401, 403, 503), tags=["subscriptions"]
+    "/api/v2/subscriptions",
+    operation_id="cancel_all_subscriptions",
+    summary="Cancel all",
+    responses=problem_responses(401, 403, 503),
+    tags=["subscriptions"],
 )
 async def cancel_all(live: Parts, caller: Person) -> CancelledAll:
     """Empties the saved set, and says what was in it."""

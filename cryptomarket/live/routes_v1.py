@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Response
 
 from cryptomarket.accounts.access import Caller, Person, same_origin
 from cryptomarket.errors import Forbidden
-from cryptomarket.live.routes import Parts, Ticker, names_of
+from cryptomarket.live.routes import FULL, HAD, NOT_SUBSCRIBED, Parts, Ticker, names_of
 from cryptomarket.live.schemas import (
     Cancelled,
     CancelledAll,
@@ -30,18 +30,29 @@ def own(caller: Person, user_id: UserId) -> Caller:
 
 
 Own = Annotated[Caller, Depends(own)]
-CREATED: dict[int | str, dict[str, Any]] = {201: {"model": SubscribedV1, "description": "New in the saved set"}}
+CREATED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "It was in the saved set", "content": {"application/json": {"example": {"detail": HAD}}}},
+    201: {"model": SubscribedV1, "description": "New in the saved set"},
+}
+ANOTHERS = ("Forbidden", "This is another user's.", "user_id")
+# GETs that change something: nobody may cause that by HEAD, which is safe (RFC 9110, 9.2.1).
+CHANGING_PATHS = tuple(
+    f"{router.prefix}/{{user_id}}/{order}"
+    for order in ("create_order/{ticker}", "cancel_order/{ticker}", "cancel_all_orders")
+)
 
 
 @router.get(
     "/{user_id}/create_order/{ticker}",
+    operation_id="create_order_by_get",
     summary="Subscribe (older path)",
-    responses=CREATED | problem_responses(401, 403, 404, 422, 503),
+    responses=CREATED | problem_responses(401, 403, 404, 422, 503, shown={403: ANOTHERS, 422: FULL}),
 )
 @router.post(
     "/{user_id}/create_order/{ticker}",
+    operation_id="create_order",
     summary="Subscribe (older path)",
-    responses=CREATED | problem_responses(401, 403, 404, 422, 503),
+    responses=CREATED | problem_responses(401, 403, 404, 422, 503, shown={403: ANOTHERS, 422: FULL}),
 )
 async def create_order(live: Parts, caller: Own, ticker: Ticker, response: Response) -> SubscribedV1:
     """Adds a ticker to the saved set: 201 when it is new there, 200 when it was there."""
@@ -52,13 +63,15 @@ async def create_order(live: Parts, caller: Own, ticker: Ticker, response: Respo
 
 @router.get(
     "/{user_id}/cancel_order/{ticker}",
+    operation_id="cancel_order_by_get",
     summary="Cancel (older path)",
-    responses=problem_responses(401, 403, 404, 422, 503),
+    responses=problem_responses(401, 403, 404, 503, shown={403: ANOTHERS, 404: NOT_SUBSCRIBED}),
 )
 @router.delete(
     "/{user_id}/cancel_order/{ticker}",
+    operation_id="cancel_order",
     summary="Cancel (older path)",
-    responses=problem_responses(401, 403, 404, 422, 503),
+    responses=problem_responses(401, 403, 404, 503, shown={403: ANOTHERS, 404: NOT_SUBSCRIBED}),
 )
 async def cancel_order(live: Parts, caller: Own, ticker: Ticker) -> CancelledV1:
     """Takes a ticker out of the saved set. 404 when it is not in it."""
@@ -67,10 +80,16 @@ async def cancel_order(live: Parts, caller: Own, ticker: Ticker) -> CancelledV1:
 
 
 @router.get(
-    "/{user_id}/cancel_all_orders", summary="Cancel all (older path)", responses=problem_responses(401, 403, 503)
+    "/{user_id}/cancel_all_orders",
+    operation_id="cancel_all_orders_by_get",
+    summary="Cancel all (older path)",
+    responses=problem_responses(401, 403, 503, shown={403: ANOTHERS}),
 )
 @router.delete(
-    "/{user_id}/cancel_all_orders", summary="Cancel all (older path)", responses=problem_responses(401, 403, 503)
+    "/{user_id}/cancel_all_orders",
+    operation_id="cancel_all_orders",
+    summary="Cancel all (older path)",
+    responses=problem_responses(401, 403, 503, shown={403: ANOTHERS}),
 )
 async def cancel_all_orders(live: Parts, caller: Own) -> CancelledAllV1:
     """Empties the saved set, and says what was in it."""

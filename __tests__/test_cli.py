@@ -91,6 +91,8 @@ def test_the_life_of_a_key(folder: Path) -> None:
         (("keys", "create", "x", "--scope", "king"), "person, operator"),
         (("keys", "create", " "), "name"),
         (("keys", "create", "x", "--scope", "person", "--user-id", "u_nobody"), "no such user"),
+        (("keys", "create", "x", "--scope", "person"), "--user-id"),
+        (("keys", "create", "x", "--scope", "operator person"), "--user-id"),
         (("keys", "revoke", "nobody"), "no such"),
     ],
 )

@@ -58,11 +58,15 @@ class ApiKeys:
         self._random_bytes = random_bytes
 
     async def create(self, name: str, *, scope: frozenset[Scope], user_id: str | None = None) -> NewKey:
-        """Raises Impossible for an empty or endless name or no scope, NotFound when `user_id` is nobody's."""
+        """Raises Impossible for an empty or endless name, no scope, or a person's without a person; NotFound when
+        `user_id` is nobody's.
+        """
         if not name.strip() or len(name) > _MAX_NAME_CHARACTERS or not name.isprintable():
             raise Impossible(f"A key's name has 1 to {_MAX_NAME_CHARACTERS} printable characters.", field="name")
         if not scope:
             raise Impossible("A key has the scope person, operator, or both.", field="scope")
+        if Scope.PERSON in scope and user_id is None:
+            raise Impossible("A key with the scope person acts for a user: say for whom (--user-id).", field="user_id")
         if user_id is not None and await self._repository.person(user_id) is None:
             raise NotFound("There is no such user.", field="user_id")
         key_id = base64.b32encode(self._random_bytes(10)).decode("ascii").lower()[:12]

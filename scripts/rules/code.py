@@ -40,6 +40,9 @@ QUEUES = {"Queue", "LifoQueue", "PriorityQueue", "SimpleQueue", "JoinableQueue"}
 # A price's age or count is not a price.
 PRICE_NAME = re.compile(r"price(?!\w*_(s|ms|us|ns|count|rate|bytes)$)", re.IGNORECASE)
 
+ROUTE_MAKERS = {"get", "put", "post", "delete", "patch", "head", "options", "api_route", "add_api_route"}
+OPERATION_ID = re.compile(r"[a-z]+(_[a-z0-9]+)*")
+
 LANGUAGE = re.compile(r"^cryptomarket/(market/|errors\.py$)")
 APART = re.compile(r"^cryptomarket/(simulator|client)/")
 
@@ -233,6 +236,25 @@ def language_imports(source: Source) -> Iterator[Finding]:
             yield source.finding(line, "apart", f"{name}: {source.path.parts[1]} knows market alone")
 
 
+def nameless_routes(source: Source) -> Iterator[Finding]:
+    """A route names its operation itself: generated clients call it by that name, which must outlive a rename here."""
+    if not product(source) or APART.match(str(source.path)):
+        return
+    for node in source.nodes:
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        owner = dotted(node.func.value).rpartition(".")[2]
+        if node.func.attr not in ROUTE_MAKERS or not re.search(r"(^|_)(router|app)$", owner):
+            continue
+        named = {keyword.arg: keyword.value for keyword in node.keywords}
+        hidden = named.get("include_in_schema")
+        if isinstance(hidden, ast.Constant) and hidden.value is False:
+            continue
+        told = named.get("operation_id")
+        if not isinstance(told, ast.Constant) or not OPERATION_ID.fullmatch(str(told.value)):
+            yield source.finding(node.lineno, "nameless-route", "give it operation_id= in words: snake_case, as text")
+
+
 CODE_RULES = (
     imports_inside_functions,
     broad_excepts,
@@ -243,4 +265,5 @@ CODE_RULES = (
     waiting_sleeps,
     skipped_tests,
     language_imports,
+    nameless_routes,
 )

@@ -44,6 +44,10 @@ BAD = [
     ("language", "cryptomarket/market/wire.py", "from cryptomarket import telemetry"),
     ("apart", "cryptomarket/simulator/exchange.py", "from cryptomarket.deribit.messages import Request"),
     ("apart", "cryptomarket/client/stream.py", "from cryptomarket import errors"),
+    ("nameless-route", "cryptomarket/live/routes.py", "@router.get('/x')\nasync def x(): ..."),
+    ("nameless-route", "cryptomarket/live/routes.py", "@router.put('/x', operation_id='readX')\nasync def x(): ..."),
+    ("nameless-route", "cryptomarket/live/routes.py", "@router.put('/x', operation_id=NAME)\nasync def x(): ..."),
+    ("nameless-route", "cryptomarket/app.py", "app.add_api_route('/x', x, include_in_schema=True)"),
 ]
 
 GOOD = [
@@ -74,6 +78,10 @@ GOOD = [
     ),
     ("cryptomarket/simulator/server.py", "import uvicorn\nfrom cryptomarket.market import wire"),
     ("cryptomarket/simulator/server.py", "from cryptomarket.simulator.prices import Market"),
+    ("cryptomarket/live/routes.py", "@router.get('/x', operation_id='read_x2')\nasync def x(): ..."),
+    ("cryptomarket/app.py", "app.add_api_route('/docs', page, include_in_schema=False)"),
+    ("cryptomarket/live/hub.py", "self.cache.get('x')\nconfig.router_table.get('x')"),
+    ("__tests__/test_app.py", "app.add_api_route('/x', x)"),
 ]
 
 

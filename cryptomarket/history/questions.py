@@ -46,16 +46,19 @@ class TicksQuestion:
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """What the bus knows: up to where the log is stored, and one ticker's picture. None is "can't be found out"."""
+    """What the bus knows: up to where the log is stored, one ticker's picture, and whether the log gave something of it
+    up that is not written down yet. None is "can't be found out".
+    """
 
     stored_up_to: Position | None
     picture: Picture | None
+    lost: bool = False
 
     def proves(self, extent: Extent, start_ms: int, end_ms: int) -> bool:
         """Whether every tick of [start_ms, end_ms) that was heard is among the stored ones."""
         if self.stored_up_to is None or extent.first_stream_ms is None or extent.settled_ms is None:
             return False
-        if start_ms < extent.first_stream_ms:
+        if start_ms < extent.first_stream_ms or self.lost:
             return False
         # The exchange orders a channel: nothing older than a settled tick is still on its way.
         return end_ms <= extent.settled_ms or self._all_is_stored(self.stored_up_to.seq)
@@ -115,10 +118,12 @@ class History:
         try:
             # In this order: what is acknowledged later than the picture was published says nothing against it.
             stored_up_to = await self._bus.acknowledged(self._group)
+            # A loss that is written down by now is among the gaps, which are read later.
+            lost = any(loss.ticker == ticker for loss in await self._bus.losses(self._group))
             head, pictures = await self._bus.pictures([ticker])
         except BusUnavailable:
             return _Heard(None, None)
-        return _Heard(Position(head.epoch, stored_up_to), pictures.get(ticker))
+        return _Heard(Position(head.epoch, stored_up_to), pictures.get(ticker), lost)
 
     async def _begun(self, look: Look, asked: TicksQuestion, heard: _Heard) -> Cursor:
         now_ms = self._clock.wall_ms()

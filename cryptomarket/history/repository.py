@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, and_, exists, func, insert, literal, or_, select, tuple_, union_all
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cryptomarket.backplane.bus import Loss
 from cryptomarket.db import Database
 from cryptomarket.history.cursors import Cursor
 from cryptomarket.history.rows import Choice, Row, StoredGap, StoredStatus, StoredTick
@@ -23,6 +24,7 @@ _TICK_COLUMNS = (
     *("timestamp_ms", "received_us", "published_us", "price", "summary"),
 )
 _GAP_COLUMNS = (*_POSITION, "prev_seq", "from_ms", "to_ms", "cause", "state", "payload")
+_OF_UNPUBLISHED = ("ticker", "from_ms", "to_ms", "cause")
 _STATUS_COLUMNS = (*_POSITION, "prev_seq", "state", "since_ms", "age_ms", "reason")
 
 _row = price_tickers.c
@@ -146,6 +148,34 @@ class Repository:
             self._db.driver_price(tick.price),
             encode_summary(tick.summary).decode() if tick.summary is not None else None,
         )
+
+    async def around(self, lost: Loss) -> tuple[int | None, int | None]:
+        """The exchange times of the last stream row before what was lost of a ticker, and of the first after it."""
+        epoch, mine = lost.first.epoch, select(_row.timestamp_ms).where(_row.ticker == lost.ticker).limit(1)
+        before = mine.where(_row.epoch == epoch, _row.seq < lost.first.seq).order_by(_row.seq.desc())
+        after = mine.where(_row.epoch == epoch, _row.seq > lost.last_seq).order_by(_row.seq)
+        earlier = mine.where(_row.source == Source.STREAM.value, _row.epoch != epoch).order_by(_row.timestamp_ms.desc())
+        if lost.first_ms is not None:
+            earlier = earlier.where(_row.timestamp_ms <= lost.first_ms)
+        asked = select(func.coalesce(before.scalar_subquery(), earlier.scalar_subquery()), after.scalar_subquery())
+        async with self._db.read() as connection:
+            before_ms, after_ms = (await connection.execute(asked)).one()
+        return before_ms, after_ms
+
+    async def keep_unpublished(self, found: Sequence[Gap]) -> None:
+        """Stores gaps that were never published, each once however often it is handed in."""
+        async with self._db.begin() as connection:
+            for gap in found:
+                row = {
+                    "ticker": gap.ticker,
+                    "from_ms": gap.from_ms,
+                    "to_ms": gap.to_ms,
+                    "cause": gap.cause.value,
+                    "state": gap.state.value,
+                }
+                same = and_(gaps.c.epoch.is_(None), *(gaps.c[name] == row[name] for name in _OF_UNPUBLISHED))
+                if (await connection.execute(select(gaps.c.id).where(same).limit(1))).first() is None:
+                    await connection.execute(insert(gaps).values(row))
 
     async def last_row(self, ticker: str) -> Row | None:
         """The newest stream row of a ticker; the newest of another source when it never was streamed."""

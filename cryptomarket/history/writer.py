@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -11,6 +11,7 @@ import structlog
 from cryptomarket.backplane.bus import Bus
 from cryptomarket.clock import Clock
 from cryptomarket.errors import BusUnavailable, DatabaseUnavailable
+from cryptomarket.history.losses import Losses
 from cryptomarket.history.repository import Heard, Repository, Unstorable
 from cryptomarket.market.ticks import Gap, Status, Tick
 from cryptomarket.market.wire import Publication, PublicationKind, decode_gap, decode_status, decode_tick
@@ -85,10 +86,12 @@ class Writer:
         self._repository = repository
         self._consumer = consumer
         self._group = group
+        self._losses = Losses(bus, repository, group=group)
         self._clock = clock
         self._flush_rows = flush_rows
         self._flush_s = flush_ms / 1000
         self._in_hand: list[Publication] = []
+        self._given_up: list[Publication] = []
         self._taken_ms: int | None = None
         self._until: int | None = None
         self._hurry = asyncio.Event()
@@ -113,6 +116,7 @@ class Writer:
                 log.warning("writer waits for the bus", detail=away.detail, pause_s=pause_s)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        await self._trying(self._losses.write_down)
 
     async def stop(self) -> None:
         """Lets `run` return once everything that is published by now is stored."""
@@ -152,7 +156,12 @@ class Writer:
     async def _advance(self) -> None:
         # It stays in hand until the bus has heard that it is kept: trouble on the way repeats, and does not lose.
         if self._in_hand:
-            await self._keep(self._heard(self._in_hand))
+            heard = self._heard(self._in_hand)
+            # Before what comes after it is stored: a writer that dies in between leaves no hole that nobody knows of.
+            await self._trying(lambda: self._losses.write_down(before=heard))
+            await self._keep(heard)
+            await self._trying(lambda: self._losses.give_up(self._given_up, heard))
+            self._given_up = []
             await self._bus.acknowledge(self._group, self._in_hand)
         self._in_hand = []
         self._taken_ms = None
@@ -169,6 +178,7 @@ class Writer:
                 word = read(publication)
             except Unreadable as unreadable:
                 self.counts.unreadable += 1
+                self._given_up.append(publication)
                 log.warning("publication skipped", position=str(publication.position), reason=str(unreadable))
                 continue
             if word is not None:
@@ -179,24 +189,26 @@ class Writer:
         if not heard:
             return
         try:
-            await self._keep_trying(heard)
+            await self._trying(lambda: self._repository.keep(heard))
             self.counts.stored += len(heard)
         except Unstorable as unstorable:
             if len(heard) == 1:
                 self.counts.refused += 1
+                self._given_up.append(heard[0].publication)
                 log.warning("publication refused", position=str(heard[0].publication.position), reason=str(unstorable))
                 return
             # One that the database won't take must not keep the others out.
             for each in heard:
                 await self._keep([each])
 
-    async def _keep_trying(self, heard: Sequence[Heard]) -> None:
+    async def _trying(self, write: Callable[[], Awaitable[None]]) -> None:
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
-                await self._repository.keep(heard)
+                await write()
             except DatabaseUnavailable as away:
-                log.warning("writer waits for the database", detail=away.detail, waiting=len(heard), pause_s=pause_s)
+                waiting = len(self._in_hand)
+                log.warning("writer waits for the database", detail=away.detail, waiting=waiting, pause_s=pause_s)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             else:

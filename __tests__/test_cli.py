@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer import Typer
 from typer.testing import CliRunner, Result
 
 from __tests__.telemetry_kept import kept_logging
 from cryptomarket import __version__
-from cryptomarket.cli import app
+from cryptomarket.cli import app, config_app, keys_app
 from cryptomarket.settings import Settings
+from cryptomarket.simulator.__main__ import app as simulator_app
 
 KEY = re.compile(r"cmk_[a-z2-7]{12}_[0-9a-f]{64}\n")
 
@@ -113,6 +115,24 @@ def test_persons_are_minted_for_tests_alone(folder: Path) -> None:
     assert (done.exit_code, done.stdout) == (0, "")
     assert len((folder / "tokens").read_text().splitlines()) == 2
     assert (folder / "tokens").stat().st_mode & 0o777 == 0o600
+
+
+def test_tokens_are_written_for_their_owner_alone(folder: Path) -> None:
+    """Promise: also where a file was that others may read; and what cannot be written to is a sentence."""
+    (folder / "tokens").write_text("something older, and longer than what comes" * 100)
+    (folder / "tokens").chmod(0o644)
+    assert call("mint", "1", "--out", "tokens", project_mode="testing").exit_code == 0
+    assert (folder / "tokens").stat().st_mode & 0o777 == 0o600
+    assert re.fullmatch(r"u_\w+ eyJ\S+\n", (folder / "tokens").read_text())
+    done = call("mint", "1", "--out", "no/such/folder", project_mode="testing")
+    assert done.exit_code == 2
+    assert re.fullmatch(r"cryptomarket: .*no/such/folder.*\n", done.stderr)
+
+
+@pytest.mark.parametrize("command", [app, keys_app, config_app, simulator_app])
+def test_no_traceback_shows_what_its_frames_hold(command: Typer) -> None:
+    """Promise: a command that breaks shows where, and no local variable, which may be a secret."""
+    assert not command.pretty_exceptions_enable
 
 
 def test_an_unknown_command_is_told_so() -> None:

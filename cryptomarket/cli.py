@@ -13,6 +13,7 @@ from cryptomarket import __version__
 from cryptomarket.accounts.mint import Minted
 from cryptomarket.custody import create_key, list_keys, mint_persons, revoke_key
 from cryptomarket.errors import CryptomarketError, StartRefused
+from cryptomarket.key_files import write_privately
 from cryptomarket.market.instruments import Exchange
 from cryptomarket.server import serve_gateway
 from cryptomarket.settings import Settings, env_example, load_settings
@@ -21,9 +22,13 @@ from cryptomarket.telemetry import configure_logging
 
 Result = TypeVar("Result")
 
-app = typer.Typer(help="A streaming gateway between the Deribit exchange and everyone who wants its prices.")
-keys_app = typer.Typer(help="API keys of this gateway.")
-config_app = typer.Typer(help="The settings.")
+# Pretty tracebacks show the locals of every frame, and some of those are secrets.
+app = typer.Typer(
+    help="A streaming gateway between the Deribit exchange and everyone who wants its prices.",
+    pretty_exceptions_enable=False,
+)
+keys_app = typer.Typer(help="API keys of this gateway.", pretty_exceptions_enable=False)
+config_app = typer.Typer(help="The settings.", pretty_exceptions_enable=False)
 app.add_typer(keys_app, name="keys")
 app.add_typer(config_app, name="config")
 app.command("simulate")(simulate_main)
@@ -127,8 +132,10 @@ def mint(
     if out is None:
         sys.stdout.write(text)
     else:
-        out.touch(mode=0o600)
-        out.write_text(text)
+        try:
+            write_privately(out, text)
+        except StartRefused as refusal:
+            _refuse(refusal)
 
 
 def main() -> None:

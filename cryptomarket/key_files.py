@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import stat
 from pathlib import Path
 
 from cryptomarket.errors import StartRefused
@@ -28,6 +29,22 @@ def given_or_made(given: str, path: Path) -> Secret:
         return _read(path)
     except OSError as error:
         raise StartRefused(f"The key file {path} cannot be used: {error.strerror}.") from error
+
+
+def write_privately(path: Path, text: str) -> None:
+    """Writes a file that its owner alone may read, also where there was one that others could.
+
+    Raises StartRefused when it can't be written.
+    """
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                # Before the first word: whoever opens it from now on is refused.
+                os.fchmod(file.fileno(), 0o600)
+                file.truncate()
+            file.write(text)
+    except OSError as error:
+        raise StartRefused(f"The file {path} cannot be written: {error.strerror}.") from None
 
 
 def _read(path: Path) -> Secret:

@@ -13,7 +13,10 @@ from cryptomarket.simulator.server import simulate
 
 _DEFAULTS = SimulatorOptions()
 
+app = typer.Typer(pretty_exceptions_enable=False)
 
+
+@app.command()
 def main(  # noqa: PLR0913  # each is an option of the command
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = _DEFAULTS.host,
@@ -51,4 +54,4 @@ def main(  # noqa: PLR0913  # each is an option of the command
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from cryptomarket.accounts.parts import build_accounts
 from cryptomarket.clock import Clock
 from cryptomarket.custody import create_key, list_keys, mint_persons, revoke_key
 from cryptomarket.errors import Impossible, NotFound, StartRefused, Unauthenticated
-from cryptomarket.foundation import accounts_values, memory_backplane, open_database
+from cryptomarket.foundation import accounts_on, memory_backplane, open_database
 from cryptomarket.market.instruments import Exchange
 from cryptomarket.secret import Secret
 from cryptomarket.settings import Settings
@@ -25,11 +24,9 @@ async def holds(settings: Settings, key: str) -> bool:
     clock = Clock.system()
     backplane = memory_backplane(clock)
     async with open_database(settings) as database:
-        accounts = build_accounts(
-            accounts_values(settings), database=database, bus=backplane.bus, cache=backplane.cache,
-            limiter=backplane.limiter, mailroom=backplane.mailroom, clock=clock, random_bytes=bytes,
-            on_revoked=lambda subject: None, on_seen=lambda user_id: None,
-        )  # fmt: skip
+        accounts = accounts_on(
+            settings, database, backplane, clock, on_revoked=lambda subject: None, on_seen=lambda user_id: None
+        )
         try:
             return "operator" in (await accounts.keys.holder(Secret(key))).scope
         except Unauthenticated:

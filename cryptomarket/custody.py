@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from cryptomarket.accounts.mint import Minted, mint
-from cryptomarket.accounts.parts import AccountsParts, build_accounts
+from cryptomarket.accounts.parts import AccountsParts
 from cryptomarket.accounts.tokens import read_scope
 from cryptomarket.clock import Clock
 from cryptomarket.errors import Impossible
-from cryptomarket.foundation import accounts_values, memory_backplane, open_database
+from cryptomarket.foundation import accounts_on, memory_backplane, open_database
 from cryptomarket.settings import Settings
 
 
@@ -19,17 +19,8 @@ async def _accounts_alone(settings: Settings) -> AsyncIterator[AccountsParts]:
     clock = Clock.system()
     async with open_database(settings) as database:
         backplane = memory_backplane(clock)
-        yield build_accounts(
-            accounts_values(settings),
-            database=database,
-            bus=backplane.bus,
-            cache=backplane.cache,
-            limiter=backplane.limiter,
-            mailroom=backplane.mailroom,
-            clock=clock,
-            random_bytes=secrets.token_bytes,
-            on_revoked=lambda _subject: None,
-            on_seen=lambda _user_id: None,
+        yield accounts_on(
+            settings, database, backplane, clock, on_revoked=lambda _subject: None, on_seen=lambda _user_id: None
         )
 
 

@@ -2,12 +2,12 @@
 
 import fcntl
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptomarket.accounts.parts import AccountsValues
+from cryptomarket.accounts.parts import AccountsParts, AccountsValues, build_accounts
 from cryptomarket.backplane.memory import (
     MemoryBus,
     MemoryCache,
@@ -106,4 +106,28 @@ def accounts_values(settings: Settings) -> AccountsValues:
         streams_per_address=settings.streams_per_address,
         streams_per_process=settings.streams_per_process,
         login_timeout_s=settings.login_timeout_s,
+    )
+
+
+def accounts_on(
+    settings: Settings,
+    database: Database,
+    backplane: Backplane,
+    clock: Clock,
+    *,
+    on_revoked: Callable[[str], None],
+    on_seen: Callable[[str], None],
+) -> AccountsParts:
+    """The accounts of these settings. Raises StartRefused for keys that can't be."""
+    return build_accounts(
+        accounts_values(settings),
+        database=database,
+        bus=backplane.bus,
+        cache=backplane.cache,
+        limiter=backplane.limiter,
+        mailroom=backplane.mailroom,
+        clock=clock,
+        random_bytes=secrets.token_bytes,
+        on_revoked=on_revoked,
+        on_seen=on_seen,
     )

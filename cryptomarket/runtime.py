@@ -14,16 +14,15 @@ from dataclasses import dataclass
 import structlog
 
 from cryptomarket.accounts.opening import IDENTIFY_TIMEOUT_S, Opening
-from cryptomarket.accounts.parts import AccountsParts, build_accounts
+from cryptomarket.accounts.parts import AccountsParts
 from cryptomarket.accounts.person import Profile
 from cryptomarket.backplane.bus import Fence
 from cryptomarket.catalog.directory import Catalogue
 from cryptomarket.clock import Clock
-from cryptomarket.db import Database
 from cryptomarket.deribit.auth import ClientKey
 from cryptomarket.deribit.pool import Pool, PoolEvent, PoolOptions
 from cryptomarket.errors import DatabaseUnavailable
-from cryptomarket.foundation import Backplane, accounts_values, memory_backplane, open_database
+from cryptomarket.foundation import Backplane, accounts_on, accounts_values, memory_backplane, open_database
 from cryptomarket.history.parts import HistoryParts
 from cryptomarket.history.questions import History
 from cryptomarket.history.repository import Repository
@@ -168,23 +167,6 @@ def _pool(settings: Settings, ws_url: str, feed: Feed, clock: Clock) -> Pool:
     return Pool(options, listener, clock=clock, random=random.random)
 
 
-def _accounts(
-    settings: Settings, database: Database, backplane: Backplane, clock: Clock, hub: Hub, wants: Wants
-) -> AccountsParts:
-    return build_accounts(
-        accounts_values(settings),
-        database=database,
-        bus=backplane.bus,
-        cache=backplane.cache,
-        limiter=backplane.limiter,
-        mailroom=backplane.mailroom,
-        clock=clock,
-        random_bytes=secrets.token_bytes,
-        on_revoked=hub.end,
-        on_seen=wants.seen,
-    )
-
-
 @asynccontextmanager
 async def running(settings: Settings, *, ws_url: str) -> AsyncIterator[Runtime]:
     """Everything, running until the block ends. Raises StartRefused, and whatever a part dies of."""
@@ -221,7 +203,7 @@ async def running(settings: Settings, *, ws_url: str) -> AsyncIterator[Runtime]:
             life_s=settings.demand_life_s,
             saved_life_s=settings.saved_set_life_s,
         )
-        accounts = _accounts(settings, database, backplane, clock, hub, wants)
+        accounts = accounts_on(settings, database, backplane, clock, on_revoked=hub.end, on_seen=wants.seen)
         await accounts.revocations.load()
         limits = StreamLimits(
             keep_alive_s=settings.keep_alive_s,

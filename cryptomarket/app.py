@@ -18,6 +18,7 @@ from cryptomarket import __version__
 from cryptomarket.accounts.routes import router as accounts_router
 from cryptomarket.edge.document import DESCRIPTION, WITH_CONTENT, describe
 from cryptomarket.edge.methods import HeadByGet, Methods
+from cryptomarket.edge.pages import router as pages_router
 from cryptomarket.edge.sentences import sentences, status_of
 from cryptomarket.errors import Refusal, TooMany, Unauthenticated, Unavailable
 from cryptomarket.history.routes import router as history_router
@@ -166,9 +167,11 @@ def create_app(state: Mapping[str, object], *, exchange: str, body_limit_bytes: 
         lifespan=lifespan,
         # What is not an address is told so, rather than guessed.
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
     )
     for router in (
-        live_router, live_v1_router, history_router, history_v1_router, accounts_router, operation_router,
+        live_router, live_v1_router, history_router, history_v1_router, accounts_router, operation_router, pages_router,
     ):  # fmt: skip
         app.include_router(router)
     methods = Methods(app.router.routes, without_head={STREAM_PATH, *CHANGING_PATHS})

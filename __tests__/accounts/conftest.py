@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from __tests__.accounts.world import World, open_database, open_world
+from __tests__.accounts.world import World, open_world
 from cryptomarket.accounts.repository import AccountsRepository
+from cryptomarket.db import Database
 
 
 @pytest.fixture
@@ -16,6 +17,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 @pytest.fixture
-async def repository(tmp_path: Path) -> AsyncIterator[AccountsRepository]:
-    async with open_database(tmp_path) as (database, _path):
-        yield AccountsRepository(database)
+async def repository(store_url: str) -> AsyncIterator[AccountsRepository]:
+    database = Database(store_url)
+    yield AccountsRepository(database)
+    await database.close()

@@ -1,21 +1,33 @@
 """A migrated database of each test's own."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from cryptomarket.db import Database, migrate
+from cryptomarket.db import Database
+
+CLOCK_S = 1_790_165_113.481
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'store.sqlite3'}"
+async def database(store_url: str) -> AsyncIterator[Database]:
+    """On each database in turn."""
+    database = Database(store_url, clock=lambda: CLOCK_S)
+    yield database
+    await database.close()
 
 
 @pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    await migrate(url)
-    database = Database(url, clock=lambda: 1_790_165_113.481)
+async def sqlite(sqlite_url: str) -> AsyncIterator[Database]:
+    """One whose file is `store.sqlite3`."""
+    database = Database(sqlite_url, clock=lambda: CLOCK_S)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def postgresql(postgres_url: str) -> AsyncIterator[Database]:
+    """One on a real server."""
+    database = Database(postgres_url, clock=lambda: CLOCK_S)
     yield database
     await database.close()

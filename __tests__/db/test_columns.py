@@ -36,7 +36,7 @@ async def test_a_float_is_no_price(database: Database) -> None:
 
 async def test_a_moment_keeps_its_zone(database: Database) -> None:
     """Naive moments are refused, and what comes back is UTC."""
-    table = Table("moments", MetaData(), Column("at", UtcDateTime))
+    table = Table("moments", MetaData(), Column("at", UtcDateTime), prefixes=["TEMPORARY"])
     moment = datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=2)))
     async with database.begin() as connection:
         await connection.run_sync(table.create)

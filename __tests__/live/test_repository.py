@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from __tests__.live.world import EPOCH, START_MS
-from cryptomarket.db import Database, migrate
+from cryptomarket.db import Database
 from cryptomarket.errors import Impossible
 from cryptomarket.live.follow import SavedSet, SavedTicker
 from cryptomarket.live.repository import SavedSetRepository, SavedSince
@@ -16,10 +15,8 @@ from cryptomarket.market.wire import Change, Publication, PublicationKind, SetCh
 
 
 @pytest.fixture
-async def repository(tmp_path: Path) -> AsyncIterator[SavedSetRepository]:
-    url = f"sqlite:///{tmp_path / 'live.sqlite3'}"
-    await migrate(url)
-    database = Database(url)
+async def repository(store_url: str) -> AsyncIterator[SavedSetRepository]:
+    database = Database(store_url)
     try:
         yield SavedSetRepository(database, tickers_limit=3)
     finally:

@@ -4,8 +4,22 @@ Tables are declared once, in schema `crypto`. PostgreSQL has schemas and uses it
 writes `crypto_person` wherever a statement names `crypto.person` (docs/decisions/0005-one-name-for-a-table.md).
 """
 
-from cryptomarket.db.columns import SCHEMA, Price, UtcDateTime, metadata, placed, row_id, word
+from cryptomarket.db.columns import PARTITIONED_BY, SCHEMA, Price, UtcDateTime, metadata, placed, row_id, word
 from cryptomarket.db.database import Database
 from cryptomarket.db.migration import migrate
+from cryptomarket.db.opening import opened, shown
 
-__all__ = ["SCHEMA", "Database", "Price", "UtcDateTime", "metadata", "migrate", "placed", "row_id", "word"]
+__all__ = [
+    "PARTITIONED_BY",
+    "SCHEMA",
+    "Database",
+    "Price",
+    "UtcDateTime",
+    "metadata",
+    "migrate",
+    "opened",
+    "placed",
+    "row_id",
+    "shown",
+    "word",
+]

@@ -11,6 +11,9 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 SCHEMA = "crypto"
 
+# In a table's `info`: the column, in milliseconds, by whose months PostgreSQL divides it.
+PARTITIONED_BY = "partitioned_by"
+
 metadata = MetaData(
     schema=SCHEMA,
     naming_convention={

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from decimal import Decimal
 
@@ -14,14 +14,16 @@ from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cryptomarket.db.engines import driver_url, engines_of
-from cryptomarket.db.repository import answer, owner
+from cryptomarket.db.months import Month, months_of
+from cryptomarket.db.repository import add_partitions, answer, insert_staged, owner, stage
 from cryptomarket.db.tables import store
 from cryptomarket.errors import DatabaseUnavailable, StartRefused
 
 _SQLITE_ERROR = 1  # "SQL error or missing database": our statement is wrong, the file is well (sqlite.org/rescode.html)
-# No connection, no resources, shut down, system error; and a login or a database that is not there (yet):
-# postgresql.org/docs/current/errcodes-appendix.html
-_AWAY_CLASSES = ("08", "53", "57P", "58", "28", "3D")
+# No connection, no resources, shut down, system error; a login or a database that is not there (yet); two that waited
+# for each other, and a server that became a standby: postgresql.org/docs/current/errcodes-appendix.html
+_AWAY_CLASSES = ("08", "53", "57P", "58", "28", "3D", "40", "25006")
+_CHECK_VIOLATION = "23514"
 
 
 def _is_away(error: exc.DBAPIError) -> bool:
@@ -31,6 +33,38 @@ def _is_away(error: exc.DBAPIError) -> bool:
         ours = exc.IntegrityError | exc.ProgrammingError | exc.DataError | exc.NotSupportedError
         return not isinstance(error, ours) and getattr(error.orig, "sqlite_errorcode", None) != _SQLITE_ERROR
     return str(getattr(error.orig, "sqlstate", None) or "").startswith(_AWAY_CLASSES)
+
+
+def _lacks_a_partition(error: exc.DBAPIError) -> bool:
+    """PostgreSQL says so by the code of a broken check, but names no constraint."""
+    told = error.orig
+    if told is None or getattr(told, "sqlstate", None) != _CHECK_VIOLATION:
+        return False
+    return not getattr(told.__cause__, "constraint_name", None)
+
+
+async def _copy(
+    connection: AsyncConnection, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]
+) -> None:
+    driver: asyncpg.Connection = (await connection.get_raw_connection()).driver_connection
+    try:
+        await driver.copy_records_to_table(table, columns=list(columns), records=rows)
+    except asyncpg.PostgresError as error:
+        # As the library would have said it, had it been asked.
+        raise exc.DBAPIError("COPY", None, error) from error
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        if driver.is_closed():
+            raise DatabaseUnavailable("The database cannot be reached.") from error
+        raise exc.DBAPIError("COPY", None, error) from error
+
+
+def refuse_another(exchange: str, owned_by: str) -> None:
+    """Raises StartRefused when the store of `owned_by` is asked to serve another exchange."""
+    if owned_by != exchange:
+        raise StartRefused(
+            f"This database belongs to the exchange {owned_by!r} and cannot be used with {exchange!r}: "
+            f"give each exchange its own database."
+        )
 
 
 class Database:
@@ -47,6 +81,7 @@ class Database:
         self._clock = clock
         self._writing = asyncio.Lock()
         self._engines = engines_of(self.url, pool_size)
+        self._partitions: dict[str, set[Month]] = {}
 
     @property
     def dialect(self) -> Dialect:
@@ -75,6 +110,10 @@ class Database:
         except exc.TimeoutError as error:
             raise DatabaseUnavailable("All connections to the database are busy.", retry_after_s=1) from error
         except exc.DBAPIError as error:
+            if _lacks_a_partition(error):
+                # Somebody dropped it since it was made: the next try makes it again.
+                self._partitions.clear()
+                raise DatabaseUnavailable("A month has no partition yet.", retry_after_s=1) from error
             if not _is_away(error):
                 raise
             raise DatabaseUnavailable("The database cannot be reached.") from error
@@ -108,24 +147,34 @@ class Database:
         return (await connection.execute(statement, many if len(many) > 1 else many[0])).rowcount
 
     async def insert_new(
-        self,
-        connection: AsyncConnection,
-        table: Table,
-        columns: Sequence[str],
-        rows: Sequence[tuple[object, ...]],
-        *,
-        keys: Sequence[str],
+        self, connection: AsyncConnection, table: Table, columns: Sequence[str], rows: Sequence[tuple[object, ...]]
     ) -> None:
-        """Inserts many `rows` of the driver's own values (`driver_price`), leaving out those whose `keys` exist.
+        """Inserts many `rows` of the driver's own values (`driver_price`), leaving out those that are there already
+        by any of the table's unique keys.
 
-        The fast way in: nothing is converted or looked at between the caller and the driver.
+        The fast way in: nothing is converted or looked at between the caller and the driver. PostgreSQL takes them by
+        COPY into a stage; a partitioned table needs its partitions first (`make_partitions`).
         """
         if not rows:
             return
-        dialect = sqlite if self.is_sqlite else postgresql
-        statement = dialect.insert(table).on_conflict_do_nothing(index_elements=list(keys))
-        compiled = statement.compile(dialect=self.dialect, column_keys=list(columns))
-        await connection.exec_driver_sql(str(compiled), list(rows))
+        if self.is_sqlite:
+            statement = sqlite.insert(table).on_conflict_do_nothing()
+            compiled = statement.compile(dialect=self.dialect, column_keys=list(columns))
+            await connection.exec_driver_sql(str(compiled), list(rows))
+        else:
+            staged = await stage(connection, table.name)
+            await _copy(connection, staged, columns, rows)
+            await insert_staged(connection, table.name, columns, staged)
+
+    async def make_partitions(self, table: Table, timestamps_ms: Iterable[int]) -> None:
+        """Sees to it that a partitioned table has a place for rows of these times. SQLite has one place for all."""
+        if self.is_sqlite:
+            return
+        known = self._partitions.setdefault(table.name, set())
+        if missing := months_of(timestamps_ms) - known:
+            async with self.begin() as connection:
+                await add_partitions(connection, table.name, missing)
+            known |= missing
 
     def driver_price(self, price: Decimal | None) -> Decimal | str | None:
         """A price as `insert_new` takes it."""
@@ -137,11 +186,7 @@ class Database:
         async with self.begin() as connection:
             await self.upsert(connection, store, [row], keys=["id"])
             owned_by = await owner(connection)
-        if owned_by != exchange:
-            raise StartRefused(
-                f"This database belongs to the exchange {owned_by!r} and cannot be used with {exchange!r}: "
-                f"give each exchange its own database."
-            )
+        refuse_another(exchange, owned_by)
 
     async def ping(self) -> None:
         """Returns when the database answers. Raises DatabaseUnavailable."""

@@ -11,8 +11,8 @@ from sqlalchemy.engine import URL
 
 from alembic import command
 from cryptomarket.db.columns import placed
-from cryptomarket.db.database import Database
-from cryptomarket.db.repository import wait_for_other_migrations
+from cryptomarket.db.database import Database, refuse_another
+from cryptomarket.db.repository import former_owner, wait_for_other_migrations
 from cryptomarket.errors import StartRefused
 
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent.parent
@@ -42,22 +42,26 @@ def _refuse_newer(connection: Connection, scripts: ScriptDirectory) -> None:
             ) from error
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, exchange: str | None) -> None:
     config = alembic_config()
     wait_for_other_migrations(connection)
     _refuse_newer(connection, ScriptDirectory.from_config(config))
+    owned_by = former_owner(connection)
+    if exchange is not None and owned_by is not None:
+        refuse_another(exchange, owned_by)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
-async def migrate(url: str | URL) -> None:
+async def migrate(url: str | URL, *, exchange: str | None = None) -> None:
     """Brings the database to the newest revision, upgrade only, in one transaction: all of it or nothing.
 
-    Raises StartRefused for a database of an unknown (newer) revision, DatabaseUnavailable when there is none.
+    Raises StartRefused for a database of an unknown (newer) revision or, with `exchange` given, another exchange's;
+    DatabaseUnavailable when there is none.
     """
     database = Database(url)
     try:
         async with database.begin() as connection:
-            await connection.run_sync(_upgrade)
+            await connection.run_sync(_upgrade, exchange)
     finally:
         await database.close()

@@ -23,6 +23,7 @@ _TICK_COLUMNS = (
     *(*_POSITION, "prev_seq", "source", "kind", "instrument_name"),
     *("timestamp_ms", "received_us", "published_us", "price", "summary"),
 )
+_TIMESTAMP = _TICK_COLUMNS.index("timestamp_ms")
 _GAP_COLUMNS = (*_POSITION, "prev_seq", "from_ms", "to_ms", "cause", "state", "payload")
 _OF_UNPUBLISHED = ("ticker", "from_ms", "to_ms", "cause")
 _STATUS_COLUMNS = (*_POSITION, "prev_seq", "state", "since_ms", "age_ms", "reason")
@@ -128,12 +129,12 @@ class Repository:
                     gap_rows.append((*place, word.from_ms, word.to_ms, word.cause.value, word.state.value, payload))
                 case Status():
                     status_rows.append((*place, word.state.value, word.since_ms, word.age_ms, word.reason))
+        await self._db.make_partitions(price_tickers, (cast("int", tick[_TIMESTAMP]) for tick in ticks))
         try:
             async with self._db.begin() as connection:
-                insert = self._db.insert_new
-                await insert(connection, price_tickers, _TICK_COLUMNS, ticks, keys=_POSITION)
-                await insert(connection, gaps, _GAP_COLUMNS, gap_rows, keys=_POSITION)
-                await insert(connection, statuses, _STATUS_COLUMNS, status_rows, keys=_POSITION)
+                await self._db.insert_new(connection, price_tickers, _TICK_COLUMNS, ticks)
+                await self._db.insert_new(connection, gaps, _GAP_COLUMNS, gap_rows)
+                await self._db.insert_new(connection, statuses, _STATUS_COLUMNS, status_rows)
         except (DBAPIError, OverflowError) as error:
             raise Unstorable(type(error).__name__) from error
 

@@ -2,9 +2,10 @@
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Table, Text, UniqueConstraint
 
-from cryptomarket.db import Price, metadata, row_id, word
+from cryptomarket.db import PARTITIONED_BY, Price, metadata, row_id, word
 
 # Rows of another source than the stream have no position; NULLs are distinct in a unique key on both databases.
+# On PostgreSQL the table is divided by month, and both keys end with the time: docs/decisions/0007-ticks-by-month.md
 price_tickers = Table(
     "price_tickers",
     metadata,
@@ -26,6 +27,8 @@ price_tickers = Table(
         "(source = 'stream') = (epoch IS NOT NULL) AND (epoch IS NULL) = (seq IS NULL)", name="position_of_stream"
     ),
     Index(None, "ticker", "timestamp_ms"),
+    Index("ix_price_tickers_timestamp_ms", "timestamp_ms", postgresql_using="brin").ddl_if(dialect="postgresql"),
+    info={PARTITIONED_BY: "timestamp_ms"},
 )
 
 gaps = Table(

@@ -1,0 +1,101 @@
+"""The first thing a start does with a database: see that it is there, and of the newest revision."""
+
+import asyncpg
+from sqlalchemy import exc
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from cryptomarket.db.engines import CONNECT_TIMEOUT_S, driver_url
+from cryptomarket.db.migration import migrate
+from cryptomarket.db.repository import create_database
+from cryptomarket.errors import DatabaseUnavailable, StartRefused
+
+# Every server has it, to connect to when one makes another: postgresql.org/docs/current/manage-ag-templatedbs.html
+_MAINTENANCE = "postgres"
+_MISSING_DATABASE = "3D000"
+_EXISTS = ("42P04", "23505")  # by its name, or by another process that makes it at this moment
+_NOT_ALLOWED = "42501"
+
+
+def shown(url: str | URL) -> str:
+    """A database's address as psql takes it (postgresql.org/docs/current/libpq-connect.html), its password starred."""
+    parsed = driver_url(url)
+    return parsed.set(drivername=parsed.get_backend_name()).render_as_string(hide_password=True)
+
+
+async def opened(url: str | URL, *, exchange: str | None = None) -> None:
+    """Makes the database when there is none, and brings it to the newest revision.
+
+    Raises StartRefused with a sentence when that cannot be: the server is away or lets us not in, the database is of a
+    newer revision or, with `exchange` given, another exchange's. Nothing was changed then.
+    """
+    target = driver_url(url)
+    try:
+        if target.get_backend_name() != "sqlite":
+            await _find_or_create(target)
+        await migrate(target, exchange=exchange)
+    except DatabaseUnavailable as away:
+        cause = away.__cause__
+        raise StartRefused(_sentence(target, cause)) from None
+    except (exc.DBAPIError, asyncpg.PostgresError, OSError) as error:
+        if not isinstance(error, OSError) and not _is_telling(error):
+            raise
+        raise StartRefused(_sentence(target, error)) from None
+
+
+async def _find_or_create(target: URL) -> None:
+    try:
+        await _connect(target)
+    except (exc.DBAPIError, asyncpg.PostgresError) as error:
+        if _state(error) != _MISSING_DATABASE:
+            raise
+    else:
+        return
+    try:
+        await _connect(target.set(database=_MAINTENANCE), creating=target.database)
+    except (exc.DBAPIError, asyncpg.PostgresError) as error:
+        if _state(error) not in _EXISTS:
+            raise
+
+
+async def _connect(url: URL, *, creating: str | None = None) -> None:
+    engine = create_async_engine(
+        url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={"timeout": CONNECT_TIMEOUT_S}
+    )
+    async with engine.connect() as connection:
+        if creating is not None:
+            await create_database(connection, creating)
+    await engine.dispose()
+
+
+def _state(error: BaseException | None) -> str:
+    """The code of PostgreSQL's error, wherever in the chain it is; empty when none answered."""
+    while error is not None:
+        if state := getattr(error, "sqlstate", None):
+            return str(state)
+        error = getattr(error, "orig", None) or error.__cause__
+    return ""
+
+
+def _is_telling(error: BaseException) -> bool:
+    return _state(error).startswith((_NOT_ALLOWED, "28", "3D", "53", "57P", "08"))
+
+
+def _sentence(url: URL, error: BaseException | None) -> str:
+    if url.get_backend_name() == "sqlite":
+        return f"The database {url.database} cannot be opened. Is it a SQLite file that may be written?"
+    where = f"PostgreSQL at {url.host or url.query.get('host', 'localhost')}:{url.port or 5432}"
+    state = _state(error)
+    if state.startswith("28"):
+        return f"{where} does not let {url.username!r} in: check POSTGRES_USER and POSTGRES_PASSWORD."
+    if state == _NOT_ALLOWED:
+        return (
+            f"{where} does not allow {url.username!r} to make what is missing; let a superuser say: "
+            f'CREATE DATABASE "{url.database}" OWNER "{url.username}"'
+        )
+    if state.startswith("53"):
+        return f"{where} has no connection left for us."
+    if state.startswith("57P"):
+        return f"{where} is starting or stopping; try again in a moment."
+    return f"{where} cannot be reached: is it running? Check POSTGRES_HOST and POSTGRES_PORT."

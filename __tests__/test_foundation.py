@@ -15,7 +15,7 @@ from cryptomarket.settings import Settings
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """A store that does not exist yet, in a folder that does not either."""
-    return Settings(data_dir=tmp_path / "new" / "folder")
+    return Settings(data_dir=tmp_path / "new")
 
 
 def test_a_store_has_one_gateway(settings: Settings) -> None:
@@ -45,14 +45,68 @@ async def test_a_store_is_made_and_found_again(settings: Settings) -> None:
     assert settings.database_path.exists()
 
 
+def mode_of(path: Path) -> int:
+    """Who may read it."""
+    return path.stat().st_mode & 0o777
+
+
+def within(folder: Path) -> list[Path]:
+    """What is in a folder."""
+    return sorted(folder.iterdir())
+
+
+async def test_a_folder_that_is_a_slip_is_not_made(tmp_path: Path) -> None:
+    """Promise: a path that leads nowhere is told, by the setting's name, and leaves nothing behind."""
+    slips = {
+        "SQLITE_PATH": Settings(data_dir=tmp_path, sqlite_path=tmp_path / "slip" / "store.sqlite3"),
+        "DATA_DIR": Settings(data_dir=tmp_path / "slip" / "data"),
+    }
+    for name, settings in slips.items():
+        with pytest.raises(StartRefused, match=name), alone(settings):
+            pytest.fail("there is no such folder")
+        with pytest.raises(StartRefused, match=name):
+            async with open_database(settings):
+                pytest.fail("there is no such folder")
+    assert within(tmp_path) == []
+
+
+async def modes_kept(settings: Settings) -> set[int]:
+    """Who may read what a gateway keeps while it runs: the store, its two companions, the lock, and two keys."""
+    with alone(settings):
+        async with open_database(settings):
+            accounts_values(settings)
+            kept = within(settings.database_path.parent)
+            assert len(kept) == 6
+            return {mode_of(path) for path in kept}
+
+
+async def test_what_is_kept_is_its_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: folder and files are closed to others, those of an earlier version, too; other folders are let be."""
+    monkeypatch.chdir(tmp_path)
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    assert await modes_kept(Settings()) == {0o600}
+    assert mode_of(data) == 0o700
+    data.chmod(0o755)
+    for path in within(data):
+        if "sqlite3" in path.name:
+            path.chmod(0o644)
+    assert await modes_kept(Settings()) == {0o600}
+    assert mode_of(data) == 0o700
+    elsewhere.mkdir(mode=0o755)
+    assert await modes_kept(Settings(data_dir=elsewhere)) == {0o600}
+    assert mode_of(elsewhere) == 0o755
+
+
 async def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
     """Promise: another file is named in a sentence, and not written to."""
     path = tmp_path / "letter.txt"
     path.write_text("Dear reader,")
+    path.chmod(0o644)
     with pytest.raises(StartRefused, match=r"letter\.txt"):
         async with open_database(Settings(data_dir=tmp_path, sqlite_path=path)):
             pytest.fail("it is a letter")
     assert path.read_text() == "Dear reader,"
+    assert mode_of(path) == 0o644
 
 
 async def test_each_epoch_is_new_and_they_sort_as_they_happened() -> None:

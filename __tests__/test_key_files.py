@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cryptomarket.errors import StartRefused
-from cryptomarket.key_files import given_or_made
+from cryptomarket.key_files import given_or_made, keep_privately, open_privately
 
 
 def test_a_given_key_is_taken_and_no_file_is_made(tmp_path: Path) -> None:
@@ -49,3 +49,18 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StartRefused, match="cannot be used"):
         given_or_made("", tmp_path / "file" / "key")
+
+
+def test_what_is_ours_is_closed_to_others_and_nothing_else_is_changed(tmp_path: Path) -> None:
+    """Promise: modes are only ever narrowed; what is not there stays so."""
+    for before, after in ((0o644, 0o600), (0o400, 0o400), (0o600, 0o600)):
+        path = tmp_path / "file"
+        path.touch()
+        path.chmod(before)
+        keep_privately(path, mode=0o600)
+        assert stat.S_IMODE(path.stat().st_mode) == after
+    keep_privately(tmp_path / "nothing", mode=0o600)
+    assert not (tmp_path / "nothing").exists()
+    with open_privately(tmp_path / "new") as file:
+        file.write("x")
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o600

@@ -5,7 +5,6 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from cryptomarket.accounts.parts import AccountsParts, AccountsValues, build_accounts
 from cryptomarket.backplane.memory import (
@@ -19,8 +18,8 @@ from cryptomarket.backplane.memory import (
 from cryptomarket.clock import Clock
 from cryptomarket.db import Database, migrate
 from cryptomarket.errors import DatabaseUnavailable, StartRefused
-from cryptomarket.key_files import given_or_made
-from cryptomarket.settings import Settings
+from cryptomarket.key_files import given_or_made, keep_privately, open_privately
+from cryptomarket.settings import DEFAULT_DATA_DIR, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +41,8 @@ def alone(settings: Settings) -> Iterator[None]:
     The system lets go of it when this process ends, however it ends.
     """
     path = settings.database_path
-    _make_folder(path.parent)
-    with path.with_name(f"{path.name}.lock").open("a") as held:
+    make_folder(settings)
+    with open_privately(path.with_name(f"{path.name}.lock")) as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -51,11 +50,22 @@ def alone(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _make_folder(path: Path) -> None:
+def make_folder(settings: Settings) -> None:
+    """Makes the data folder, for its owner alone, and no other: a folder that is not there is more often a slip.
+
+    Raises StartRefused.
+    """
+    path, data = settings.database_path.parent, settings.data_dir
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        if path.resolve() == data.resolve():
+            data.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise StartRefused(f"The folder {path} cannot be made: {error.strerror}. Set DATA_DIR to another.") from None
+        raise StartRefused(f"The folder {data} cannot be made: {error.strerror}. Set DATA_DIR to another.") from None
+    if not path.is_dir():
+        raise StartRefused(f"There is no folder {path} for the database. Make it, or correct SQLITE_PATH.")
+    if data == DEFAULT_DATA_DIR:
+        # One of an earlier version. Other folders may hold what is not ours to close.
+        keep_privately(data, mode=0o700)
 
 
 @asynccontextmanager
@@ -63,7 +73,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
     """The database of the settings: upgraded, and claimed for their exchange. Raises StartRefused."""
     path = settings.database_path
     url = f"sqlite:///{path}"
-    _make_folder(path.parent)
+    make_folder(settings)
     try:
         await migrate(url)
     except DatabaseUnavailable:
@@ -71,6 +81,9 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
     database = Database(url)
     try:
         await database.claim(settings.exchange.value)
+        # It is ours, and may be of a version that let others read it.
+        for suffix in ("", "-wal", "-shm", ".lock"):
+            keep_privately(path.with_name(f"{path.name}{suffix}"), mode=0o600)
         yield database
     finally:
         await database.close()

@@ -1,9 +1,10 @@
-"""Keys that nobody gave: made once into the data folder, readable by their owner alone."""
+"""Files that their owner alone may read; and keys that nobody gave, made once into such files."""
 
 import os
 import secrets
 import stat
 from pathlib import Path
+from typing import TextIO
 
 from cryptomarket.errors import StartRefused
 from cryptomarket.secret import Secret
@@ -19,7 +20,7 @@ def given_or_made(given: str, path: Path) -> Secret:
     if given:
         return Secret(given)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
@@ -45,6 +46,22 @@ def write_privately(path: Path, text: str) -> None:
             file.write(text)
     except OSError as error:
         raise StartRefused(f"The file {path} cannot be written: {error.strerror}.") from None
+
+
+def open_privately(path: Path) -> TextIO:
+    """Opens a file for appending; one that is made is made for its owner alone. Raises OSError."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a")
+
+
+def keep_privately(path: Path, *, mode: int) -> None:
+    """Takes from a file or folder what its mode has beyond `mode`, if it exists and is ours."""
+    try:
+        found = path.stat()
+        if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & ~mode:
+            path.chmod(found.st_mode & mode)
+    except OSError:
+        # It is not there, or of a file system without modes: there is nothing to take away.
+        return
 
 
 def _read(path: Path) -> Secret:

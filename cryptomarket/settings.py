@@ -20,6 +20,7 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "
 _WEBSOCKET_URL = re.compile(r"wss?://[^\s/?#]+(/\S*)?", re.IGNORECASE)
 
 SEAL_SECRET_BYTES = 32
+DEFAULT_DATA_DIR = Path("data")
 
 # What a `.env` may hold for others who read it: compose, its other services, and the libraries in the container.
 _OTHERS = re.compile(
@@ -62,7 +63,7 @@ class Settings(BaseSettings):
     simulator_port: int = Field(8004, ge=0, le=65535, description="Port of the simulator that `up` starts beside it")
     simulator_seed: int = Field(1, description="The same seed is the same market")
     redis_url: str = Field("", description="Empty: the backplane is in this process, the only form of this version")
-    data_dir: Path = Field(Path("data"), description="Where keys and the SQLite database are kept")
+    data_dir: Path = Field(DEFAULT_DATA_DIR, description="Where keys and the SQLite database are kept")
     sqlite_path: Path | None = Field(None, description="The SQLite file; empty: DATA_DIR/<exchange>-<mode>.sqlite3")
     seal_secret: SecretStr = Field(SecretStr(""), description="Seals login secrets; empty: made once into DATA_DIR")
     token_key: SecretStr = Field(SecretStr(""), description="Signs access tokens; empty: made once into DATA_DIR")

@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,9 @@ from cryptomarket.db.engines import driver_url
 from cryptomarket.errors import DatabaseUnavailable, StartRefused
 
 
-async def test_the_file_is_kept_as_it_should_be(sqlite: Database) -> None:
+async def test_the_file_is_kept_as_it_should_be(database: Database) -> None:
     """WAL, normal syncing, foreign keys checked, and patience with other processes."""
-    async with sqlite.read() as connection:
+    async with database.read() as connection:
         told = [
             (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
@@ -38,9 +39,31 @@ def test_a_url_needs_no_driver(url: str, driver: str) -> None:
     assert driver_url(url).drivername == driver
 
 
-async def test_the_folder_of_a_file_is_made(tmp_path: Path) -> None:
-    """The first start finds no data folder."""
-    database = Database(f"sqlite:///{tmp_path / 'new' / 'folder' / 'store.sqlite3'}")
-    await database.ping()
-    await database.close()
-    assert (tmp_path / "new" / "folder" / "store.sqlite3").is_file()
+def test_no_folder_is_made(tmp_path: Path) -> None:
+    """Promise: a path with a slip in it leaves nothing behind."""
+
+    async def ping() -> None:
+        database = Database(f"sqlite:///{tmp_path / 'new' / 'store.sqlite3'}")
+        with pytest.raises(DatabaseUnavailable):
+            await database.ping()
+        await database.close()
+
+    asyncio.run(ping())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_files_are_their_owners_alone(tmp_path: Path) -> None:
+    """Promise: nobody else reads who was here, nor in what is not yet checked in."""
+
+    def modes() -> dict[str, int]:
+        return {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+
+    async def written() -> dict[str, int]:
+        database = Database(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+        async with database.begin() as connection:
+            await connection.exec_driver_sql("CREATE TABLE x (y)")
+            found = modes()
+        await database.close()
+        return found
+
+    assert asyncio.run(written()) == {"store.sqlite3": 0o600, "store.sqlite3-wal": 0o600, "store.sqlite3-shm": 0o600}

@@ -1,7 +1,7 @@
 """An engine from a URL: the driver, its limits, and what each new connection is told."""
 
+import os
 import sqlite3
-from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Connection, event
@@ -32,7 +32,6 @@ def driver_url(url: str | URL) -> URL:
 
 
 def _sqlite_engine(url: URL, pool_size: int) -> AsyncEngine:
-    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -40,6 +39,16 @@ def _sqlite_engine(url: URL, pool_size: int) -> AsyncEngine:
         pool_timeout=CONNECT_TIMEOUT_S,
         connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000},
     )
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def make_privately(*_arguments: object) -> None:
+        # SQLite would let everybody read it. What it makes beside it, it makes with the file's own mode.
+        try:
+            os.close(os.open(url.database or "", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise sqlite3.OperationalError("unable to open database file") from error
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: AsyncAdapt_aiosqlite_connection, _record: object) -> None:
@@ -72,12 +81,7 @@ def _postgresql_engine(url: URL, pool_size: int) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=CONNECT_TIMEOUT_S,
-        connect_args={
-            "timeout": CONNECT_TIMEOUT_S,
-            "command_timeout": STATEMENT_TIMEOUT_S,
-            # Questions are small, and compiling one takes longer than answering it.
-            "server_settings": {"application_name": "cryptomarket", "jit": "off"},
-        },
+        connect_args={"timeout": CONNECT_TIMEOUT_S, "command_timeout": STATEMENT_TIMEOUT_S},
     )
 
 

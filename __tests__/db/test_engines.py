@@ -8,9 +8,9 @@ from cryptomarket.db.engines import driver_url
 from cryptomarket.errors import DatabaseUnavailable, StartRefused
 
 
-async def test_the_file_is_kept_as_it_should_be(database: Database) -> None:
+async def test_the_file_is_kept_as_it_should_be(sqlite: Database) -> None:
     """WAL, normal syncing, foreign keys checked, and patience with other processes."""
-    async with database.read() as connection:
+    async with sqlite.read() as connection:
         told = [
             (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")

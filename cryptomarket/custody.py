@@ -43,7 +43,7 @@ async def list_keys(settings: Settings) -> list[str]:
 
 
 async def revoke_key(settings: Settings, key_id: str) -> None:
-    """Ends an API key. A running gateway learns of it when it next reads its revocations."""
+    """Ends an API key. A running gateway learns of it within a second, from the database."""
     async with _accounts_alone(settings) as accounts:
         await accounts.keys.revoke(key_id)
 

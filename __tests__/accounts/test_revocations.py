@@ -131,3 +131,19 @@ async def test_many_processes_revoking_at_once_all_know_everything(world: World)
         )
         await eventually(lambda: all(is_dead(process, name) for process in processes for name in names))
     assert await world.parts.repository.revoked_tokens(now_ms=0) == dict.fromkeys(names, expires_s(world) * 1000)
+
+
+async def test_a_revocation_that_no_notice_tells_of_is_noticed_within_a_second(world: World) -> None:
+    """Promise: a key that is ended on the command line, which has no bus of ours, is dead as soon as any other."""
+    heard: list[str] = []
+    deaf = MemoryBus("epoch", is_newest=lambda name, token: True, log_capacity=1, log_hard_capacity=1)
+    process = of_process(world, deaf, heard)
+    async with running(process.run()):
+        await eventually(lambda: knows(process))
+        await world.parts.repository.revoke_token("first", expires_ms=expires_s(world) * 1000)
+        async with asyncio.timeout(1):
+            await eventually(lambda: is_dead(process, "first"))
+        await world.parts.repository.revoke_token("second", expires_ms=expires_s(world) * 1000)
+        async with asyncio.timeout(1):
+            await eventually(lambda: is_dead(process, "second"))
+    assert heard == ["first", "second"]

@@ -137,6 +137,11 @@ class AccountsRepository:
         async with self._database.read() as connection:
             return {row.jti: row.expires_ms for row in await connection.execute(statement)}
 
+    async def count_revoked(self) -> int:
+        """How many rows there are of revoked tokens, expired or not: a quick way to see that there are new ones."""
+        async with self._database.read() as connection:
+            return (await connection.execute(select(func.count()).select_from(revoked_tokens))).scalar_one()
+
     async def forget_expired(self, *, now_ms: int) -> int:
         """Removes revocations of tokens that have expired by themselves."""
         async with self._database.begin() as connection:

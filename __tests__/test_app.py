@@ -171,6 +171,16 @@ def test_a_schema_shows_what_it_means(name: str) -> None:
 
 
 @pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
+def test_every_body_is_shown_by_valid_examples(path: str, method: str, operation: Json) -> None:
+    """Promise: what is shown as a body can be sent."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        shown = list(examples_of(content))
+        assert len(shown) >= 2, f"{method} {path}"
+        for example in shown:
+            Draft202012Validator(rooted(content["schema"]), registry=REGISTRY).validate(example)
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS)
 def test_every_answer_is_shown_by_a_valid_example(path: str, method: str, operation: Json) -> None:
     """Promise: each status of each operation shows an answer, which its schema allows and which is of that status."""
     for status, response in operation["responses"].items():

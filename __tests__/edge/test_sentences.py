@@ -18,6 +18,7 @@ PARAMETERS: list[dict[str, Json]] = [
     {"name": "format", "schema": {"type": "string", "const": "json"}},
     {"name": "cookie", "schema": {"type": "boolean"}, "example": True},
     {"name": "tickers", "schema": {"anyOf": [{"type": "string", "maxLength": 16_384}, {"type": "null"}]}},
+    {"name": "date", "schema": {"type": "string", "format": "YYYY-MM-DD", "examples": ["2026-01-31"]}},
     {"name": "word", "schema": {"type": "string"}},
 ]
 
@@ -40,6 +41,7 @@ def finding(kind: str, *where: str) -> Json:
         ("bool_parsing", "cookie", "cookie can't be read: it must be true or false."),
         ("string_too_long", "tickers", "tickers is too long: it must have at most 16384 characters."),
         ("string_type", "word", "word can't be read."),
+        ("missing", "date", "date is missing: it must be written YYYY-MM-DD, such as 2026-01-31."),
         ("json_invalid", "", "body can't be read."),
         ("something_new", "unknown", "unknown can't be read."),
     ],

@@ -37,16 +37,40 @@ class MeAnswer(BaseModel):
     last_seen_ms: int | None = Field(description="Exact to a minute.", examples=[1768768182422])
 
 
-_TOKEN_FIELDS: dict[str, Any] = {
+_VISIBLE_ASCII = "^[!-~]+$"
+_PAIR_FIELDS: dict[str, Any] = {
     "type": "object",
+    "title": "Key pair",
+    "description": "Both of the pair, or neither with HTTP Basic.",
     "required": ["grant_type"],
+    "dependentRequired": {"client_id": ["client_secret"], "client_secret": ["client_id"]},
     "properties": {
-        "grant_type": {"type": "string", "enum": ["client_credentials", "api_key"]},
-        "client_id": {"type": "string", "maxLength": 128, "description": "Of a Deribit API key. Or by HTTP Basic."},
-        "client_secret": {"type": "string", "maxLength": 256, "format": "password", "description": "Its secret."},
+        "grant_type": {"const": "client_credentials"},
+        "client_id": {
+            "type": "string",
+            "maxLength": 128,
+            "pattern": _VISIBLE_ASCII,
+            "description": "Of a Deribit API key.",
+        },
+        "client_secret": {
+            "type": "string",
+            "maxLength": 256,
+            "pattern": _VISIBLE_ASCII,
+            "format": "password",
+            "description": "Its secret.",
+        },
+    },
+}
+_KEY_FIELDS: dict[str, Any] = {
+    "type": "object",
+    "title": "API key",
+    "required": ["grant_type", "api_key"],
+    "properties": {
+        "grant_type": {"const": "api_key"},
         "api_key": {"type": "string", "format": "password", "description": "A key of `cryptomarket keys create`."},
     },
 }
+_TOKEN_FIELDS: dict[str, Any] = {"oneOf": [_PAIR_FIELDS, _KEY_FIELDS]}
 _TOKEN_EXAMPLES: dict[str, Any] = {
     "key pair": {
         "value": {"grant_type": "client_credentials", "client_id": "demo-1", "client_secret": "demo-1-secret"},

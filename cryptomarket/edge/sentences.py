@@ -62,6 +62,8 @@ def _right(parameter: Mapping[str, Json], schemas: Mapping[str, Json]) -> str:
         return f": it must be {shape['const']}"
     if "enum" in shape:
         return f": it must be {' or '.join(str(choice) for choice in shape['enum'])}"
+    if "format" in schema:
+        return f": it must be written {schema['format']}{_example(parameter)}"
     if shape.get("type") == "string":
         return f": it must have {_between(shape, 'Length')} characters" if _between(shape, "Length") else ""
     bounds = _between(shape, "imum")

@@ -1,13 +1,13 @@
 """The older date filter, on the same functions."""
 
 from collections import Counter
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from asgi_correlation_id import correlation_id
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
-from cryptomarket.accounts.access import Person
+from cryptomarket.accounts.access import Caller, Person
 from cryptomarket.errors import Forbidden, Malformed
 from cryptomarket.history.questions import MAX_ROWS
 from cryptomarket.history.routes import Name, Parts, exact
@@ -18,6 +18,22 @@ from cryptomarket.market.wire import encode
 from cryptomarket.problems import problem_responses
 
 router = APIRouter(prefix="/api/v1/market", tags=["v1"])
+
+# For the document, and for the sentence about what is missing; what is there is read by hand.
+WRITTEN: dict[str, Any] = {
+    "format": OLDER_PATTERN,
+    "pattern": "^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}_[0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}$",
+}
+
+
+def own(
+    caller: Person,
+    user_id: Annotated[str, Path(description="Your own user id", examples=["u_mfrggzdfmztwq2lknnwg23tpob"])],
+) -> Caller:
+    """The caller, when the path names him, whatever else is wrong with the request. Raises Forbidden."""
+    if caller.user_id != user_id:
+        raise Forbidden("This is another user's.", field="user_id")
+    return caller
 
 
 def _by_time(rows: list[Row]) -> dict[str, msgspec.Raw]:
@@ -55,19 +71,17 @@ def _by_time(rows: list[Row]) -> dict[str, msgspec.Raw]:
 )
 async def get_order(
     history: Parts,
-    caller: Person,
-    user_id: Annotated[str, Path(description="Your own user id", examples=["u_mfrggzdfmztwq2lknnwg23tpob"])],
+    caller: Annotated[Caller, Depends(own)],
     ticker: Name,
     start_date: Annotated[
-        str | None, Query(description=f"The first moment, `{OLDER_PATTERN}`. Needed.", examples=["2026-01-31_12:00:00"])
-    ] = None,
+        str, Query(description="The first moment", examples=["2026-01-31_12:00:00"], json_schema_extra=WRITTEN)
+    ],
     end_date: Annotated[
-        str | None, Query(description="The last moment; now when absent", examples=["2026-1-31_13:0:0"])
+        str | None,
+        Query(description="The last moment; now when absent", examples=["2026-1-31_13:0:0"], json_schema_extra=WRITTEN),
     ] = None,
 ) -> Response:
-    if caller.user_id != user_id:
-        raise Forbidden("This is another user's.", field="user_id")
-    start_ms = older_time_ms(start_date or "", field="start_date")
+    start_ms = older_time_ms(start_date, field="start_date")
     end_ms = history.clock.wall_ms() if end_date is None else older_time_ms(end_date, field="end_date")
     if start_ms > end_ms:
         raise Malformed(

@@ -1,10 +1,13 @@
 import asyncio
 import dataclasses
+import signal
 from collections.abc import Sequence
 
 import pytest
+from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
+from __tests__.history.test_jobs import partitions
 from __tests__.history.world import (
     FENCE,
     StoppedClock,
@@ -16,13 +19,15 @@ from __tests__.history.world import (
     publish,
     writing,
 )
+from __tests__.postgres_server import PostgresServer
 from cryptomarket.backplane.bus import Outgoing
 from cryptomarket.backplane.memory import MemoryBus
-from cryptomarket.db import Database
+from cryptomarket.db import Database, Month
 from cryptomarket.errors import BusUnavailable, DatabaseUnavailable
 from cryptomarket.history.cursors import Cursor
 from cryptomarket.history.repository import Heard, Repository
 from cryptomarket.history.rows import Choice, Row, event_json
+from cryptomarket.history.tables import price_tickers
 from cryptomarket.history.writer import GROUP, Writer
 from cryptomarket.market.position import Position
 from cryptomarket.market.ticks import Gap, GapCause
@@ -137,6 +142,108 @@ async def test_a_database_that_is_away_is_waited_for(database: Database, stopped
             await writer.flush()
         assert writer.lag_ms == 0
     assert len(await stored(repository)) == 50
+
+
+async def published_and_stored(bus: MemoryBus, repository: Repository) -> bool:
+    """Whether the database holds exactly what was published of btc_usd, in its order, event for event."""
+    told = [data_of(publication) for publication in await bus.since(Position("e1", 0), 10_000, 10_000)]
+    return [event_json(row) for row in await stored(repository)] == told
+
+
+async def test_a_server_that_is_killed_loses_nothing(
+    postgres: PostgresServer, postgres_url: str, stopped: StoppedClock
+) -> None:
+    """PostgreSQL dies without a word while it is written to: afterwards the database equals what was published."""
+    database = Database(postgres_url)
+    bus, repository = new_bus(), Repository(database)
+    async with writing(bus, repository, stopped.clock, flush_rows=20, flush_ms=5) as writer:
+        for ms in range(300):
+            await publish(bus, index_tick(ms))
+            if ms in (100, 200):
+                postgres.stop(signal.SIGKILL)
+            if ms in (150, 250):
+                assert await bus.acknowledged(GROUP) < ms
+                await asyncio.to_thread(postgres.start)
+                async with asyncio.timeout(30):
+                    await writer.flush()
+        async with asyncio.timeout(30):
+            await writer.flush()
+    assert await published_and_stored(bus, repository)
+    await database.close()
+
+
+async def test_a_server_that_is_silent_is_waited_for(
+    postgres: PostgresServer, postgres_url: str, stopped: StoppedClock
+) -> None:
+    """A server that stands still in the middle of writing acknowledges nothing, and is asked again when it goes on."""
+    database = Database(postgres_url)
+    bus, repository = new_bus(), Repository(database)
+    async with writing(bus, repository, stopped.clock, flush_ms=5) as writer:
+        await publish(bus, index_tick(1))
+        await writer.flush()
+        postgres.pause()
+        try:
+            await publish(bus, *(index_tick(ms) for ms in range(2, 50)))
+            flushing = asyncio.create_task(writer.flush())
+            done, _ = await asyncio.wait((flushing,), timeout=0.3)
+            assert not done
+            assert await bus.acknowledged(GROUP) == 1
+        finally:
+            postgres.resume()
+        async with asyncio.timeout(30):
+            await flushing
+    assert await published_and_stored(bus, repository)
+    await database.close()
+
+
+async def test_the_pauses_grow_are_drawn_and_have_an_end(database: Database, stopped: StoppedClock) -> None:
+    """Many writers that wait for one database do not come back in step, and none waits long."""
+    bus, repository = new_bus(), CountedAbsence(database, times=9)
+    with capture_logs() as logs:
+        async with writing(bus, repository, stopped.clock, flush_ms=1, random=lambda: 0.001):
+            await publish(bus, index_tick(1))
+    pauses = [entry["pause_s"] for entry in logs if entry["event"] == "writer waits for the database"]
+    assert pauses == pytest.approx([0.001 * limit for limit in (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5, 5)])
+    assert len(await stored(repository)) == 1
+
+
+class CountedAbsence(Repository):
+    """A repository whose database is away so many times."""
+
+    def __init__(self, database: Database, *, times: int) -> None:
+        super().__init__(database)
+        self._times = times
+
+    async def keep(self, heard: Sequence[Heard]) -> None:
+        self._times -= 1
+        if self._times >= 0:
+            raise DatabaseUnavailable("away")
+        await super().keep(heard)
+
+
+async def test_the_turn_of_a_month_finds_its_place_made(postgres_url: str) -> None:
+    """Places for the next months are made at the start and at each turn; a tick of any time has one."""
+    december = Month(2026, 12)
+    stopped = StoppedClock(december.start_ms - 1)
+    database = Database(postgres_url)
+    bus, repository = new_bus(), Repository(database)
+    async with writing(bus, repository, stopped.clock, flush_ms=1) as writer:
+        await publish(bus, index_tick(stopped.now_ms))
+        await writer.flush()
+        assert await partitions(database) == {"2026_11", "2026_12", "2027_01"}
+        stopped.now_ms += 1
+        # The first of them may end a turn that had begun before the month did.
+        for _ in range(2):
+            await publish(bus, index_tick(stopped.now_ms))
+            await writer.flush()
+        assert "2027_02" in await partitions(database)
+        odd = [0, 12345, Month(2019, 5).start_ms, Month(2031, 5).start_ms, Month(2100, 1).start_ms]
+        await publish(bus, *(index_tick(ms) for ms in odd))
+        await writer.flush()
+    assert {"2019_05", "2031_05"} <= await partitions(database)
+    async with database.read() as connection:
+        assert (await connection.execute(select(func.count()).select_from(price_tickers))).scalar_one() == 8
+    await database.close()
 
 
 async def test_what_cannot_be_read_is_counted_logged_and_passed(repository: Repository, stopped: StoppedClock) -> None:

@@ -1,8 +1,9 @@
 """Ticks, a bus that anybody may publish on, and a clock that stands still: what the tests of history are made of."""
 
 import asyncio
+import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -113,10 +114,18 @@ async def publish(bus: MemoryBus, *words: Tick | Status | Gap) -> list[Publicati
 
 @asynccontextmanager
 async def writing(
-    bus: MemoryBus, repository: Repository, clock: Clock, *, flush_rows: int = 1000, flush_ms: int = 50
+    bus: MemoryBus,
+    repository: Repository,
+    clock: Clock,
+    *,
+    flush_rows: int = 1000,
+    flush_ms: int = 50,
+    random: Callable[[], float] = random.random,
 ) -> AsyncIterator[Writer]:
     """A writer that runs, and is stopped in order."""
-    writer = Writer(bus, repository, consumer="here", clock=clock, flush_rows=flush_rows, flush_ms=flush_ms)
+    writer = Writer(
+        bus, repository, consumer="here", clock=clock, flush_rows=flush_rows, flush_ms=flush_ms, random=random
+    )
     running = asyncio.create_task(writer.run())
     try:
         yield writer

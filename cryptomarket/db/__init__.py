@@ -7,12 +7,14 @@ writes `crypto_person` wherever a statement names `crypto.person` (docs/decision
 from cryptomarket.db.columns import PARTITIONED_BY, SCHEMA, Price, UtcDateTime, metadata, placed, row_id, word
 from cryptomarket.db.database import Database
 from cryptomarket.db.migration import migrate
+from cryptomarket.db.months import Month
 from cryptomarket.db.opening import opened, shown
 
 __all__ = [
     "PARTITIONED_BY",
     "SCHEMA",
     "Database",
+    "Month",
     "Price",
     "UtcDateTime",
     "metadata",

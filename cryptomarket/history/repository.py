@@ -1,7 +1,7 @@
 """The only SQL of this room."""
 
 import operator
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, cast
 
@@ -116,6 +116,10 @@ class Repository:
     def __init__(self, db: Database) -> None:
         self._db = db
 
+    async def make_places(self, timestamps_ms: Iterable[int]) -> None:
+        """Sees to it that the database has a place for ticks of these times, whatever it divides them by."""
+        await self._db.make_partitions(price_tickers, timestamps_ms)
+
     async def keep(self, heard: Sequence[Heard]) -> None:
         """Stores publications in one transaction, each once however often it is handed in. Raises Unstorable."""
         ticks, gap_rows, status_rows = [], [], []
@@ -129,7 +133,7 @@ class Repository:
                     gap_rows.append((*place, word.from_ms, word.to_ms, word.cause.value, word.state.value, payload))
                 case Status():
                     status_rows.append((*place, word.state.value, word.since_ms, word.age_ms, word.reason))
-        await self._db.make_partitions(price_tickers, (cast("int", tick[_TIMESTAMP]) for tick in ticks))
+        await self.make_places(cast("int", tick[_TIMESTAMP]) for tick in ticks)
         try:
             async with self._db.begin() as connection:
                 await self._db.insert_new(connection, price_tickers, _TICK_COLUMNS, ticks)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,9 @@ import structlog
 
 from cryptomarket.backplane.bus import Bus
 from cryptomarket.clock import Clock
+from cryptomarket.deribit.backoff import Backoff
 from cryptomarket.errors import BusUnavailable, DatabaseUnavailable
+from cryptomarket.history.jobs import make_months
 from cryptomarket.history.losses import Losses
 from cryptomarket.history.repository import Heard, Repository, Unstorable
 from cryptomarket.market.ticks import Gap, Status, Tick
@@ -21,6 +24,7 @@ log = structlog.get_logger(__name__)
 GROUP = "store"
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
+_PLACES_AGAIN_MS = 10_000
 _LOOKS_PER_FLUSH = 4
 _LOOK_S = 0.001
 _IDLE_S = 0.2  # how long a stop may have to wait for a writer that has nothing to do
@@ -81,6 +85,7 @@ class Writer:
         group: str = GROUP,
         flush_rows: int = 1000,
         flush_ms: int = 200,
+        random: Callable[[], float] = random.random,
     ) -> None:
         self._bus = bus
         self._repository = repository
@@ -90,6 +95,8 @@ class Writer:
         self._clock = clock
         self._flush_rows = flush_rows
         self._flush_s = flush_ms / 1000
+        self._random = random
+        self._places_due_ms = 0
         self._in_hand: list[Publication] = []
         self._given_up: list[Publication] = []
         self._taken_ms: int | None = None
@@ -106,16 +113,17 @@ class Writer:
 
     async def run(self) -> None:
         """Stores what is published, until `stop` is called and everything published before it is stored."""
-        pause_s = _FIRST_PAUSE_S
+        backoff = self._backoff()
         while self._until is None or self.stored_up_to < self._until:
             try:
+                await self._make_places()
                 await self._gather()
                 await self._advance()
-                pause_s = _FIRST_PAUSE_S
+                backoff.reset()
             except BusUnavailable as away:
+                pause_s = backoff.next_s()
                 log.warning("writer waits for the bus", detail=away.detail, pause_s=pause_s)
                 await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         await self._trying(self._losses.write_down)
 
     async def stop(self) -> None:
@@ -129,6 +137,20 @@ class Writer:
         self._hurry.set()
         async with self._advanced:
             await self._advanced.wait_for(lambda: self.stored_up_to >= head)
+
+    def _backoff(self) -> Backoff:
+        return Backoff(base_s=_FIRST_PAUSE_S, cap_s=_LONGEST_PAUSE_S, random=self._random)
+
+    async def _make_places(self) -> None:
+        now_ms = self._clock.wall_ms()
+        if now_ms < self._places_due_ms:
+            return
+        try:
+            self._places_due_ms = await make_months(self._repository, now_ms=now_ms)
+        except DatabaseUnavailable as away:
+            # What comes meanwhile makes its own place when it is stored.
+            self._places_due_ms = now_ms + _PLACES_AGAIN_MS
+            log.warning("the next months have no place yet", detail=away.detail)
 
     async def _gather(self) -> None:
         await self._take(min(self._flush_s, _IDLE_S))
@@ -202,14 +224,13 @@ class Writer:
                 await self._keep([each])
 
     async def _trying(self, write: Callable[[], Awaitable[None]]) -> None:
-        pause_s = _FIRST_PAUSE_S
+        backoff = self._backoff()
         while True:
             try:
                 await write()
             except DatabaseUnavailable as away:
-                waiting = len(self._in_hand)
+                waiting, pause_s = len(self._in_hand), backoff.next_s()
                 log.warning("writer waits for the database", detail=away.detail, waiting=waiting, pause_s=pause_s)
                 await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             else:
                 return

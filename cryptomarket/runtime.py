@@ -187,7 +187,12 @@ async def running(settings: Settings, *, ws_url: str) -> AsyncIterator[Runtime]:
             clock=clock,
         )
         ingest = _ingest(settings, ws_url, backplane, history, clock)
-        hub = Hub(await backplane.bus.head(), clock)
+        hub = Hub(
+            await backplane.bus.head(),
+            clock,
+            backlog_bytes=settings.stream_backlog_bytes,
+            ring_events=settings.stream_ring_events,
+        )
         relay = Relay(backplane.bus, hub)
         await relay.begin()
         repository = SavedSetRepository(database, tickers_limit=settings.tickers_per_user)
@@ -209,6 +214,7 @@ async def running(settings: Settings, *, ws_url: str) -> AsyncIterator[Runtime]:
             keep_alive_s=settings.keep_alive_s,
             lifetime_s=settings.stream_lifetime_s,
             backlog_bytes=settings.stream_backlog_bytes,
+            lag_events=settings.stream_lag_events,
             farewell_s=settings.stream_farewell_s,
         )
         live = LiveParts(

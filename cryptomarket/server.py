@@ -11,7 +11,6 @@ from uuid import uuid4
 
 import structlog
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cryptomarket import __version__
 from cryptomarket.app import create_app
@@ -21,6 +20,7 @@ from cryptomarket.doorkeeper import Doorkeeper
 from cryptomarket.errors import StartRefused
 from cryptomarket.foundation import alone
 from cryptomarket.live.hub import Hub
+from cryptomarket.live.transport import LineProtocol
 from cryptomarket.market.instruments import Exchange
 from cryptomarket.problems import MEDIA_TYPE, TITLES, Problem
 from cryptomarket.runtime import running
@@ -35,7 +35,7 @@ ADDRESSES = {
 }
 
 
-class Wire(HttpToolsProtocol):
+class Wire(LineProtocol):
     """A connection. What can't be read as HTTP is answered with a problem document, too, and an id."""
 
     def send_400_response(self, msg: str) -> None:

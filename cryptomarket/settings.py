@@ -102,6 +102,13 @@ class Settings(BaseSettings):
     keep_alive_s: Seconds = Field(7.0, description="A stream without events for so long gets keep_alive")
     stream_lifetime_s: Seconds = Field(3600.0, description="Longest life of a stream; drawn between 80 and 100 % of it")
     stream_backlog_bytes: int = Field(1_048_576, ge=1024, description="What waits for a reader before he is slow")
+    stream_lag_events: int = Field(
+        50_000, ge=100, description="…or how many events he may be behind, however few bytes"
+    )
+    stream_ring_events: int = Field(20_000, ge=1, description="Last events that a process keeps ready for a resume")
+    stream_kernel_bytes: int = Field(
+        131_072, ge=4096, description="What the kernel buffers of a stream (SO_SNDBUF); a stalled reader costs so much"
+    )
     stream_farewell_s: Seconds = Field(2.0, description="How long a reader who is let go has to read the reason")
     streams_per_user: int = Field(1000, ge=1, description="Open streams of one user")
     streams_per_address: int = Field(2000, ge=1, description="Open streams of one address")

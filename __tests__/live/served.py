@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import uvicorn
 
-from __tests__.live.world import QUIET, Event, House, Names, events_of, eventually
+from __tests__.live.world import QUIET, Event, House, Names, Way, events_of, eventually
 from cryptomarket.accounts.parts import AccountsParts, AccountsValues, build_accounts
 from cryptomarket.accounts.tokens import Scope
 from cryptomarket.app import create_app
@@ -21,6 +21,7 @@ from cryptomarket.live.parts import LiveParts
 from cryptomarket.live.repository import SavedSetRepository
 from cryptomarket.live.stream import StreamLimits
 from cryptomarket.live.subscriptions import Subscriptions
+from cryptomarket.live.transport import LineProtocol
 from cryptomarket.secret import Secret
 
 TICKERS_LIMIT = 3
@@ -114,7 +115,14 @@ async def served(folder: Path, limits: StreamLimits = QUIET) -> AsyncIterator[Se
     await built.begin()
     app = create_app({"live": built.live, "accounts": built.accounts}, exchange="simulator", body_limit_bytes=10_000)
     server = uvicorn.Server(
-        uvicorn.Config(app, port=0, log_level="error", access_log=False, timeout_graceful_shutdown=3)
+        uvicorn.Config(
+            app,
+            http=LineProtocol if Way.by_line else "auto",
+            port=0,
+            log_level="error",
+            access_log=False,
+            timeout_graceful_shutdown=3,
+        )
     )
     serving = asyncio.create_task(server.serve())
     try:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,6 +50,8 @@ step = st.one_of(
     *(st.tuples(st.just(name), of_ticker) for name in ("subscribe", "subscribe")),
     *(st.tuples(st.just(name), of_count) for name in ("cut", "pause", "go", "turn", "hear")),
 )
+
+pytestmark = pytest.mark.usefixtures("way")
 
 
 steps_of_story = st.lists(step, min_size=10, max_size=80)
@@ -154,7 +157,7 @@ class Story:
         who.reads = name == "go"
         reader = await who.settled()
         if who.reads:
-            reader.reading.set()
+            reader.reads_on()
         else:
             reader.reading.clear()
 
@@ -166,7 +169,7 @@ class Story:
             who.reads = True
             while True:
                 reader = await who.settled()
-                reader.reading.set()
+                reader.reads_on()
                 await reader.until(lambda reader: reader.ended or _last_seq(reader.events) >= last.seq)
                 await who.leave()
                 if _last_seq(who.kept[-1]) >= last.seq:

@@ -20,6 +20,8 @@ from cryptomarket.live.follow import Resume
 from cryptomarket.market.position import Position
 from cryptomarket.market.wire import Change, SetChange, encode
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 def names(reader: Reader) -> list[tuple[str, str | None]]:
     """(event, ticker) of all that came."""
@@ -306,7 +308,7 @@ async def test_a_log_trimmed_during_the_replay_ends_the_stream_before_the_hole()
         await some_ticks(built, 8)
         reader = await built.opened(["btc_usd"], Position(EPOCH, 0), reading=False)
         await some_ticks(built, 9)
-        reader.reading.set()
+        reader.reads_on()
         await reader.until_ended()
         assert reader.seqs == []
         assert reader.named("disconnected")[0].data["reason"] == "slow"
@@ -320,7 +322,7 @@ async def test_a_stream_asked_to_leave_during_its_replay_writes_nothing_beyond_i
         reader = await built.opened(["btc_usd"], Position(EPOCH, 0), reading=False)
         await built.publish(tick("btc_usd", START_MS + 50), status("btc_usd"))
         built.hub.drain()
-        reader.reading.set()
+        reader.reads_on()
         await reader.until_ended()
         assert reader.seqs == list(range(1, 1 + len(reader.seqs)))
         assert len(reader.seqs) < 12

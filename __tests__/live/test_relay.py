@@ -2,9 +2,13 @@
 
 import asyncio
 
+import pytest
+
 from __tests__.live.world import EPOCH, FENCE, START_MS, house, status, tick
 from cryptomarket.live.hub import Reason
 from cryptomarket.market.position import Position
+
+pytestmark = pytest.mark.usefixtures("way")
 
 
 async def test_a_hub_begins_at_the_head_with_what_is_known() -> None:
@@ -36,7 +40,7 @@ async def test_who_falls_behind_the_log_starts_anew_and_says_so() -> None:
         await built.bus.publish([tick("btc_usd", START_MS + at) for at in range(20)], FENCE)
         await built.heard()
         await built.publish(tick("btc_usd", START_MS + 100))
-        reader.reading.set()
+        reader.reads_on()
         await reader.until_ended()
         assert reader.seat.reason is Reason.DRAIN
         assert reader.seqs == [1]

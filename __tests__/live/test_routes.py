@@ -16,7 +16,7 @@ from cryptomarket.market.ticks import FeedState
 
 
 @pytest.fixture
-async def gate(tmp_path: Path) -> AsyncIterator[Served]:
+async def gate(tmp_path: Path, way: str) -> AsyncIterator[Served]:
     async with served(tmp_path) as opened:
         yield opened
 

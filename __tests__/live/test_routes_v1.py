@@ -9,7 +9,7 @@ from __tests__.live.served import Served, served
 
 
 @pytest.fixture
-async def gate(tmp_path: Path) -> AsyncIterator[Served]:
+async def gate(tmp_path: Path, way: str) -> AsyncIterator[Served]:
     async with served(tmp_path) as opened:
         yield opened
 

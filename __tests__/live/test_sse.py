@@ -67,7 +67,7 @@ class Play:
         self.ended += 1
 
     def start(self, farewell_s: float = 0.05) -> "asyncio.Task[None]":
-        response = StreamResponse(self.frames(), self.seat, farewell_s=farewell_s, ended=self.end)
+        response = StreamResponse(lambda line: self.frames(), self.seat, farewell_s=farewell_s, ended=self.end)
         return asyncio.create_task(response(SCOPE, self.connection.receive, self.connection.send))
 
 
@@ -152,7 +152,9 @@ async def test_a_fault_of_the_stream_is_not_swallowed() -> None:
     async with aclosing(broken()) as frames:
         ended: Callable[[], None] = lambda: undone.append("ended")  # noqa: E731
         with pytest.raises(ArithmeticError, match="a fault"):
-            await StreamResponse(frames, seat, farewell_s=1, ended=ended)(SCOPE, connection.receive, connection.send)
+            await StreamResponse(lambda line: frames, seat, farewell_s=1, ended=ended)(
+                SCOPE, connection.receive, connection.send
+            )
     assert undone == ["ended"]
     assert not connection.is_whole
 

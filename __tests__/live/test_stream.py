@@ -15,6 +15,8 @@ from cryptomarket.market.position import Position
 from cryptomarket.market.ticks import FeedState
 from cryptomarket.market.wire import Publication
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 async def live(built: House, tickers: list[str] | None, **wishes: Json) -> Reader:
     """A reader who has read the opening of his stream, and waits for what comes."""
@@ -143,7 +145,7 @@ async def test_latest_conflates_only_while_the_reader_is_behind() -> None:
         reader.reading.clear()
         for at in range(5, 30):
             await built.publish(tick("btc_usd", START_MS + at))
-        reader.reading.set()
+        reader.reads_on()
         await reader.until_seq(30)
         assert reader.seqs[:5] == [1, 2, 3, 4, 5]
         assert len(reader.seqs) <= 7
@@ -198,7 +200,7 @@ async def test_a_slow_reader_is_told_and_resumes() -> None:
         for at in range(30):
             [told] = await built.publish(tick("btc_usd", START_MS + at))
             await quick.until_seq(told.seq)
-        reader.reading.set()
+        reader.reads_on()
         await reader.until_ended()
         assert reader.events[-1].data["reason"] == "slow"
         assert built.hub.slow_count == 1
@@ -212,7 +214,7 @@ async def test_a_conflating_reader_is_never_too_slow() -> None:
     async with house(limits=replace(QUIET, backlog_bytes=1000)) as built:
         reader = await built.opened(["btc_usd"], mode=Mode.LATEST, reading=False)
         await built.publish(*(tick("btc_usd", START_MS + at) for at in range(500)))
-        reader.reading.set()
+        reader.reads_on()
         await reader.until_seq(500)
         assert reader.seqs == [500]
 
@@ -269,7 +271,7 @@ async def test_a_revocation_is_not_drowned_by_what_comes_after_it() -> None:
         reader.seat.leave(Reason.REVOKED)
         await built.subscribe("eth_usd")
         await built.cancel("eth_usd")
-        reader.reading.set()
+        reader.reads_on()
         await reader.until_ended()
         assert reader.events[-1].data["reason"] == "revoked"
 
@@ -301,7 +303,7 @@ async def test_a_reader_who_has_gone_leaves_nothing_behind() -> None:
 
 async def test_a_bus_that_goes_away_during_a_replay_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     """Told as `problem`, without an id; the stream ends, and resumes exactly where it was."""
-    async with house() as built:
+    async with house(ring_events=1) as built:
         await built.publish(*(tick("btc_usd", START_MS + at) for at in range(6)))
         reader = await built.opened(["btc_usd"], Position(EPOCH, 0), reading=False)
 
@@ -312,7 +314,7 @@ async def test_a_bus_that_goes_away_during_a_replay_is_a_problem(monkeypatch: py
 
         monkeypatch.setattr(built.bus, "since", away)
         await built.publish(tick("btc_usd", START_MS + 6))
-        reader.reading.set()
+        reader.reads_on()
         await reader.until_ended()
         assert reader.seqs == [1, 2, 3, 4]
         assert [event.name for event in reader.events[-2:]] == ["problem", "disconnected"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from __tests__.live.pipe import Pipe
 from cryptomarket.backplane.bus import Fence, Outgoing
 from cryptomarket.backplane.memory import MemoryBus
 from cryptomarket.clock import Clock
@@ -155,6 +156,7 @@ class Reader:
     serving: "asyncio.Task[None] | None" = None
     reading: asyncio.Event = field(default_factory=asyncio.Event)
     noted: asyncio.Event = field(default_factory=asyncio.Event)
+    pipe: Pipe | None = None
     ended: bool = False
 
     @property
@@ -178,6 +180,7 @@ class Reader:
             while True:
                 await self.reading.wait()
                 chunk = await anext(self.frames, None)
+                self._take()
                 if chunk is None:
                     return
                 self.chunks.append(events_of(chunk))
@@ -186,12 +189,31 @@ class Reader:
             self.ended = True
             self._note()
 
+    def _take(self) -> None:
+        """Reads what was written past the frames."""
+        if self.pipe is not None:
+            self.chunks += [events_of(body) for body in self.pipe.take()]
+            self._note()
+
+    def reads_on(self) -> None:
+        """He reads what waits, and everything from now on."""
+        self.reading.set()
+        self._take()
+
+    def arrived(self) -> None:
+        """Something was written past the frames."""
+        if self.reading.is_set():
+            asyncio.get_running_loop().call_soon(self._take)
+
     def _note(self) -> None:
         self.noted.set()
         self.noted = asyncio.Event()
 
     async def goes(self) -> None:
         """His connection is gone."""
+        if self.pipe is not None:
+            self._take()
+            self.pipe.abort()
         assert self.serving is not None
         self.serving.cancel()
         await asyncio.wait([self.serving])
@@ -212,19 +234,41 @@ class Reader:
         await self.until(lambda reader: reader.ended)
 
 
+class Way:
+    """How readers of this process are written to."""
+
+    by_line = False
+
+
 QUIET = StreamLimits(keep_alive_s=1000.0, ahead_s=0.5)
 
 
 class House:
     """One bus, and `processes` hubs that follow it."""
 
-    def __init__(self, *, processes: int = 1, log_capacity: int = 100_000, limits: StreamLimits = QUIET) -> None:
+    def __init__(
+        self,
+        *,
+        processes: int = 1,
+        log_capacity: int = 100_000,
+        limits: StreamLimits = QUIET,
+        ring_events: int | None = None,
+    ) -> None:
         self.hands = Hands()
         self.bus = MemoryBus(EPOCH, is_newest=lambda name, token: True, log_capacity=log_capacity)
         self.sets = Sets(self.bus)
         self.limits = limits
         clock = self.hands.clock()
-        self.hubs = [Hub(Position(EPOCH, 0), clock) for _ in range(processes)]
+        # The ring reaches back half as far as the log, so that both are asked.
+        self.hubs = [
+            Hub(
+                Position(EPOCH, 0),
+                clock,
+                backlog_bytes=limits.backlog_bytes,
+                ring_events=ring_events or max(1, min(1000, log_capacity // 2)),
+            )
+            for _ in range(processes)
+        ]
         self.relays = [Relay(self.bus, hub) for hub in self.hubs]
         self.openers = [Opener(hub, self.bus, self.sets, ahead_s=limits.ahead_s, replay_page=4) for hub in self.hubs]
         self.said: list[Publication] = []
@@ -302,6 +346,10 @@ class House:
             hub, self.openers[process], seat, wish=wish, limits=limits, clock=self.hands.clock(), random=random
         )
         reader = Reader(seat, opening, stream.frames(opening))
+        if Way.by_line:
+            reader.pipe = Pipe(reader.arrived)
+            reader.pipe.line.on_lost = seat.go
+            reader.frames = stream.frames(opening, reader.pipe.line)
         if reading:
             reader.reading.set()
         reader.serving = self.start(self._served(reader))
@@ -316,7 +364,7 @@ class House:
     async def flushed(self, reader: Reader) -> None:
         """Everything that waits for him is read, and the stream over."""
         reader.seat.leave(Reason.DRAIN)
-        reader.reading.set()
+        reader.reads_on()
         await reader.until_ended()
 
 

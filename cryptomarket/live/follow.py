@@ -12,7 +12,7 @@ from typing import Protocol
 
 from cryptomarket.backplane.bus import Bus
 from cryptomarket.errors import LogTooShort
-from cryptomarket.live.events import event, frame_of
+from cryptomarket.live.events import event
 from cryptomarket.live.hub import Hub, Seat
 from cryptomarket.live.mailbox import Entry
 from cryptomarket.live.recall import Recall
@@ -20,6 +20,7 @@ from cryptomarket.market.position import Position
 from cryptomarket.market.wire import Change, PublicationKind
 
 REPLAY_PAGE = 500
+REPLAYS_AT_ONCE = 8
 
 
 class Resume(StrEnum):
@@ -88,6 +89,7 @@ class Opener:
         self._saved_sets = saved_sets
         self._ahead_s = ahead_s
         self._replay_page = replay_page
+        self._pace = asyncio.Semaphore(REPLAYS_AT_ONCE)
         self._recall = recall or Recall(hub, bus)
 
     async def open(self, seat: Seat, fixed: Collection[str] | None, last_event_id: str | None) -> Opening:
@@ -142,7 +144,8 @@ class Opener:
                     if position.seq > (await self._bus.head()).seq:
                         return None
                     await self._hub.reached(position.seq)
-            await self._bus.since(position, self._hub.position.seq, 1)
+            if not self._hub.ring.reaches(position.seq):
+                await self._bus.since(position, self._hub.position.seq, 1)
         except (LogTooShort, TimeoutError):
             return None
         return position
@@ -179,15 +182,25 @@ class Opener:
         """The events between, a page at a time. Raises LogTooShort when the log was trimmed meanwhile."""
         after = opening.after
         while after is not None and after.seq < opening.until:
-            page = await self._bus.since(after, opening.until, self._replay_page)
-            after = page[-1].position
+            page = await self._page(after, opening.until)
+            after = page[-1].publication.position
             entries = [
-                Entry(publication, frame_of(publication))
-                for publication in page
-                if publication.kind is not PublicationKind.SET_CHANGE and publication.ticker in opening.replayed
+                entry
+                for entry in page
+                if entry.publication.kind is not PublicationKind.SET_CHANGE
+                and entry.publication.ticker in opening.replayed
             ]
             if entries:
                 yield entries
+
+    async def _page(self, after: Position, until: int) -> Sequence[Entry]:
+        """The next events of the order, out of this process's own ring as far as it reaches back, else of the log."""
+        # A crowd's replays take turns with what is live.
+        await asyncio.sleep(0)
+        if self._hub.ring.reaches(after.seq):
+            return self._hub.ring.since(after.seq, until, self._replay_page)
+        async with self._pace:
+            return [Entry(found) for found in await self._bus.since(after, until, self._replay_page)]
 
 
 def _published(seat: Seat) -> dict[str, Position]:

@@ -6,18 +6,29 @@ and hears nothing twice: there is no crack between looking and listening.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 
 from cryptomarket.backplane.bus import Picture
 from cryptomarket.clock import Clock
-from cryptomarket.live.events import event, frame_of, snapshot
+from cryptomarket.live.events import event, snapshot
+from cryptomarket.live.fanout import Fanout
 from cryptomarket.live.mailbox import Entry, Mailbox
+from cryptomarket.live.ring import Ring
+from cryptomarket.live.transport import Line, chunk_of
 from cryptomarket.market.position import Position
 from cryptomarket.market.wire import Change, Publication, PublicationKind, SetChange, decode_set_change
 
 NOTHING = Picture()
+BACKLOG_BYTES = 1_048_576
+RING_EVENTS = 20_000
+
+
+def nothing() -> None:
+    """What is called where nobody wants to be called."""
 
 
 class Reason(StrEnum):
@@ -33,7 +44,9 @@ class Reason(StrEnum):
 @dataclass(eq=False)
 class Seat:
     """One stream's place. `owner_id` is its user; `follows_set` says that it carries his saved set, of which `version`
-    was applied. `dies_with` tells whether a revocation ends it.
+    was applied. `dies_with` tells whether a revocation ends it. With a `line`, events are written there, and nothing
+    comes to the mailbox any more; `told_s` is when something was last written to it alone,
+    `line_events` how many events went there.
     """
 
     mailbox: Mailbox
@@ -44,26 +57,50 @@ class Seat:
     version: int = -1
     early: list[tuple[Publication, SetChange]] = field(default_factory=list)
     seated: bool = False
+    line: Line | None = None
+    told_s: float = 0.0
+    line_events: int = 0
     reason: Reason | None = None
     left: asyncio.Event = field(default_factory=asyncio.Event)
+    on_leave: Callable[[], None] = nothing
+    is_gone: bool = False
 
     def leave(self, reason: Reason) -> None:
         """Asks the stream to say why, and end. The first reason stands."""
         if self.reason is None:
             self.reason = reason
-            self.left.set()
-            self.mailbox.ready.set()
-            self.mailbox.urgent.set()
+            self._ring()
+            self.on_leave()
+
+    def go(self) -> None:
+        """The reader is gone: nobody is there to be told."""
+        self.is_gone = True
+        self._ring()
+
+    def _ring(self) -> None:
+        self.left.set()
+        self.mailbox.ready.set()
+        self.mailbox.urgent.set()
 
 
 class Hub:
     """Seats by ticker and by user. Bound: seats are limited by the stream places of users and process."""
 
-    def __init__(self, position: Position, clock: Clock) -> None:
+    def __init__(
+        self, position: Position, clock: Clock, *, backlog_bytes: int = BACKLOG_BYTES, ring_events: int = RING_EVENTS
+    ) -> None:
         self.position = position
         self._clock = clock
+        self._backlog_bytes = backlog_bytes
         self._pictures: dict[str, Picture] = {}
+        self.ring = Ring(ring_events)
+        self.ring.begin(position.seq)
+        self._demand: Counter[str] = Counter()
+        # Seats with a mailbox by ticker; those with a line are the fan-out's.
         self._by_ticker: dict[str, set[Seat]] = {}
+        self._fanout = Fanout()
+        self._lagging: set[Seat] = set()
+        self._sweep_is_due = False
         self._by_user: dict[str, set[Seat]] = {}
         self._seats: set[Seat] = set()
         self._moved = asyncio.Event()
@@ -79,7 +116,7 @@ class Hub:
     @property
     def tickers(self) -> frozenset[str]:
         """What the streams of this process want."""
-        return frozenset(self._by_ticker)
+        return frozenset(self._demand)
 
     def picture(self, ticker: str) -> Picture:
         """What is known of a ticker as of `position`."""
@@ -96,6 +133,7 @@ class Hub:
         so that no id of theirs lies beyond what was missed, and come back with what they have.
         """
         self.position = position
+        self.ring.begin(position.seq)
         self._pictures = dict(pictures)
         for seat in list(self._seats):
             seat.leave(Reason.DRAIN)
@@ -122,22 +160,68 @@ class Hub:
         seat.early.clear()
         seat.seated = True
         for ticker in seat.tickers:
+            self._demand_more(ticker)
             self._listen(seat, ticker)
 
-    def dismiss(self, seat: Seat) -> None:
-        """Takes a seat away."""
-        self._seats.discard(seat)
-        for ticker in list(seat.tickers):
+    def connect(self, seat: Seat, line: Line) -> None:
+        """From the next publication on, events of this seat, whose mailbox is empty, are written to the line."""
+        for ticker in seat.tickers:
             self._unlisten(seat, ticker)
+        seat.line = line
+        seat.told_s = self._clock.monotonic_s()
+        line.mark(self._backlog_bytes)
+        line.on_lag = partial(self._lagging.add, seat)
+        self._fanout.join(seat, line, seat.tickers, seat.told_s)
+
+    def disconnect(self, seat: Seat) -> None:
+        """Takes a line away, after what waits for it was written."""
+        if seat.line is not None:
+            seat.line_events += self._fanout.part(seat, self._clock.monotonic_s())
+            self._lagging.discard(seat)
+            seat.line.on_lag = nothing
+            seat.line = None
+
+    def say(self, seat: Seat, frame: bytes) -> None:
+        """Writes something to one seat's line alone, after everything that waits for it."""
+        if seat.line is None:
+            return
+        now_s = self._clock.monotonic_s()
+        self._fanout.flush(now_s)
+        seat.told_s = now_s
+        seat.line_events += frame.count(b"\n\n")
+        seat.line.write(chunk_of(frame))
+
+    def told_s(self, seat: Seat) -> float:
+        """When something was last written to a line."""
+        return max(seat.told_s, self._fanout.told_s(seat))
+
+    def dismiss(self, seat: Seat) -> None:
+        """Takes a seat away, once."""
+        if seat not in self._seats:
+            return
+        self._seats.remove(seat)
+        self.disconnect(seat)
+        for ticker in seat.tickers if seat.seated else ():
+            self._unlisten(seat, ticker)
+            self._demand_less(ticker)
         if seat.follows_set:
             of_user = self._by_user.get(seat.owner_id, set())
             of_user.discard(seat)
             if not of_user:
                 self._by_user.pop(seat.owner_id, None)
 
-    def _listen(self, seat: Seat, ticker: str) -> None:
-        if ticker not in self._by_ticker:
+    def _demand_more(self, ticker: str) -> None:
+        if ticker not in self._demand:
             self.demand_changed.set()
+        self._demand[ticker] += 1
+
+    def _demand_less(self, ticker: str) -> None:
+        self._demand[ticker] -= 1
+        if not self._demand[ticker]:
+            del self._demand[ticker]
+            self.demand_changed.set()
+
+    def _listen(self, seat: Seat, ticker: str) -> None:
         self._by_ticker.setdefault(ticker, set()).add(seat)
 
     def _unlisten(self, seat: Seat, ticker: str) -> None:
@@ -146,26 +230,48 @@ class Hub:
             of_ticker.discard(seat)
             if not of_ticker:
                 del self._by_ticker[ticker]
-                self.demand_changed.set()
 
     def broadcast(self, batch: Sequence[Publication]) -> None:
         """Offers each publication to the seats that want it, and moves on."""
         for publication in batch:
             self.position = publication.position
+            entry = self.ring.add(publication)
             if publication.kind is PublicationKind.SET_CHANGE:
                 self._apply_change(publication)
                 continue
             self._draw(publication)
-            of_ticker = self._by_ticker.get(publication.ticker)
-            if of_ticker:
-                entry = Entry(publication, frame_of(publication))
-                for seat in of_ticker:
-                    self._offer(seat, entry)
+            if self._fanout.wants(publication.ticker):
+                self._fanout.offer(publication.ticker, entry.frame)
+            for seat in self._by_ticker.get(publication.ticker, ()):
+                self._offer(seat, entry)
+        if self._fanout.is_dirty and not self._sweep_is_due:
+            # What else is published in this turn of the loop leaves in the same write.
+            self._sweep_is_due = True
+            asyncio.get_running_loop().call_soon(self._sweep)
         self._moved.set()
         self._moved = asyncio.Event()
 
+    def _sweep(self) -> None:
+        self._sweep_is_due = False
+        self._fanout.flush(self._clock.monotonic_s())
+        for seat in list(self._lagging):
+            if seat.line is None or not seat.line.lags:
+                self._lagging.discard(seat)
+            elif seat.line.buffered_bytes > self._backlog_bytes:
+                self.let_go(seat)
+
+    def let_go(self, seat: Seat) -> None:
+        """He is slow. What was written to him stays on its way; nothing else is."""
+        self._lagging.discard(seat)
+        seat.line_events += self._fanout.part(seat, self._clock.monotonic_s())
+        self.slow_count += 1
+        seat.leave(Reason.SLOW)
+
     def _offer(self, seat: Seat, entry: Entry) -> None:
         if seat.reason is not None:
+            return
+        if seat.line is not None:
+            self.say(seat, entry.frame)
             return
         seat.mailbox.offer(entry)
         if seat.mailbox.overflowed:
@@ -197,12 +303,19 @@ class Hub:
         """Brings a seat's set to the one after the change. A change that was never heard is made up for by the next."""
         seat.version = change.version
         gone, new = sorted(seat.tickers.difference(change.tickers)), sorted(set(change.tickers) - seat.tickers)
+        seat.tickers = set(change.tickers)
         for ticker in gone:
-            seat.tickers.discard(ticker)
+            self._demand_less(ticker)
             self._unlisten(seat, ticker)
         for ticker in new:
-            seat.tickers.add(ticker)
-            self._listen(seat, ticker)
+            self._demand_more(ticker)
+        if seat.line is None:
+            for ticker in new:
+                self._listen(seat, ticker)
+        elif seat.reason is None:
+            now_s = self._clock.monotonic_s()
+            seat.line_events += self._fanout.part(seat, now_s)
+            self._fanout.join(seat, seat.line, seat.tickers, now_s)
         steps = [*((ticker, Change.UNSUBSCRIBED) for ticker in gone), *((ticker, Change.SUBSCRIBED) for ticker in new)]
         for step in steps:
             # The id promises all of them, so it goes with the last.

@@ -7,20 +7,28 @@
 """
 
 import asyncio
-from dataclasses import dataclass
 from typing import Protocol
 
 from cryptomarket.live.events import frame_of, merged_gaps
 from cryptomarket.market.wire import Change, Publication, PublicationKind
 
 
-@dataclass(frozen=True, slots=True)
 class Entry:
-    """An event that waits: its place, and its bytes, which all readers share."""
+    """An event that waits: its place, and its bytes, which all readers share and the first who needs them makes."""
 
-    publication: Publication
-    frame: bytes
-    change: Change | None = None
+    __slots__ = ("_frame", "change", "publication")
+
+    def __init__(self, publication: Publication, frame: bytes | None = None, change: Change | None = None) -> None:
+        self.publication = publication
+        self.change = change
+        self._frame = frame
+
+    @property
+    def frame(self) -> bytes:
+        """The event as it is written."""
+        if self._frame is None:
+            self._frame = frame_of(self.publication)
+        return self._frame
 
 
 class Mailbox(Protocol):
@@ -110,7 +118,7 @@ class LatestMailbox:
             self._offer_change(entry, waiting)
         elif kind is PublicationKind.GAP and waiting is not None:
             both = merged_gaps(waiting.publication, entry.publication)
-            self._waiting[key] = Entry(both, frame_of(both))
+            self._waiting[key] = Entry(both)
         else:
             self._waiting[key] = entry
         if kind is PublicationKind.TICK:

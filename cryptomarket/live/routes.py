@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, cast
 
 from asgi_correlation_id import correlation_id
@@ -171,7 +172,7 @@ async def connection(
         opening = await live.opener.open(seat, fixed, query.last_event_id)
         ended = stack.pop_all()
     stream = Stream(live.hub, live.opener, seat, wish=wish, limits=live.limits, clock=live.clock, random=live.random)
-    return StreamResponse(stream.frames(opening), seat, farewell_s=live.limits.farewell_s, ended=ended.close)
+    return StreamResponse(partial(stream.frames, opening), seat, farewell_s=live.limits.farewell_s, ended=ended.close)
 
 
 def _wish(query: Asked, entry: StreamCaller, fixed: Sequence[str] | None, live: LiveParts) -> Wish:

@@ -10,7 +10,7 @@ opening ─ replay ─ live ─┬─ lifetime over ──────── dis
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,6 +20,7 @@ from cryptomarket.live.events import event, feed_of
 from cryptomarket.live.follow import Opener, Opening
 from cryptomarket.live.hub import Hub, Reason, Seat
 from cryptomarket.live.mailbox import Entry, LatestMailbox, LogMailbox, Mailbox
+from cryptomarket.live.transport import Line
 from cryptomarket.market.position import Position
 
 
@@ -37,6 +38,7 @@ class StreamLimits:
     keep_alive_s: float = 7.0
     lifetime_s: float = 3600.0
     backlog_bytes: int = 1_048_576
+    lag_events: int = 50_000
     ahead_s: float = 1.0
     farewell_s: float = 2.0
     retry_min_ms: int = 1000
@@ -96,8 +98,10 @@ class Stream:
         token_s = self._wish.expires_s - self._clock.wall_us() / 1e6
         return (now_s + token_s, Reason.EXPIRED) if token_s < life_s else (now_s + life_s, Reason.DRAIN)
 
-    async def frames(self, opening: Opening) -> AsyncGenerator[bytes, None]:
-        """The events of the stream that began with `opening`, in chunks that are written as one."""
+    async def frames(self, opening: Opening, line: Line | None = None) -> AsyncGenerator[bytes, None]:
+        """The events of the stream that began with `opening`, in chunks that are written as one. What is live goes
+        past the caller where there is a line, unless the stream conflates.
+        """
         yield self._connected(opening)
         async with aclosing(self._between(opening)) as replay:
             async for chunk in replay:
@@ -106,9 +110,15 @@ class Stream:
         if self._caught_up:
             if opening.later:
                 yield self._seat_frames_before(opening) + b"".join(opening.later)
-            async with aclosing(self._live()) as live:
-                async for chunk in live:
-                    yield chunk
+            if line is None or isinstance(self._seat.mailbox, LatestMailbox):
+                async with aclosing(self._live()) as live:
+                    async for chunk in live:
+                        yield chunk
+            else:
+                while waiting := self._seat.mailbox.take():
+                    yield b"".join([entry.frame for entry in waiting])
+                if self._seat.reason is None and not self._seat.is_gone:
+                    await self._direct(line)
         yield event("disconnected", {"reason": self._seat.reason, "retry_ms": self._retry_ms})
 
     async def _between(self, opening: Opening) -> AsyncGenerator[bytes, None]:
@@ -179,7 +189,7 @@ class Stream:
                 if entries:
                     told_s = now_s
                     yield b"".join([entry.frame for entry in entries])
-            if self._seat.reason is not None:
+            if self._seat.reason is not None or self._seat.is_gone:
                 return
             now_s = self._clock.monotonic_s()
             if now_s >= self._ends_at_s:
@@ -190,6 +200,31 @@ class Stream:
                 yield self._keep_alive()
             await self._wait(now_s, told_s, beat_s)
             now_s = self._clock.monotonic_s()
+
+    async def _direct(self, line: Line) -> None:
+        """Live on the fast path: the hub writes, and all that is left to do is to watch the time."""
+        clear_seq = self._hub.position.seq
+        self._hub.connect(self._seat, line)
+        try:
+            while self._seat.reason is None and not self._seat.is_gone:
+                now_s = self._clock.monotonic_s()
+                if not line.buffered_bytes:
+                    clear_seq = self._hub.position.seq
+                elif self._hub.position.seq - clear_seq > self._limits.lag_events:
+                    self._hub.let_go(self._seat)
+                    return
+                if now_s >= self._ends_at_s:
+                    self._seat.leave(self._end)
+                    return
+                told_s = self._hub.told_s(self._seat)
+                if now_s - told_s >= self._limits.keep_alive_s:
+                    self._hub.say(self._seat, self._keep_alive())
+                    continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(told_s + self._limits.keep_alive_s, self._ends_at_s) - now_s):
+                        await self._seat.left.wait()
+        finally:
+            self._hub.disconnect(self._seat)
 
     async def _wait(self, now_s: float, told_s: float, beat_s: float) -> None:
         """Until something is to be written, or a period is over."""

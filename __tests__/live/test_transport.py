@@ -1,0 +1,154 @@
+"""The line of a real connection: what is written, who is slow, who is gone."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from __tests__.live.world import eventually
+from cryptomarket.live.transport import Line, LineProtocol, chunk_of, line_of
+
+Serve = Callable[[Line | None, Send], Awaitable[None]]
+DEADLINE_S = 10
+
+
+@asynccontextmanager
+async def serving(serve: Serve) -> AsyncIterator[int]:
+    """A server whose every request is answered by `serve`; its port."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await serve(line_of(scope), send)
+
+    config = uvicorn.Config(application, http=LineProtocol, port=0, log_level="critical", lifespan="off")
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server.serve())
+    try:
+        await eventually(lambda: server.started)
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = server.force_exit = True
+        await running
+
+
+async def asked(port: int, version: str = "1.1") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection that has sent its request and read the head of the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET / HTTP/{version}\r\nHost: gateway\r\n\r\n".encode())
+    async with asyncio.timeout(DEADLINE_S):
+        await reader.readuntil(b"\r\n\r\n")
+    return reader, writer
+
+
+async def finish(send: Send, body: bytes = b"") -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def test_what_is_written_past_asgi_comes_between_its_first_and_last_bytes() -> None:
+    """One well-formed body in the order of writing (RFC 9112, 7.1)."""
+
+    async def serve(line: Line | None, send: Send) -> None:
+        assert line is not None
+        await send({"type": "http.response.body", "body": b"first ", "more_body": True})
+        line.write(chunk_of(b"second ") + chunk_of(b"third "))
+        await finish(send, b"last")
+
+    async with serving(serve) as port:
+        reader, writer = await asked(port)
+        async with asyncio.timeout(DEADLINE_S):
+            body = await reader.readuntil(b"0\r\n\r\n")
+        writer.close()
+    assert body == b"6\r\nfirst \r\n7\r\nsecond \r\n6\r\nthird \r\n4\r\nlast\r\n0\r\n\r\n"
+
+
+async def test_a_connection_without_chunks_has_no_line() -> None:
+    """HTTP/1.0 knows no chunks: such a response goes through ASGI."""
+    found = []
+
+    async def serve(line: Line | None, send: Send) -> None:
+        found.append(line)
+        await finish(send, b"all")
+
+    async with serving(serve) as port:
+        _, writer = await asked(port, "1.0")
+        writer.close()
+        await eventually(lambda: len(found) == 1)
+    assert found == [None]
+
+
+async def test_who_is_gone_is_known_at_once() -> None:
+    """Without a write, and without anybody asking."""
+    lost = asyncio.Event()
+    begun = asyncio.Event()
+
+    async def serve(line: Line | None, send: Send) -> None:
+        assert line is not None
+        line.on_lost = lost.set
+        begun.set()
+        await lost.wait()
+        assert line.is_lost
+
+    async with serving(serve) as port, asyncio.timeout(DEADLINE_S):
+        _, writer = await asked(port)
+        await begun.wait()
+        writer.close()
+        await lost.wait()
+
+
+async def test_who_does_not_read_lags_and_is_given_up() -> None:
+    """The line says so once, above its mark; what waits is counted, and gone with the connection."""
+    lags = asyncio.Event()
+    ended = asyncio.Event()
+    held = []
+
+    async def serve(line: Line | None, send: Send) -> None:
+        assert line is not None
+        line.on_lag = lags.set
+        line.mark(100_000)
+        chunk = chunk_of(b"x" * 60_000)
+        while not lags.is_set():
+            line.write(chunk)
+            # sleep: a turn of the loop, in which the kernel is offered what was written
+            await asyncio.sleep(0)
+        held.append((line.lags, line.buffered_bytes))
+        await line.emptied(0.05)
+        await asyncio.wait_for(lost_of(line), DEADLINE_S)
+        ended.set()
+
+    async def lost_of(line: Line) -> None:
+        await eventually(lambda: line.is_lost)
+
+    async with serving(serve) as port:
+        own = socket.create_connection(("127.0.0.1", port))
+        own.sendall(b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n")
+        async with asyncio.timeout(DEADLINE_S):
+            await ended.wait()
+        own.close()
+    [(lagged, buffered_bytes)] = held
+    assert lagged
+    assert 50_000 < buffered_bytes < 200_000
+
+
+async def test_who_reads_in_the_end_gets_everything() -> None:
+    """Within its time, what waits leaves before the line is let go."""
+    emptied = asyncio.Event()
+
+    async def serve(line: Line | None, send: Send) -> None:
+        assert line is not None
+        line.write(chunk_of(b"y" * 8_000_000))
+        await finish(send)
+        await line.emptied(DEADLINE_S)
+        assert line.buffered_bytes == 0
+        emptied.set()
+
+    async with serving(serve) as port, asyncio.timeout(DEADLINE_S):
+        reader, writer = await asked(port)
+        body = await reader.readuntil(b"\r\n")
+        assert int(body, 16) == 8_000_000
+        assert len(await reader.readexactly(8_000_002)) == 8_000_002
+        await emptied.wait()
+        writer.close()

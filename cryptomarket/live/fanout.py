@@ -1,0 +1,101 @@
+"""Which lines get which frames: seats that want the same tickers are one audience, and get the same bytes.
+
+What is offered in one turn of the loop leaves in one write per line. Finding the audiences of a ticker, framing and
+joining are done once, whoever hears it; what is done per line is the write.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+
+from cryptomarket.live.transport import Line, chunk_of
+
+
+@dataclass(eq=False, slots=True)
+class Audience:
+    """Lines that want exactly these tickers. `pending` waits for the end of the turn; `told_s` is the last write,
+    `event_count` what was ever offered."""
+
+    tickers: frozenset[str]
+    writes: dict[Hashable, Callable[[bytes], None]] = field(default_factory=dict)
+    pending: list[bytes] = field(default_factory=list)
+    told_s: float = 0.0
+    event_count: int = 0
+
+
+class Fanout:
+    """Audiences by ticker. Bound: what one turn publishes waits, and each line's buffer is bounded by the hub."""
+
+    def __init__(self) -> None:
+        self._by_tickers: dict[frozenset[str], Audience] = {}
+        self._by_ticker: dict[str, set[Audience]] = {}
+        # Each line's audience, and how much that had been offered when the line joined it.
+        self._of: dict[Hashable, tuple[Audience, int]] = {}
+        self._dirty: list[Audience] = []
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether something waits for the end of the turn."""
+        return bool(self._dirty)
+
+    def wants(self, ticker: str) -> bool:
+        """Whether anybody here wants a ticker."""
+        return ticker in self._by_ticker
+
+    def join(self, who: Hashable, line: Line, tickers: Iterable[str], now_s: float) -> None:
+        """From the next frame on, these tickers are written to the line."""
+        wanted = frozenset(tickers)
+        audience = self._by_tickers.get(wanted)
+        if audience is None:
+            audience = self._by_tickers[wanted] = Audience(wanted)
+            for ticker in wanted:
+                self._by_ticker.setdefault(ticker, set()).add(audience)
+        # What waits there was published before the newcomer's first.
+        self._write(audience, now_s)
+        audience.writes[who] = line.write
+        self._of[who] = audience, audience.event_count
+
+    def part(self, who: Hashable, now_s: float) -> int:
+        """Takes a line out, after what waits for it was written. Returns how many events it was written."""
+        if who not in self._of:
+            return 0
+        audience, joined_at = self._of.pop(who)
+        self._write(audience, now_s)
+        del audience.writes[who]
+        if not audience.writes:
+            del self._by_tickers[audience.tickers]
+            for ticker in audience.tickers:
+                self._by_ticker[ticker].discard(audience)
+                if not self._by_ticker[ticker]:
+                    del self._by_ticker[ticker]
+        return audience.event_count - joined_at
+
+    def told_s(self, who: Hashable) -> float:
+        """When something was last written to all of the audience of `who`, by the clock that `flush` is told."""
+        return self._of[who][0].told_s
+
+    def offer(self, ticker: str, frame: bytes) -> None:
+        """Lets a frame wait for the end of the turn."""
+        audiences = self._by_ticker.get(ticker)
+        if audiences:
+            chunk = chunk_of(frame)
+            for audience in audiences:
+                if not audience.pending:
+                    self._dirty.append(audience)
+                audience.pending.append(chunk)
+                audience.event_count += 1
+
+    def flush(self, now_s: float) -> None:
+        """Writes what waits."""
+        dirty, self._dirty = self._dirty, []
+        for audience in dirty:
+            self._write(audience, now_s)
+
+    @staticmethod
+    def _write(audience: Audience, now_s: float) -> None:
+        if not audience.pending:
+            return
+        data = audience.pending[0] if len(audience.pending) == 1 else b"".join(audience.pending)
+        audience.pending.clear()
+        audience.told_s = now_s
+        for write in audience.writes.values():
+            write(data)

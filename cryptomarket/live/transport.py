@@ -1,0 +1,106 @@
+"""The fast path: a stream's frames go straight to its transport, past ASGI.
+
+The protocol class offers each connection's `Line` to the application as an ASGI extension (ASGI 3.0, "Extensions").
+A response that finds it there starts by ASGI, is then written to directly, and ends by ASGI. Where it is absent, in
+another server, in a test client, or because HTTP/1.0 has no chunks, the response goes through ASGI all the way.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+EXTENSION = "cryptomarket.line"
+HIGH_WATER_BYTES = 65_536
+
+
+def chunk_of(data: bytes) -> bytes:
+    """One chunk of a chunked body (RFC 9112, 7.1). Chunks may be joined, so one serves every reader."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def _nobody() -> None:
+    """Nobody wants to know."""
+
+
+class Line:
+    """The way to one reader past ASGI. `write` takes whole chunks of the body, and never waits.
+
+    `on_lost` is called once the connection is gone, `on_lag` when its buffer has filled beyond the water mark.
+    """
+
+    __slots__ = ("_flow", "_transport", "is_lost", "on_lag", "on_lost", "write")
+
+    def __init__(self, transport: asyncio.Transport, flow: FlowControl) -> None:
+        self._transport = transport
+        self._flow = flow
+        self.write: Callable[[bytes], None] = transport.write
+        self.is_lost = False
+        self.on_lost: Callable[[], None] = _nobody
+        self.on_lag: Callable[[], None] = _nobody
+
+    @property
+    def buffered_bytes(self) -> int:
+        """What the kernel has not taken yet."""
+        return self._transport.get_write_buffer_size()
+
+    @property
+    def lags(self) -> bool:
+        """Whether the buffer is above the water mark."""
+        return self._flow.write_paused
+
+    def mark(self, bound_bytes: int) -> None:
+        """Puts the water mark well below the bound at which the reader is slow."""
+        self._transport.set_write_buffer_limits(high=min(HIGH_WATER_BYTES, bound_bytes // 2))
+
+    def lose(self) -> None:
+        """The connection is gone."""
+        self.is_lost = True
+        self.on_lost()
+
+    def abort(self) -> None:
+        """Gives the connection up, and with it what it still holds."""
+        self._transport.abort()
+
+    async def emptied(self, within_s: float) -> None:
+        """Returns once the kernel has everything; gives the connection up when that takes too long."""
+        self._transport.set_write_buffer_limits(high=0)
+        try:
+            async with asyncio.timeout(within_s):
+                await self._flow.drain()
+        except TimeoutError:
+            self.abort()
+        else:
+            self._transport.set_write_buffer_limits()
+
+
+class LineProtocol(HttpToolsProtocol):
+    """An HTTP/1 connection that offers its line in the scope of each request."""
+
+    _line: Line | None = None
+
+    def on_message_begin(self) -> None:
+        """A request has begun."""
+        super().on_message_begin()
+        self._line = Line(self.transport, self.flow)
+        self.scope["extensions"] = {EXTENSION: self._line}  # type: ignore[dict-item]  # a Line instead of a dict
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is above the mark (asyncio, "Streaming protocols")."""
+        super().pause_writing()
+        if self._line is not None:
+            self._line.on_lag()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The other side is gone, or was given up."""
+        if self._line is not None:
+            self._line.lose()
+        super().connection_lost(exc)
+
+
+def line_of(scope: Mapping[str, Any]) -> Line | None:
+    """The line of a request whose response can be written to it: one in chunks."""
+    line = (scope.get("extensions") or {}).get(EXTENSION)
+    return line if isinstance(line, Line) and scope.get("http_version") == "1.1" else None

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import sys
@@ -29,6 +30,7 @@ from cryptomarket.settings import Settings
 log = structlog.get_logger(__name__)
 
 BACKLOG = 2048
+COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 ADDRESSES = {
     Exchange.PRODUCTION: "wss://www.deribit.com/ws/api/v2",
     Exchange.TEST: "wss://test.deribit.com/ws/api/v2",
@@ -77,6 +79,7 @@ class Server(uvicorn.Server):
             sys.stdout.write(self._banner.replace("{port}", str(port)))
             sys.stdout.flush()
             log.info("started", port=port)
+            _settle_memory()
 
     def stop(self) -> None:
         """Tells every stream `shutdown`, and all who wait for an answer; then stops. The second time, stops at once."""
@@ -87,6 +90,15 @@ class Server(uvicorn.Server):
         if self._doorkeeper is not None:
             self._doorkeeper.close()
         self.should_exit = True
+
+
+def _settle_memory() -> None:
+    """What start has built lives as long as the process: the cyclic collector need not look at it again and again, nor
+    so often at the rest, since streams and events are freed by counting. Looking was most of the tail of a delivery.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 def banner(settings: Settings, ws_url: str) -> str:
@@ -158,11 +170,14 @@ def _listener(settings: Settings) -> socket.socket:
     host, port = settings.app_host, settings.app_port
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server((str(address[0]), int(address[1])), family=family, backlog=BACKLOG)
+        listener = socket.create_server((str(address[0]), int(address[1])), family=family, backlog=BACKLOG)
     except OSError as error:
         raise StartRefused(
             f"Port {port} of {host} cannot be listened on: {error.strerror}. Set APP_PORT or APP_HOST to another."
         ) from None
+    # Connections inherit it. By itself the kernel grows to megabytes for a reader who has stalled (tcp(7), tcp_wmem).
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.stream_kernel_bytes)
+    return listener
 
 
 def _stop_on_signals(server: Server) -> None:

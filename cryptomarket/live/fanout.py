@@ -13,7 +13,8 @@ from cryptomarket.live.transport import Line, chunk_of
 @dataclass(eq=False, slots=True)
 class Audience:
     """Lines that want exactly these tickers. `pending` waits for the end of the turn; `told_s` is the last write,
-    `event_count` what was ever offered."""
+    `event_count` what was ever offered.
+    """
 
     tickers: frozenset[str]
     writes: dict[Hashable, Callable[[bytes], None]] = field(default_factory=dict)

@@ -13,8 +13,9 @@ import uvloop
 from cryptomarket.backplane.memory import MemoryBus
 from cryptomarket.clock import Clock
 from cryptomarket.errors import StartRefused
-from cryptomarket.live.hub import Hub, Reason, Seat
+from cryptomarket.live.hub import Hub
 from cryptomarket.live.mailbox import LatestMailbox
+from cryptomarket.live.seat import Reason, Seat
 from cryptomarket.market.instruments import Exchange
 from cryptomarket.server import Server, Wire, banner, serve_gateway, tell_unless_abandoned
 from cryptomarket.settings import Settings

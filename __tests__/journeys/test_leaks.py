@@ -10,8 +10,8 @@ from __tests__.journeys.light import light_reader, lightly_reading
 from __tests__.journeys.witness import comes_true, scene
 from cryptomarket.accounts.stream_places import StreamPlace
 from cryptomarket.backplane.memory import MemoryCache
-from cryptomarket.live.hub import Seat
 from cryptomarket.live.mailbox import LatestMailbox, LogMailbox
+from cryptomarket.live.seat import Seat
 from cryptomarket.live.stream import Stream
 from cryptomarket.simulator.faults import Fault
 from cryptomarket.simulator.server import RunningSimulator

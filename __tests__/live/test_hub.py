@@ -6,8 +6,9 @@ import pytest
 
 from __tests__.live.world import EPOCH, START_MS, Event, Hands, events_of, published, set_change, status, tick
 from cryptomarket.backplane.bus import Picture
-from cryptomarket.live.hub import Hub, Reason, Seat
+from cryptomarket.live.hub import Hub
 from cryptomarket.live.mailbox import LogMailbox
+from cryptomarket.live.seat import Reason, Seat
 from cryptomarket.market.position import Position
 from cryptomarket.market.ticks import FeedState
 from cryptomarket.market.wire import Change

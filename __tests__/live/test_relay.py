@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from __tests__.live.world import EPOCH, FENCE, START_MS, house, status, tick
-from cryptomarket.live.hub import Reason
+from cryptomarket.live.seat import Reason
 from cryptomarket.market.position import Position
 
 pytestmark = pytest.mark.usefixtures("way")

@@ -8,8 +8,8 @@ import pytest
 from starlette.types import Message, Scope
 from structlog.testing import capture_logs
 
-from cryptomarket.live.hub import Reason, Seat
 from cryptomarket.live.mailbox import LogMailbox
+from cryptomarket.live.seat import Reason, Seat
 from cryptomarket.live.sse import StreamResponse
 
 SCOPE: Scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "http_version": "1.1"}

@@ -8,8 +8,8 @@ import pytest
 
 from __tests__.live.world import EPOCH, QUIET, START_MS, START_US, House, Json, Reader, gap, house, status, tick, turns
 from cryptomarket.errors import BusUnavailable
-from cryptomarket.live.hub import Reason
 from cryptomarket.live.mailbox import LatestMailbox, LogMailbox
+from cryptomarket.live.seat import Reason
 from cryptomarket.live.stream import Mode, StreamLimits, Wish, mailbox_of
 from cryptomarket.market.position import Position
 from cryptomarket.market.ticks import FeedState

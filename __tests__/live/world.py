@@ -15,8 +15,9 @@ from cryptomarket.backplane.memory import MemoryBus
 from cryptomarket.clock import Clock
 from cryptomarket.errors import UnknownTicker
 from cryptomarket.live.follow import Opener, Opening, SavedSet, SavedTicker
-from cryptomarket.live.hub import Hub, Reason, Seat
+from cryptomarket.live.hub import Hub
 from cryptomarket.live.relay import Relay
+from cryptomarket.live.seat import Reason, Seat
 from cryptomarket.live.stream import Stream, StreamLimits, Wish, mailbox_of
 from cryptomarket.market.instruments import Instrument, Kind
 from cryptomarket.market.position import Position

@@ -13,9 +13,10 @@ from typing import Protocol
 from cryptomarket.backplane.bus import Bus
 from cryptomarket.errors import LogTooShort
 from cryptomarket.live.events import event
-from cryptomarket.live.hub import Hub, Seat
+from cryptomarket.live.hub import Hub
 from cryptomarket.live.mailbox import Entry
 from cryptomarket.live.recall import Recall
+from cryptomarket.live.seat import Seat
 from cryptomarket.market.position import Position
 from cryptomarket.market.wire import Change, PublicationKind
 

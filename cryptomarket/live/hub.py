@@ -7,17 +7,17 @@ and hears nothing twice: there is no crack between looking and listening.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from cryptomarket.backplane.bus import Picture
 from cryptomarket.clock import Clock
 from cryptomarket.live.events import event, snapshot
 from cryptomarket.live.fanout import Fanout
-from cryptomarket.live.mailbox import Entry, Mailbox
+from cryptomarket.live.mailbox import Entry
 from cryptomarket.live.ring import Ring
+from cryptomarket.live.seat import Reason, Seat, nothing
 from cryptomarket.live.transport import Line, chunk_of
 from cryptomarket.market.position import Position
 from cryptomarket.market.wire import Change, Publication, PublicationKind, SetChange, decode_set_change
@@ -25,62 +25,6 @@ from cryptomarket.market.wire import Change, Publication, PublicationKind, SetCh
 NOTHING = Picture()
 BACKLOG_BYTES = 1_048_576
 RING_EVENTS = 20_000
-
-
-def nothing() -> None:
-    """What is called where nobody wants to be called."""
-
-
-class Reason(StrEnum):
-    """Why we end a stream."""
-
-    SLOW = "slow"
-    DRAIN = "drain"
-    REVOKED = "revoked"
-    EXPIRED = "expired"
-    SHUTDOWN = "shutdown"
-
-
-@dataclass(eq=False)
-class Seat:
-    """One stream's place. `owner_id` is its user; `follows_set` says that it carries his saved set, of which `version`
-    was applied. `dies_with` tells whether a revocation ends it. With a `line`, events are written there, and nothing
-    comes to the mailbox any more; `told_s` is when something was last written to it alone,
-    `line_events` how many events went there.
-    """
-
-    mailbox: Mailbox
-    owner_id: str
-    follows_set: bool = False
-    dies_with: Callable[[str], bool] = lambda subject: False
-    tickers: set[str] = field(default_factory=set)
-    version: int = -1
-    early: list[tuple[Publication, SetChange]] = field(default_factory=list)
-    seated: bool = False
-    line: Line | None = None
-    told_s: float = 0.0
-    line_events: int = 0
-    reason: Reason | None = None
-    left: asyncio.Event = field(default_factory=asyncio.Event)
-    on_leave: Callable[[], None] = nothing
-    is_gone: bool = False
-
-    def leave(self, reason: Reason) -> None:
-        """Asks the stream to say why, and end. The first reason stands."""
-        if self.reason is None:
-            self.reason = reason
-            self._ring()
-            self.on_leave()
-
-    def go(self) -> None:
-        """The reader is gone: nobody is there to be told."""
-        self.is_gone = True
-        self._ring()
-
-    def _ring(self) -> None:
-        self.left.set()
-        self.mailbox.ready.set()
-        self.mailbox.urgent.set()
 
 
 class Hub:

@@ -20,9 +20,9 @@ from cryptomarket.accounts.access import (
 )
 from cryptomarket.errors import Impossible, Malformed
 from cryptomarket.live.events import feed_of
-from cryptomarket.live.hub import Seat
 from cryptomarket.live.parts import LiveParts
 from cryptomarket.live.schemas import Cancelled, CancelledAll, Subscribed, Subscription, Subscriptions
+from cryptomarket.live.seat import Seat
 from cryptomarket.live.sse import HEADERS, MEDIA_TYPE, StreamResponse
 from cryptomarket.live.stream import Mode, Stream, Wish, mailbox_of
 from cryptomarket.problems import problem_responses

@@ -11,7 +11,7 @@ from sse_starlette.sse import AppStatus
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from cryptomarket.live.hub import Seat, nothing
+from cryptomarket.live.seat import Seat, nothing
 from cryptomarket.live.transport import Line, line_of
 
 log = structlog.get_logger(__name__)

@@ -18,8 +18,9 @@ from cryptomarket.clock import Clock
 from cryptomarket.errors import LogTooShort, Unavailable
 from cryptomarket.live.events import event, feed_of
 from cryptomarket.live.follow import Opener, Opening
-from cryptomarket.live.hub import Hub, Reason, Seat
+from cryptomarket.live.hub import Hub
 from cryptomarket.live.mailbox import Entry, LatestMailbox, LogMailbox, Mailbox
+from cryptomarket.live.seat import Reason, Seat
 from cryptomarket.live.transport import Line
 from cryptomarket.market.position import Position
 

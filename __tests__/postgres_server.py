@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,8 +18,8 @@ START_S = 30.0
 SUPERUSER = "owner"
 PASSWORD = "postgres-password-of-tests"
 TESTING = "_testing"
-# Nothing here outlives the tests, so nothing is worth waiting for a disk.
-CARELESS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB", "max_connections=60")
+# Nothing here outlives the machine, so nothing is worth waiting for a disk. What was committed outlives the server.
+CARELESS = ("fsync=off", "full_page_writes=off", "shared_buffers=32MB", "max_connections=60")
 
 
 def testing_database(name: str) -> str:
@@ -115,6 +116,23 @@ class PostgresServer:
             self._process.send_signal(with_signal)
             self._process.wait(30)
             self._process = None
+
+    def pause(self) -> None:
+        """Lets every process of the server stand still where it is."""
+        self._signal_all(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Lets them go on."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        own = self._process.pid
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                parent = int(status.read_text().rpartition(")")[2].split()[1])
+                if own in (parent, int(status.parent.name)):
+                    os.kill(int(status.parent.name), number)
 
     def sql(self, statement: str, database: str = "postgres") -> str:
         """What psql answers to a statement."""

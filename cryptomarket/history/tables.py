@@ -5,7 +5,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Table, Text, 
 from cryptomarket.db import PARTITIONED_BY, Price, metadata, row_id, word
 
 # Rows of another source than the stream have no position; NULLs are distinct in a unique key on both databases.
-# On PostgreSQL the table is divided by month, and both keys end with the time: docs/decisions/0007-ticks-by-month.md
+# On PostgreSQL the table is divided by month, and both keys end with the time: docs/decisions/0010-ticks-by-month.md
 price_tickers = Table(
     "price_tickers",
     metadata,

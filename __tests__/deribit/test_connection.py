@@ -44,6 +44,7 @@ async def connected(simulator: RunningSimulator, diary: Diary) -> AsyncIterator[
         socket,
         Conversation(heartbeat_s=10, now=clock.monotonic_s()),
         on_notice=diary.notice,
+        on_garbled=lambda channel, reason: diary.said.append(f"garbled {channel}"),
         on_beat=diary.saying("beat"),
         on_spent=diary.saying("spent"),
         on_idle=diary.saying("idle"),

@@ -139,6 +139,33 @@ def test_what_is_no_frame_of_the_exchange_is_told_and_ends_nothing(conversation:
     assert event.reason
 
 
+@pytest.mark.parametrize(
+    ("frame", "channel"),
+    [
+        (
+            b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"ticker.X.100ms","data":{"ti',
+            "ticker.X.100ms",
+        ),
+        (b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"ticker.X.100ms"}}', "ticker.X.100ms"),
+        (b'{"jsonrpc":"2.0","method":"subscr', None),
+        (b"", None),
+    ],
+)
+def test_what_may_have_been_news_is_told_as_such(conversation: Conversation, frame: bytes, channel: str | None) -> None:
+    """Promise: a notice that can't be read is a loss: of its channel where it still names one, else of any."""
+    [event] = conversation.hear(frame, now=1)
+    assert isinstance(event, Unreadable)
+    assert (event.may_be_news, event.channel) == (True, channel)
+
+
+def test_what_is_no_news_is_not_taken_for_any(conversation: Conversation) -> None:
+    """Promise: a call or an answer that makes no sense loses nobody's tick."""
+    for frame in (b'{"jsonrpc":"2.0","method":"public/auth","id":1,"params":{}}', b"{}"):
+        [event] = conversation.hear(frame, now=1)
+        assert isinstance(event, Unreadable)
+        assert not event.may_be_news
+
+
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_no_bytes_whatever_raise(frame: bytes) -> None:
     conversation = Conversation(heartbeat_s=10, now=0.0)

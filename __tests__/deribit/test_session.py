@@ -7,7 +7,7 @@ import pytest
 
 from __tests__.deribit.conftest import QUICK
 from __tests__.deribit.ears import BTC, ETH, Ears, applied, demo_key, eventually, options_for, running_pool
-from cryptomarket.deribit.events import Denied, Heard, Held, Lost, Ready, Refused
+from cryptomarket.deribit.events import Denied, Garbled, Heard, Held, Lost, Ready, Refused
 from cryptomarket.deribit.mapping import channel_of, instruments_of, tick_of
 from cryptomarket.market.instruments import Instrument, Kind
 from cryptomarket.simulator.faults import Fault
@@ -293,3 +293,38 @@ async def test_what_nobody_wants_any_more_is_given_up(simulator: RunningSimulato
         pool.hold(0, [])
         await eventually(lambda: not simulator.exchange.subscriptions.followers())
         assert pool.states()[0].channels == 0
+
+
+@pytest.mark.parametrize("shape", ["json", "binary"])
+async def test_news_that_cannot_be_read_is_told_of_its_channel_or_of_all(
+    simulator: RunningSimulator, ears: Ears, shape: Literal["json", "binary"]
+) -> None:
+    """Promise: a tick that came broken is told to be missed, and the session lives on."""
+    async with running_pool(options_for(simulator), ears) as pool:
+        pool.hold(0, [BTC, ETH])
+        await ears.hear(Held)
+        simulator.add_faults(Fault(kind="malformed", shape=shape, count=1))
+        garbled = await ears.hear(Garbled)
+        assert garbled.slot == 0
+        assert garbled.reason
+        assert set(garbled.channels) <= {BTC, ETH}
+        assert garbled.channels
+        again = len(ears.events)
+        await ears.hear(Heard, which=lambda event: event.channel == BTC, after=again)
+        assert not ears.told(Lost)
+
+
+async def test_a_socket_that_stands_still_is_given_up_and_replaced(simulator: RunningSimulator, ears: Ears) -> None:
+    """Promise: two and a half heartbeats without a byte end a session; that is told, and its channels held anew."""
+    options = replace(options_for(simulator), silent_intervals=0.1)
+    async with running_pool(options, ears) as pool:
+        pool.hold(0, [BTC])
+        await ears.hear(Held)
+        await ears.hear(Heard)
+        mark = len(ears.events)
+        simulator.add_faults(Fault(kind="stall", count=1))
+        lost = await ears.hear(Lost, which=lambda event: BTC in event.channels, after=mark)
+        assert lost.reason == "silent for 1 s"
+        await ears.hear(Held, after=mark)
+        again = len(ears.events)
+        await ears.hear(Heard, which=lambda event: event.channel == BTC, after=again)

@@ -41,7 +41,8 @@ def _look_at(answer: asyncio.Future[msgspec.Raw]) -> None:
 class Connection:
     """Moves frames and arms timers; what they mean, the conversation knows.
 
-    `on_notice` is called with the channel, its data and the microsecond at which the frame was read; `on_beat` when a
+    `on_notice` is called with the channel, its data and the microsecond at which the frame was read; `on_garbled` with
+    the channel, if it is named, and a reason when a frame that may be a notice can't be read; `on_beat` when a
     heartbeat is being answered, which costs credits; `on_spent` when the exchange says that there are none left;
     `on_idle` whenever a question has ended.
     """
@@ -52,6 +53,7 @@ class Connection:
         conversation: Conversation,
         *,
         on_notice: Callable[[str, msgspec.Raw, int], None],
+        on_garbled: Callable[[str | None, str], None],
         on_beat: Callable[[], None],
         on_spent: Callable[[], None],
         on_idle: Callable[[], None],
@@ -60,6 +62,7 @@ class Connection:
         self._socket = socket
         self._conversation = conversation
         self._on_notice = on_notice
+        self._on_garbled = on_garbled
         self._on_beat = on_beat
         self._on_spent = on_spent
         self._on_idle = on_idle
@@ -155,6 +158,8 @@ class Connection:
                 self._on_beat()
             case Unreadable(reason=reason):
                 self._unreadable += 1
+                if event.may_be_news:
+                    self._on_garbled(event.channel, reason)
                 if self._unreadable & (self._unreadable - 1) == 0:  # powers of two: a sample, not a flood
                     log.warning("unreadable frame left out", reason=reason, count=self._unreadable)
             case Silence(silent_s=silent_s):

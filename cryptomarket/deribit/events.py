@@ -51,13 +51,21 @@ class Lost(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Garbled(msgspec.Struct, frozen=True):
+    """News came that can't be read, on one of these channels: on the one that it named, else on any of the session."""
+
+    slot: int
+    channels: tuple[str, ...]
+    reason: str
+
+
 class Ready(msgspec.Struct, frozen=True):
     """A session is up: introduced, its heartbeat set, logged in when there is a key."""
 
     slot: int
 
 
-PoolEvent = Heard | Held | Refused | Denied | Lost | Ready
+PoolEvent = Heard | Held | Refused | Denied | Lost | Garbled | Ready
 
 
 class Purpose(StrEnum):

@@ -82,9 +82,14 @@ class Beat(msgspec.Struct, frozen=True):
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """A frame that is not what the exchange sends. It is left out; the conversation goes on."""
+    """A frame that is not what the exchange sends. It is left out; the conversation goes on.
+
+    `may_be_news` says that a notice may be lost with it: on `channel`, where the frame still names one.
+    """
 
     reason: str
+    channel: str | None = None
+    may_be_news: bool = False
 
 
 class Silence(msgspec.Struct, frozen=True):

@@ -8,13 +8,36 @@ from cryptomarket.deribit.auth import ClientKey
 from cryptomarket.deribit.budget import Budget
 from cryptomarket.deribit.channels import RAW, SLOWER
 from cryptomarket.deribit.desk import Desk
-from cryptomarket.deribit.events import Denied, Heard, Held, Lost, PoolEvent, Purpose, Ready, Refused, SlotState
+from cryptomarket.deribit.events import (
+    Denied,
+    Garbled,
+    Heard,
+    Held,
+    Lost,
+    PoolEvent,
+    Purpose,
+    Ready,
+    Refused,
+    SlotState,
+)
 from cryptomarket.deribit.login import OwnKey
 from cryptomarket.deribit.messages import AccountHolder
 from cryptomarket.deribit.options import PoolOptions
 from cryptomarket.deribit.session import Session
 
-__all__ = ["Denied", "Heard", "Held", "Lost", "Pool", "PoolEvent", "PoolOptions", "Ready", "Refused", "SlotState"]
+__all__ = [
+    "Denied",
+    "Garbled",
+    "Heard",
+    "Held",
+    "Lost",
+    "Pool",
+    "PoolEvent",
+    "PoolOptions",
+    "Ready",
+    "Refused",
+    "SlotState",
+]
 
 
 class Pool:

@@ -5,6 +5,7 @@ Sources: docs.deribit.com/articles/json-rpc-overview,
 docs.deribit.com/api-reference/session-management/public-set_heartbeat
 """
 
+import re
 from itertools import count
 
 import msgspec
@@ -15,6 +16,9 @@ from cryptomarket.errors import ExchangeUnavailable
 
 # The exchange beats once per interval, or asks; two missed beats and a half are no accident.
 SILENT_INTERVALS = 2.5
+
+# The name of a channel in a frame that can't be read.
+_CHANNEL = re.compile(rb'"channel"\s*:\s*"([\x21\x23-\x5b\x5d-\x7e]{1,200})"')
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Frame)
@@ -57,12 +61,14 @@ class Conversation:
         try:
             frame = _decoder.decode(text)
         except msgspec.DecodeError as error:
-            return [Unreadable(str(error))]
+            named = _CHANNEL.search(text)
+            return [Unreadable(str(error), named[1].decode() if named is not None else None, may_be_news=True)]
         params = frame.params
         if frame.method == "subscription" and params is not None:
             if params.channel and params.data:
                 return [Notice(params.channel, params.data)]
-            return [Unreadable("a notification without a channel or without data")]
+            reason = "a notification without a channel or without data"
+            return [Unreadable(reason, params.channel or None, may_be_news=True)]
         if frame.method == "heartbeat" and params is not None:
             return [self._beat(params.type)]
         if frame.method:

@@ -15,7 +15,18 @@ from cryptomarket.deribit.budget import Budget
 from cryptomarket.deribit.channels import SUBSCRIBE, Call, Channels
 from cryptomarket.deribit.connection import Connection
 from cryptomarket.deribit.errors import NOT_FOUND, RAW_NEEDS_LOGIN, blames_channels, spent
-from cryptomarket.deribit.events import Denied, Heard, Held, Lost, PoolEvent, Purpose, Ready, Refused, SessionState
+from cryptomarket.deribit.events import (
+    Denied,
+    Garbled,
+    Heard,
+    Held,
+    Lost,
+    PoolEvent,
+    Purpose,
+    Ready,
+    Refused,
+    SessionState,
+)
 from cryptomarket.deribit.login import OwnKey
 from cryptomarket.deribit.loss import Ended, reason_of, was_foreseen
 from cryptomarket.deribit.options import PoolOptions
@@ -184,6 +195,7 @@ class Session:
             socket,
             conversation,
             on_notice=self._heard,
+            on_garbled=self._garbled,
             on_beat=lambda: self._budget.answer(self._clock.monotonic_s()),
             on_spent=lambda: self._budget.drain(self._clock.monotonic_s()),
             on_idle=self._on_change,
@@ -192,6 +204,10 @@ class Session:
 
     def _heard(self, channel: str, data: msgspec.Raw, received_us: int) -> None:
         self._listener(Heard(self.slot, self._channels.asked_name(channel), data, received_us))
+
+    def _garbled(self, channel: str | None, reason: str) -> None:
+        channels = self._channels.held if channel is None else (self._channels.asked_name(channel),)
+        self._listener(Garbled(self.slot, channels, reason))
 
     async def _serve(self, connection: Connection, group: asyncio.TaskGroup) -> None:
         await self._open(connection)

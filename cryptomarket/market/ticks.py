@@ -160,6 +160,7 @@ class GapCause(StrEnum):
     NOT_SUBSCRIBED = "not_subscribed"
     RESTART = "restart"
     MAINTENANCE = "maintenance"
+    MALFORMED = "malformed"
     BUS = "bus"
     WRITER = "writer"
 

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from __tests__.ingest.house import INDEX, OPTION, House
-from cryptomarket.deribit.events import Heard, Lost
+from cryptomarket.deribit.events import Garbled, Heard, Lost
+from cryptomarket.market.instruments import Instrument
 from cryptomarket.market.wire import decode_tick
 
 CHANNEL = "deribit_price_index.btc_usd"
@@ -40,6 +41,43 @@ async def test_a_malformed_word_is_counted_and_dropped_and_the_next_is_heard(dat
     assert house.feed.counts.malformed == 1
     house.heard(INDEX)
     assert await house.told() == ["tick", "live:None"]
+
+
+@pytest.mark.parametrize("instrument", [INDEX, OPTION])
+async def test_a_malformed_word_is_a_gap_until_the_next_one(instrument: Instrument) -> None:
+    """Promise: a tick that could not be read is told as missed, from the last to the next; no other ticker is hurt."""
+    house = House(INDEX, OPTION)
+    await house.begin()
+    house.heard(INDEX)
+    house.heard(OPTION)
+    await house.told()
+    channel = CHANNEL if instrument is INDEX else f"ticker.{OPTION.name}.100ms"
+    house.feed.hear(Heard(0, channel, msgspec.Raw(b"[]"), house.hands.now_us))
+    house.feed.hear(Heard(0, channel, msgspec.Raw(b"[]"), house.hands.now_us))
+    assert await house.told() == ["stale:malformed"]
+    house.hands.forward(1)
+    house.heard(instrument, price=2)
+    assert await house.told() == ["gap:malformed", "tick", "live:heard"]
+    house.heard(OPTION if instrument is INDEX else INDEX, price=3)
+    assert await house.told() == ["tick"]
+
+
+async def test_a_frame_that_names_nothing_is_a_gap_of_every_ticker_of_its_session() -> None:
+    """Promise: where it can't be told whose word was lost, it may have been anybody's of that session."""
+    house = House(INDEX, OPTION)
+    await house.begin()
+    house.heard(INDEX)
+    house.heard(OPTION)
+    await house.told()
+    house.feed.hear(Garbled(0, (CHANNEL, f"ticker.{OPTION.name}.100ms", "unheard.of"), "not JSON"))
+    assert await house.told() == ["stale:malformed", "stale:malformed"]
+    assert house.feed.counts.malformed > 0
+    house.hands.forward(1)
+    house.heard(INDEX, price=2)
+    assert await house.told() == ["gap:malformed", "tick", "live:heard"]
+    house.feed.hear(Garbled(0, (CHANNEL,), "not JSON"))
+    house.feed.hear(Lost(0, (CHANNEL,), "the connection broke"))
+    assert await house.told() == ["stale:malformed", "down:disconnect"]
 
 
 async def test_what_nobody_listens_to_is_not_published() -> None:

@@ -20,6 +20,17 @@ _HEARING = (FeedState.LIVE, FeedState.STALE, FeedState.DOWN)
 _UNPROVEN = (FeedState.STALE, FeedState.DOWN, FeedState.MAINTENANCE)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What others know of a ticker: its last tick that was logged or stored, the last status that was told in this
+    epoch, and why nothing was heard since then.
+    """
+
+    last: Tick | None
+    told: Status | None
+    cause: GapCause
+
+
 class Verdict(StrEnum):
     """What became of a tick that was heard."""
 
@@ -43,7 +54,8 @@ class Patience:
 class Watch:
     """What is known of one ticker's feed.
 
-    `last` is the last tick that was logged or stored; `cause` says why hearing has been broken since, if it has.
+    `last` is the last tick that was heard, or logged or stored before; `cause` says why hearing has been broken since,
+    if it has. `before` is the tick that came right before `last`, None when something may have been missed in between.
     Methods take the monotonic second `now_s` and the wall clock's `now_ms`, and return what is to be said, in order.
     """
 
@@ -54,6 +66,7 @@ class Watch:
         self.since_ms = now_ms
         self.reason: str | None = None
         self.last: Tick | None = None
+        self.before: Tick | None = None
         self.cause: GapCause | None = None
         self.repeats = 0
         self.echoes = 0
@@ -72,6 +85,33 @@ class Watch:
         self.state, self.since_ms, self.reason = told.state, told.since_ms, told.reason
         return self._say(FeedState.DOWN, "takeover", now_ms) if told.state is FeedState.LIVE else []
 
+    def now(self, *, now_ms: int) -> Status:
+        """The feed as it is, said again."""
+        age_ms = max(0, now_ms - self.last.received_us // 1000) if self.last is not None else None
+        return Status(self.ticker, self.state, self.since_ms, age_ms, self.reason)
+
+    def make_up(self, known: Known, *, now_ms: int) -> list[Word]:
+        """What is to be said after a time in which nothing could be published: the newest tick, the gap before it
+        unless it follows directly on what is known, and the state.
+        """
+        base, words = known.last, list[Word]()
+        if base is not None and (self.last is None or base.timestamp_ms > self.last.timestamp_ms):
+            self.last, self.before = base, None
+            self._break(known.cause)
+        elif self.last is not None and (base is None or not base.says_the_same(self.last)):
+            if base is not None and base.timestamp_ms < self.last.timestamp_ms and not self._follows(base):
+                words.append(Gap(self.ticker, base.timestamp_ms, self.last.timestamp_ms, GapCause.BUS))
+            words.append(self.last)
+        is_told = known.told is not None and known.told.state is self.state
+        if known.told is None:
+            is_told = self.state is FeedState.UNKNOWN and self.reason is None
+        elif self.state is not FeedState.LIVE:
+            is_told = is_told and known.told.reason == self.reason
+        return words if is_told else [*words, self.now(now_ms=now_ms)]
+
+    def _follows(self, base: Tick) -> bool:
+        return self.before is not None and self.before.says_the_same(base)
+
     def _say(self, state: FeedState, reason: str | None, now_ms: int) -> list[Word]:
         if self.in_maintenance and state in _HEARING:
             # Whatever is heard meanwhile, the exchange has said that it can't be counted on.
@@ -82,8 +122,7 @@ class Watch:
             self.since_ms = now_ms
         self.state = state
         self.reason = reason
-        age_ms = max(0, now_ms - self.last.received_us // 1000) if self.last is not None else None
-        return [Status(self.ticker, state, self.since_ms, age_ms, reason)]
+        return [self.now(now_ms=now_ms)]
 
     def heard(self, tick: Tick, *, now_s: float, now_ms: int) -> tuple[Verdict, list[Word]]:
         """A tick came on the channel."""
@@ -99,6 +138,7 @@ class Watch:
         words: list[Word] = []
         if last is not None and self.cause is not None and tick.timestamp_ms > last.timestamp_ms:
             words.append(Gap(self.ticker, last.timestamp_ms, tick.timestamp_ms, self.cause))
+        self.before = last if self.cause is None else None
         self.cause = None
         self.last = tick
         # The tick comes first: a feed is not called live before there is data.
@@ -152,6 +192,13 @@ class Watch:
         """Hearing has ended: the session was lost, the exchange is in maintenance, or the channel was given up."""
         self._break(cause)
         return self._say(state, cause.value, now_ms)
+
+    def garbled(self, *, now_ms: int) -> list[Word]:
+        """Something came that can't be read: what it said is missed."""
+        if self.last is None:
+            return []
+        self._break(GapCause.MALFORMED)
+        return self._say(FeedState.STALE, GapCause.MALFORMED.value, now_ms) if self.state is FeedState.LIVE else []
 
     def rest(self) -> None:
         """The channel is given up for a moment, to be subscribed anew."""

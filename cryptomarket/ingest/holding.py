@@ -1,6 +1,7 @@
 """Wanted against held: keeps the pool's channels at what is demanded, once a second and on notice."""
 
 import asyncio
+import random
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -10,31 +11,22 @@ import structlog
 from cryptomarket.backplane.bus import Bus
 from cryptomarket.backplane.demand import Demand
 from cryptomarket.clock import Clock
+from cryptomarket.deribit.backoff import Backoff
 from cryptomarket.deribit.mapping import Unmappable, channel_of, tick_of
-from cryptomarket.errors import DatabaseUnavailable, ExchangeError, ExchangeUnavailable, UnknownTicker
+from cryptomarket.errors import BusUnavailable, ExchangeError, ExchangeUnavailable, UnknownTicker
 from cryptomarket.ingest.feed import PLATFORM_CHANNELS, Feed
-from cryptomarket.ingest.gaps import UNKNOWN_TICKER, Patience, Watch
+from cryptomarket.ingest.gaps import Patience, Watch
+from cryptomarket.ingest.recollection import Memory, Recollection
 from cryptomarket.ingest.subscriptions import Linger, slot_of, spread
 from cryptomarket.market.instruments import Directory, Instrument
-from cryptomarket.market.ticks import FeedState, GapCause, Status, Tick
-from cryptomarket.market.wire import decode_status, decode_tick, encode_tick
+from cryptomarket.market.ticks import FeedState, GapCause, Status
 
 log = structlog.get_logger(__name__)
 
 # A look for silence that comes so much too late says that this process stood still.
 _LATE_S = 1.0
-
-
-class Memory(Protocol):
-    """What was kept of a ticker before this epoch."""
-
-    async def last_tick(self, ticker: str) -> Tick | None:
-        """The last stored tick of the stream."""
-        ...
-
-    async def last_status(self, ticker: str) -> Status | None:
-        """The last stored status."""
-        ...
+# So many new tickers are made ready at once.
+_NEW_AT_ONCE = 16
 
 
 class Channels(Protocol):
@@ -89,15 +81,15 @@ class Holding:
         clock: Clock,
     ) -> None:
         self._demand = demand
-        self._bus = bus
+        self._recollection = feed.recollection = Recollection(bus, memory)
         self._directory = directory
-        self._memory = memory
         self._feed = feed
         self._pool = pool
         self._slots = slots
         self._always = frozenset(always)
         self._periods = periods
         self._clock = clock
+        self._backoff = Backoff(base_s=0.1, cap_s=5.0, random=random.random)
         self._linger = Linger(periods.linger_s)
         self._refused_until_s: dict[str, float] = {}
         self._refused_platform_until_s: dict[str, float] = {}
@@ -110,10 +102,15 @@ class Holding:
         feed.on_platform_refused = self._platform_refused
 
     async def run(self) -> None:
-        """Follows demand for as long as it runs."""
+        """Follows demand for as long as it runs. While the bus is away, what is held stays held."""
         while True:
-            await self.settle()
-            await self._demand.changed(wait_s=self._periods.check_s)
+            try:
+                await self.settle()
+                await self._demand.changed(wait_s=self._periods.check_s)
+                self._backoff.reset()
+            except BusUnavailable as away:
+                log.warning("what is wanted can't be found out", reason=away.detail)
+                await asyncio.sleep(self._backoff.next_s())
 
     async def run_silence(self) -> None:
         """Looks for silent feeds, four times within the shortest patience."""
@@ -172,13 +169,17 @@ class Holding:
         held -= self._refused_until_s.keys()
         # Which slot carries a ticker is the same for every process; each listens to what its own slots carry.
         mine = [ticker for ticker in sorted(held) if slot_of(ticker, self._pool.data_slots) in self._slots()]
-        new = [await self._new_watch(ticker) for ticker in mine if ticker not in self._feed.watches]
+        new = await self._new_watches([ticker for ticker in mine if ticker not in self._feed.watches])
         # From here to the end nothing is awaited: what is heard and what is listened to are of one moment.
         now_ms = self._clock.wall_ms()
         for ticker, watch in self._feed.watches.items():
             if ticker not in held and ticker not in self._refused_until_s:
                 self._feed.say(watch, watch.broken(FeedState.UNKNOWN, GapCause.NOT_SUBSCRIBED, now_ms=now_ms))
         begun = [began for began in new if began is not None]
+        for watch, _ in begun:
+            # A channel that is held already would not say its word again, and an instrument speaks only on change.
+            if self._feed.held_since(channel_of(watch.instrument, self._pool.interval)) is not None:
+                self._resting.add(watch.ticker)
         watches = {ticker: self._feed.watches[ticker] for ticker in mine if ticker in self._feed.watches}
         self._apply(watches | {watch.ticker: watch for watch, _ in begun})
         for watch, told in begun:
@@ -212,6 +213,21 @@ class Holding:
             self._pool.hold(slot, (spread_out[slot] | of_platform[slot]) - without)
         self.held = frozenset(self._feed.watches)
 
+    async def _new_watches(self, tickers: Sequence[str]) -> list[tuple[Watch, Status | None] | None]:
+        turns = asyncio.Semaphore(_NEW_AT_ONCE)
+
+        async def in_turn(ticker: str) -> tuple[Watch, Status | None] | None:
+            async with turns:
+                return await self._new_watch(ticker)
+
+        made = await asyncio.gather(*(in_turn(ticker) for ticker in tickers), return_exceptions=True)
+        watches = []
+        for watch in made:
+            if isinstance(watch, BaseException):
+                raise watch
+            watches.append(watch)
+        return watches
+
     async def _new_watch(self, ticker: str) -> tuple[Watch, Status | None] | None:
         """A watch, and what was last told of the ticker in this epoch."""
         try:
@@ -222,32 +238,18 @@ class Holding:
             return None
         except ExchangeUnavailable:
             return None
-        try:
-            return await self._watch_of(instrument)
-        except DatabaseUnavailable as away:
-            # Without what was stored, the gap since then could not be told: the next round tries again.
-            log.warning("a ticker waits for the database", ticker=ticker, reason=away.detail)
+        return await self._watch_of(instrument)
+
+    async def _watch_of(self, instrument: Instrument) -> tuple[Watch, Status | None] | None:
+        recalled = await self._recollection.of([instrument.name])
+        known = recalled.known.get(instrument.name)
+        if known is None:
             return None
-
-    async def _watch_of(self, instrument: Instrument) -> tuple[Watch, Status | None]:
-        now_ms = self._clock.wall_ms()
-        watch = Watch(instrument, self._periods.patience, now_s=self._clock.monotonic_s(), now_ms=now_ms)
-        _, pictures = await self._bus.pictures([instrument.name])
-        picture = pictures.get(instrument.name)
-        told = decode_status(picture.status.payload) if picture is not None and picture.status is not None else None
-        if picture is not None and picture.tick is not None:
-            watch.remember(decode_tick(picture.tick.payload), _cause_of_return(told, otherwise=GapCause.DISCONNECT))
-        else:
-            await self._remember_stored(watch, instrument)
-        return watch, told
-
-    async def _remember_stored(self, watch: Watch, instrument: Instrument) -> None:
-        last = await self._memory.last_tick(instrument.name)
-        if last is None:
-            return
-        status = await self._memory.last_status(instrument.name)
-        watch.remember(last, _cause_of_return(status, otherwise=GapCause.RESTART))
-        await self._bus.remember(instrument.name, encode_tick(last, published_us=last.published_us or last.received_us))
+        self._feed.enter(recalled.epoch)
+        watch = Watch(instrument, self._periods.patience, now_s=self._clock.monotonic_s(), now_ms=self._clock.wall_ms())
+        if known.last is not None:
+            watch.remember(known.last, known.cause)
+        return watch, known.told
 
     async def ask_all(self, watches: Sequence[Watch]) -> None:
         """Asks for the tickers of silent instruments, one after the other."""
@@ -283,9 +285,3 @@ class Holding:
                 self._renew_at_s[watch.ticker] = now_s + self._periods.renew_s
                 self._resting.add(watch.ticker)
         self._renew_at_s = {t: at for t, at in self._renew_at_s.items() if t in self._feed.watches}
-
-
-def _cause_of_return(told: Status | None, *, otherwise: GapCause) -> GapCause:
-    """Why nothing was heard since the last status: a channel that was given up or refused was not held."""
-    given_up = told is not None and told.reason in (GapCause.NOT_SUBSCRIBED, UNKNOWN_TICKER)
-    return GapCause.NOT_SUBSCRIBED if given_up else otherwise

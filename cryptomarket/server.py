@@ -19,7 +19,7 @@ from cryptomarket.clock import Clock
 from cryptomarket.companion import simulator_beside
 from cryptomarket.doorkeeper import Doorkeeper
 from cryptomarket.errors import StartRefused
-from cryptomarket.foundation import alone
+from cryptomarket.foundation import alone, database_address
 from cryptomarket.live.hub import Hub
 from cryptomarket.live.transport import LineProtocol
 from cryptomarket.market.instruments import Exchange
@@ -78,7 +78,7 @@ class Server(uvicorn.Server):
             port = self.servers[0].sockets[0].getsockname()[1]
             sys.stdout.write(self._banner.replace("{port}", str(port)))
             sys.stdout.flush()
-            log.info("started", port=port)
+            log.info("started", version=__version__, port=port)
             _settle_memory()
 
     def stop(self) -> None:
@@ -111,11 +111,12 @@ def banner(settings: Settings, ws_url: str) -> str:
         client_id, secret = "demo-1", "demo-1-secret"
     else:
         client_id, secret = "YOUR_CLIENT_ID", "YOUR_CLIENT_SECRET"
+    database = settings.database_path if settings.debug else database_address(settings)
     stream = f"{base}/api/v2/sse/connection?tickers=btc_usd"
     lines += [
-        f"Database {settings.database_path}   documents {base}/docs   health {base}/health",
+        f"Database {database}   documents {base}/docs   health {base}/health",
         "",
-        "Watch prices move:",
+        "Watch prices move (Ctrl-C ends the gateway):",
         f"  curl -N -H 'X-Client-Id: {client_id}' -H 'X-Secret-key: {secret}' '{stream}'",
         "",
     ]
@@ -129,7 +130,6 @@ async def serve_gateway(settings: Settings, *, with_simulator: bool) -> None:
         # What another process may hold comes first: nothing has been begun yet when it is refused.
         stack.enter_context(alone(settings))
         listener = stack.enter_context(_listener(settings))
-        log.info("starting", version=__version__, exchange=settings.exchange.value)
         ws_url = settings.deribit_ws_url or ADDRESSES.get(settings.exchange, "")
         if not ws_url and not with_simulator:
             ws_url = f"ws://127.0.0.1:{settings.simulator_port}/ws/api/v2"

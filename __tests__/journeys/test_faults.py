@@ -76,19 +76,19 @@ TROUBLES = [
         "broken text",
         (Fault(kind="malformed", shape="json", channels=("deribit_price_index.btc_usd",)),),
         {INDEX: ("stale",)},
-        {INDEX: ("gap:silence", *HEARD_AGAIN)},
+        {INDEX: ("gap:malformed", *HEARD_AGAIN)},
     ),
     Trouble(
         "bytes",
         (Fault(kind="malformed", shape="binary", channels=("deribit_price_index.btc_usd",)),),
         {INDEX: ("stale",)},
-        {INDEX: ("gap:silence", *HEARD_AGAIN)},
+        {INDEX: ("gap:malformed", *HEARD_AGAIN)},
     ),
     Trouble(
         "prices as text",
         (Fault(kind="malformed", shape="type"),),
         everywhere("stale"),
-        everywhere("gap:silence", *HEARD_AGAIN),
+        everywhere("gap:malformed", *HEARD_AGAIN),
     ),
     Trouble(
         "broken protocol",

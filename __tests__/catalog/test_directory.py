@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from __tests__.deribit.ears import Ears, options_for, running_pool
 from cryptomarket.catalog.directory import Catalogue, spellings
@@ -220,6 +221,23 @@ async def test_a_start_without_the_exchange_is_made_good_later(catalogue: Catalo
     assert catalogue.known("btc_usd") is not None
     run.cancel()
     await asyncio.wait([run])
+
+
+async def test_an_exchange_that_stays_away_is_told_of_once(catalogue: Catalogue, exchange: Exchange) -> None:
+    """Promise: hours without the exchange do not fill the log; another reason, and another absence, is told."""
+    with capture_logs() as lines:
+        exchange.trouble = ExchangeUnavailable("away")
+        run = asyncio.create_task(catalogue.run(refresh_s=0.001, retry_s=0.001))
+        await eventually(lambda: len(exchange.asked) >= 5)
+        exchange.trouble = ExchangeUnavailable("busy")
+        await eventually(lambda: len(lines) == 2)
+        exchange.trouble = None
+        await eventually(lambda: catalogue.is_loaded)
+        exchange.trouble = ExchangeUnavailable("busy")
+        await eventually(lambda: lines[-1]["log_level"] == "warning")
+        run.cancel()
+        await asyncio.wait([run])
+    assert [line["reason"] for line in lines if line["log_level"] == "warning"] == ["away", "busy", "busy"]
 
 
 async def test_closing_ends_every_look_up(catalogue: Catalogue, exchange: Exchange) -> None:

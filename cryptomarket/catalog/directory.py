@@ -40,6 +40,8 @@ class Catalogue:
         self._max_asking = max_asking
         self._names = Names()
         self._absent_until_s: dict[str, float] = {}
+        # What was told of the last try, so that an exchange that is away for hours is not told of every few seconds.
+        self._failure: str | None = None
         self._asking: dict[str, asyncio.Task[Instrument | None]] = {}
         self.is_loaded = False
 
@@ -73,8 +75,12 @@ class Catalogue:
         try:
             await self.load()
         except (ExchangeError, ExchangeUnavailable) as failure:
-            log.warning("catalogue not loaded; trying again", reason=str(failure))
+            reason = str(failure)
+            if reason != self._failure:
+                log.warning("catalogue not loaded; trying again and again", reason=reason)
+            self._failure = reason
             return False
+        self._failure = None
         return True
 
     async def load(self) -> None:

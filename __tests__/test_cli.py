@@ -8,6 +8,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner, Result
 
+from __tests__.postgres_server import PostgresServer
 from __tests__.telemetry_kept import kept_logging
 from cryptomarket import __version__
 from cryptomarket.cli import app, config_app, keys_app
@@ -53,6 +54,33 @@ def test_it_checks_the_settings_and_stars_the_secrets() -> None:
     assert {"POOL_SIZE=5", "DERIBIT_CLIENT_ID=me", "DERIBIT_CLIENT_SECRET=**********"} <= set(done.stdout.splitlines())
     assert "database: sqlite:///data/simulator-development.sqlite3" in done.stdout
     assert "a-secret-of-mine" not in done.output
+
+
+def test_it_tells_the_address_of_the_server_without_its_password() -> None:
+    """Promise: what `config check` prints can be given to psql, whatever stands in the password."""
+    told = {"debug": "False", "postgres_host": "db", "postgres_user": "gate@way", "postgres_password": "p@ss/word"}
+    done = call("config", "check", **told, exchange="production", project_mode="production")
+    assert done.exit_code == 0
+    assert "database: postgresql://gate%40way:***@db:5432/cryptomarket_production_production\n" in done.stdout
+    assert "POSTGRES_PASSWORD=**********" in done.stdout
+    assert "word" not in done.output.replace("PASSWORD", "")
+    done = call("config", "check", debug="False", postgres_host="/run/postgresql", postgres_db="prices")
+    assert "database: postgresql://postgres@/prices?host=%2Frun%2Fpostgresql&port=5432\n" in done.stdout
+
+
+@pytest.mark.parametrize("command", [("up",), ("serve",), ("keys", "list"), ("mint", "1")])
+def test_a_server_that_refuses_ends_every_command(command: tuple[str, ...], postgres: PostgresServer) -> None:
+    """Promise: a wrong password and a server that is not there are one sentence each, exit status 2."""
+    told = {"debug": "False", "project_mode": "testing", "app_port": "0", "simulator_port": "0"}
+    wrong = {**told, "postgres_port": str(postgres.port), "postgres_user": "owner", "postgres_password": "wrong-one"}
+    done = call(*command, **wrong)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert re.fullmatch(r"cryptomarket: .*does not let 'owner' in: check POSTGRES_USER and .*\n", done.stderr)
+    assert "wrong-one" not in done.output
+    done = call(*command, **told, postgres_port="1")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert re.fullmatch(r"cryptomarket: PostgreSQL at 127\.0\.0\.1:1 cannot be reached.*\n", done.stderr)
+    assert postgres.sql("SELECT count(*) FROM pg_database WHERE datname LIKE 'cryptomarket%'") == "0"
 
 
 @pytest.mark.parametrize("command", [("up",), ("serve",), ("config", "check"), ("keys", "list"), ("mint", "1")])

@@ -1,13 +1,15 @@
 """What gateway and commands both stand on: one store, for one exchange, of one gateway; and keys that are kept."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from __tests__.postgres_server import PASSWORD, SUPERUSER, PostgresServer
 from cryptomarket.clock import Clock
 from cryptomarket.errors import StartRefused
-from cryptomarket.foundation import accounts_values, alone, memory_backplane, open_database
+from cryptomarket.foundation import accounts_values, alone, database_address, memory_backplane, open_database
 from cryptomarket.market.instruments import Exchange
 from cryptomarket.settings import Settings
 
@@ -95,6 +97,31 @@ async def test_what_is_kept_is_its_owners_alone(tmp_path: Path, monkeypatch: pyt
     elsewhere.mkdir(mode=0o755)
     assert await modes_kept(Settings(data_dir=elsewhere)) == {0o600}
     assert mode_of(elsewhere) == 0o755
+
+
+async def test_a_server_is_a_store_as_well(postgres: PostgresServer, tmp_path: Path) -> None:
+    """Promise: DEBUG=False keeps everything in PostgreSQL, made at the first start, and no file of SQLite's."""
+    name = postgres.new_name()
+    settings = Settings(
+        data_dir=tmp_path / "data",
+        debug=False,
+        postgres_port=postgres.port,
+        postgres_db=name,
+        postgres_user=SUPERUSER,
+        postgres_password=SecretStr(PASSWORD),
+    )
+    for _ in range(2):
+        async with open_database(settings) as database, database.alone():
+            await database.ping()
+            with alone(settings):
+                assert not database.is_sqlite
+            async with open_database(settings) as another:
+                with pytest.raises(StartRefused, match="Another gateway runs on the database"):
+                    async with another.alone():
+                        pytest.fail("two would store every tick twice")
+    assert PASSWORD not in database_address(settings)
+    assert await asyncio.to_thread(lambda: [*(tmp_path / "data").iterdir()]) == []
+    postgres.drop(name)
 
 
 async def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:

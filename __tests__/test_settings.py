@@ -29,21 +29,35 @@ def test_a_newcomer_sets_nothing() -> None:
     assert settings.pool_size == 10
 
 
-def test_each_exchange_and_mode_has_its_own_file() -> None:
-    """Promise: simulated prices never share a store with real ones."""
-    paths = {
-        Settings(exchange=exchange, project_mode=mode).database_path
+def test_each_exchange_and_mode_has_its_own_store() -> None:
+    """Promise: simulated prices never share a store with real ones, and tests never one with anybody."""
+    every = [
+        Settings(exchange=exchange, project_mode=mode)
         for exchange in Exchange
         for mode in ("testing", "development", "production")
-    }
-    assert len(paths) == 9
+    ]
+    assert len({settings.database_path for settings in every}) == 9
+    assert len({settings.database_name for settings in every}) == 9
+    assert every[0].database_name == "cryptomarket_production_testing"
+    assert Settings(postgres_db="prices").database_name == "prices"
+
+
+def test_what_is_for_tests_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: PROJECT_MODE=testing never meets a database that is not a testing one."""
+    monkeypatch.setenv("PROJECT_MODE", "testing")
+    monkeypatch.setenv("POSTGRES_DB", "prices")
+    with pytest.raises(StartRefused, match="'testing' in its name"):
+        load_settings()
+    monkeypatch.setenv("POSTGRES_DB", "prices_testing")
+    assert load_settings().database_name == "prices_testing"
 
 
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
         ("DEBUG", "perhaps", "DEBUG"),
-        ("DEBUG", "False", "DEBUG=False asks for PostgreSQL"),
+        ("POSTGRES_PORT", "0", "POSTGRES_PORT"),
+        ("POSTGRES_DB", "x" * 64, "POSTGRES_DB"),
         ("EXCHANGE", "binance", "EXCHANGE"),
         ("APP_PORT", "99999", "APP_PORT"),
         ("APP_PORT", "eighty", "APP_PORT"),

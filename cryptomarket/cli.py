@@ -13,6 +13,7 @@ from cryptomarket import __version__
 from cryptomarket.accounts.mint import Minted
 from cryptomarket.custody import create_key, list_keys, mint_persons, revoke_key
 from cryptomarket.errors import CryptomarketError, StartRefused
+from cryptomarket.foundation import database_address
 from cryptomarket.key_files import write_privately
 from cryptomarket.market.instruments import Exchange
 from cryptomarket.server import serve_gateway
@@ -85,7 +86,7 @@ def config_check() -> None:
         value = getattr(settings, name)
         if value != field.default:
             typer.echo(f"{name.upper()}={value}")
-    typer.echo(f"database: sqlite:///{settings.database_path}")
+    typer.echo(f"database: {database_address(settings)}")
     typer.echo("The settings can work.")
 
 

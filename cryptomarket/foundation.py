@@ -5,6 +5,9 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import URL, make_url
 
 from cryptomarket.accounts.parts import AccountsParts, AccountsValues, build_accounts
 from cryptomarket.backplane.memory import (
@@ -16,8 +19,8 @@ from cryptomarket.backplane.memory import (
     MemoryMailroom,
 )
 from cryptomarket.clock import Clock
-from cryptomarket.db import Database, migrate
-from cryptomarket.errors import DatabaseUnavailable, StartRefused
+from cryptomarket.db import Database, opened, server_url, shown
+from cryptomarket.errors import StartRefused
 from cryptomarket.key_files import given_or_made, keep_privately, open_privately
 from cryptomarket.settings import DEFAULT_DATA_DIR, Settings
 
@@ -42,6 +45,10 @@ def alone(settings: Settings) -> Iterator[None]:
     """
     path = settings.database_path
     make_folder(settings)
+    if not settings.debug:
+        # A server tells its own users apart: see `Database.alone`.
+        yield
+        return
     with open_privately(path.with_name(f"{path.name}.lock")) as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -55,7 +62,8 @@ def make_folder(settings: Settings) -> None:
 
     Raises StartRefused.
     """
-    path, data = settings.database_path.parent, settings.data_dir
+    data = settings.data_dir
+    path = settings.database_path.parent if settings.debug else data
     try:
         if path.resolve() == data.resolve():
             data.mkdir(mode=0o700, exist_ok=True)
@@ -68,25 +76,44 @@ def make_folder(settings: Settings) -> None:
         keep_privately(data, mode=0o700)
 
 
+def database_url(settings: Settings) -> URL:
+    """Which database the settings mean."""
+    if settings.debug:
+        return make_url(f"sqlite:///{settings.database_path}")
+    return server_url(
+        host=settings.postgres_host,
+        port=settings.postgres_port,
+        database=settings.database_name,
+        user=settings.postgres_user,
+        password=settings.postgres_password.get_secret_value(),
+    )
+
+
+def database_address(settings: Settings) -> str:
+    """The same as people and their tools read it, its password starred."""
+    return shown(database_url(settings))
+
+
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    """The database of the settings: upgraded, and claimed for their exchange. Raises StartRefused."""
-    path = settings.database_path
-    url = f"sqlite:///{path}"
+    """The database of the settings: made, upgraded, and claimed for their exchange. Raises StartRefused."""
+    url = database_url(settings)
     make_folder(settings)
-    try:
-        await migrate(url)
-    except DatabaseUnavailable:
-        raise StartRefused(f"The database {path} cannot be opened. Is it a SQLite file that may be written?") from None
+    await opened(url, exchange=settings.exchange.value)
     database = Database(url)
     try:
         await database.claim(settings.exchange.value)
-        # It is ours, and may be of a version that let others read it.
-        for suffix in ("", "-wal", "-shm", ".lock"):
-            keep_privately(path.with_name(f"{path.name}{suffix}"), mode=0o600)
+        if settings.debug:
+            _keep_files_privately(settings.database_path)
         yield database
     finally:
         await database.close()
+
+
+def _keep_files_privately(path: Path) -> None:
+    # They are ours, and may be of a version that let others read them.
+    for suffix in ("", "-wal", "-shm", ".lock"):
+        keep_privately(path.with_name(f"{path.name}{suffix}"), mode=0o600)
 
 
 def memory_backplane(clock: Clock, *, log_capacity: int = 1000, log_hard_capacity: int = 1000) -> Backplane:

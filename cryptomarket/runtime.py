@@ -173,6 +173,7 @@ async def running(settings: Settings, *, ws_url: str) -> AsyncIterator[Runtime]:
     clock = Clock.system()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings))
+        await stack.enter_async_context(database.alone())
         backplane = memory_backplane(
             clock, log_capacity=settings.log_capacity, log_hard_capacity=settings.log_hard_capacity
         )

@@ -25,7 +25,7 @@ DEFAULT_DATA_DIR = Path("data")
 # What a `.env` may hold for others who read it: compose, its other services, and the libraries in the container.
 _OTHERS = re.compile(
     r"(COMPOSE|DOCKER|PYTHON)_?\w*|HTTP_PORT|(HTTP|HTTPS|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|TZ"
-    r"|POSTGRES_(HOST|PORT|DB|USER|PASSWORD)|REDIS_(HOST|PORT|DB|PASSWORD|MASTER_NAME)|FLOWER_(USER|PASSWORD)"
+    r"|REDIS_(HOST|PORT|DB|PASSWORD|MASTER_NAME)|FLOWER_(USER|PASSWORD)"
 )
 
 
@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     app_host: str = Field("127.0.0.1", description="Address to listen on")
     app_port: int = Field(8003, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
     trusted_proxies: Names = Field((), description="Whose X-Forwarded-* headers are believed; none by default")
-    debug: Flag = Field(True, description="True keeps everything in SQLite")
+    debug: Flag = Field(True, description="True keeps everything in SQLite, False in PostgreSQL")
     project_mode: Literal["testing", "development", "production"] = Field(
         "development", description="testing | development | production"
     )
@@ -65,6 +65,13 @@ class Settings(BaseSettings):
     redis_url: str = Field("", description="Empty: the backplane is in this process, the only form of this version")
     data_dir: Path = Field(DEFAULT_DATA_DIR, description="Where keys and the SQLite database are kept")
     sqlite_path: Path | None = Field(None, description="The SQLite file; empty: DATA_DIR/<exchange>-<mode>.sqlite3")
+    postgres_host: str = Field("127.0.0.1", min_length=1, description="PostgreSQL's address, or its socket's folder")
+    postgres_port: int = Field(5432, ge=1, le=65535, description="Its port")
+    postgres_db: str = Field(
+        "", max_length=63, description="Its database, made at the first start; empty: cryptomarket_<exchange>_<mode>"
+    )
+    postgres_user: str = Field("postgres", min_length=1, description="Who we are there")
+    postgres_password: SecretStr = Field(SecretStr(""), description="His password")
     seal_secret: SecretStr = Field(SecretStr(""), description="Seals login secrets; empty: made once into DATA_DIR")
     token_key: SecretStr = Field(SecretStr(""), description="Signs access tokens; empty: made once into DATA_DIR")
     deribit_client_id: str = Field("", description="The gateway's own key at the exchange, optional: opens .raw")
@@ -144,8 +151,10 @@ class Settings(BaseSettings):
             raise ValueError("POOL_SIZE must be larger than LOGIN_SLOTS: the rest carries market data")
         if bool(self.deribit_client_id) != bool(self.deribit_client_secret.get_secret_value()):
             raise ValueError("DERIBIT_CLIENT_ID and DERIBIT_CLIENT_SECRET are given together or not at all")
-        if not self.debug:
-            raise ValueError("DEBUG=False asks for PostgreSQL, which this version does not have yet; use DEBUG=True")
+        if self.project_mode == "testing" and self.postgres_db and "testing" not in self.postgres_db:
+            raise ValueError(
+                "PROJECT_MODE=testing wants a POSTGRES_DB with 'testing' in its name: tests fill and drop it"
+            )
         if self.redis_url:
             raise ValueError(
                 "REDIS_URL asks for Redis between processes, which this version does not have yet; unset it"
@@ -155,6 +164,11 @@ class Settings(BaseSettings):
         if self.log_hard_capacity < self.log_capacity:
             raise ValueError("LOG_HARD_CAPACITY must not be smaller than LOG_CAPACITY")
         return self
+
+    @property
+    def database_name(self) -> str:
+        """The PostgreSQL database: one for each exchange and mode."""
+        return self.postgres_db or f"cryptomarket_{self.exchange.value}_{self.project_mode}"
 
     @property
     def database_path(self) -> Path:

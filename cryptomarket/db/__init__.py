@@ -8,7 +8,7 @@ from cryptomarket.db.columns import PARTITIONED_BY, SCHEMA, Price, UtcDateTime, 
 from cryptomarket.db.database import Database
 from cryptomarket.db.migration import migrate
 from cryptomarket.db.months import Month
-from cryptomarket.db.opening import opened, shown
+from cryptomarket.db.opening import opened, server_url, shown
 
 __all__ = [
     "PARTITIONED_BY",
@@ -22,6 +22,7 @@ __all__ = [
     "opened",
     "placed",
     "row_id",
+    "server_url",
     "shown",
     "word",
 ]

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from decimal import Decimal
 
 import asyncpg
@@ -13,9 +13,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cryptomarket.db.engines import driver_url, engines_of
+from cryptomarket.db.engines import driver_url, engines_of, single_engine
 from cryptomarket.db.months import Month, months_of
-from cryptomarket.db.repository import add_partitions, answer, insert_staged, owner, stage
+from cryptomarket.db.repository import add_partitions, answer, holds_alone, insert_staged, owner, stage
 from cryptomarket.db.tables import store
 from cryptomarket.errors import DatabaseUnavailable, StartRefused
 
@@ -187,6 +187,24 @@ class Database:
             await self.upsert(connection, store, [row], keys=["id"])
             owned_by = await owner(connection)
         refuse_another(exchange, owned_by)
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Holds a PostgreSQL database for one gateway, for the block or until that connection is lost. Raises
+        StartRefused when another one holds it. A SQLite file is held by a lock beside it.
+        """
+        if self.is_sqlite:
+            yield
+            return
+        async with AsyncExitStack() as stack:
+            engine = single_engine(self.url)
+            stack.push_async_callback(engine.dispose)
+            async with self._reachable():
+                held = await holds_alone(await stack.enter_async_context(engine.connect()))
+            if not held:
+                name = self.url.database
+                raise StartRefused(f"Another gateway runs on the database {name!r}; give this one its own POSTGRES_DB.")
+            yield
 
     async def ping(self) -> None:
         """Returns when the database answers. Raises DatabaseUnavailable."""

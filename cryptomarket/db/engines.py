@@ -8,6 +8,7 @@ from sqlalchemy import Connection, event
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from cryptomarket.db.dialect import DRIVER
 from cryptomarket.errors import StartRefused
@@ -95,6 +96,13 @@ class Engines(NamedTuple):
 
     writer: AsyncEngine
     reader: AsyncEngine
+
+
+def single_engine(url: URL) -> AsyncEngine:
+    """For one connection to PostgreSQL outside of any transaction."""
+    return create_async_engine(
+        url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={"timeout": CONNECT_TIMEOUT_S}
+    )
 
 
 def engines_of(url: URL, pool_size: int) -> Engines:

@@ -3,10 +3,8 @@
 import asyncpg
 from sqlalchemy import exc
 from sqlalchemy.engine import URL
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
-from cryptomarket.db.engines import CONNECT_TIMEOUT_S, driver_url
+from cryptomarket.db.engines import driver_url, single_engine
 from cryptomarket.db.migration import migrate
 from cryptomarket.db.repository import create_database
 from cryptomarket.errors import DatabaseUnavailable, StartRefused
@@ -16,6 +14,14 @@ _MAINTENANCE = "postgres"
 _MISSING_DATABASE = "3D000"
 _EXISTS = ("42P04", "23505")  # by its name, or by another process that makes it at this moment
 _NOT_ALLOWED = "42501"
+
+
+def server_url(*, host: str, port: int, database: str, user: str, password: str) -> URL:
+    """The address of a PostgreSQL database. A host that begins with a slash is the folder of a socket, as for psql."""
+    address = URL.create("postgresql", username=user, password=password or None, database=database)
+    if host.startswith("/"):
+        return address.set(query={"host": host, "port": str(port)})
+    return address.set(host=host, port=port)
 
 
 def shown(url: str | URL) -> str:
@@ -60,9 +66,7 @@ async def _find_or_create(target: URL) -> None:
 
 
 async def _connect(url: URL, *, creating: str | None = None) -> None:
-    engine = create_async_engine(
-        url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={"timeout": CONNECT_TIMEOUT_S}
-    )
+    engine = single_engine(url)
     async with engine.connect() as connection:
         if creating is not None:
             await create_database(connection, creating)

@@ -12,6 +12,7 @@ from cryptomarket.db.tables import store
 
 # Any numbers, as long as every process of ours asks for the same ones.
 _MIGRATION_LOCK = 0x63727970746F
+_GATEWAY_LOCK = 0x637279707467
 _PARTITION_LOCK = 0x637279707470
 
 
@@ -29,6 +30,12 @@ def wait_for_other_migrations(connection: Connection) -> None:
     """Lets one process at a time upgrade. SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+
+
+async def holds_alone(connection: AsyncConnection) -> bool:
+    """Whether this PostgreSQL connection is now the only one that asked so; it is for as long as it is open."""
+    asked = await connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _GATEWAY_LOCK})
+    return bool(asked.scalar_one())
 
 
 def former_owner(connection: Connection) -> str | None:

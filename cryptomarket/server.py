@@ -79,7 +79,6 @@ class Server(uvicorn.Server):
             sys.stdout.write(self._banner.replace("{port}", str(port)))
             sys.stdout.flush()
             log.info("started", version=__version__, port=port)
-            _settle_memory()
 
     def stop(self) -> None:
         """Tells every stream `shutdown`, and all who wait for an answer; then stops. The second time, stops at once."""
@@ -155,6 +154,8 @@ async def serve_gateway(settings: Settings, *, with_simulator: bool) -> None:
         )
         server = Server(config, runtime.hub, banner(settings, ws_url), doorkeeper)
         _stop_on_signals(server)
+        # Here and not in the server, which tests run in a process that is not its own.
+        _settle_memory()
         await server.serve(sockets=[listener])
     log.info("stopped")
 

@@ -11,6 +11,7 @@ import pytest
 from __tests__.live.served import PATH, STREAMS_LIMIT, Served, served, until
 from __tests__.live.world import EPOCH, START_MS, events_of, eventually, status, tick
 from cryptomarket.accounts.tokens import Scope
+from cryptomarket.live.event_schemas import EVENTS
 from cryptomarket.market.position import Position
 from cryptomarket.market.ticks import FeedState
 
@@ -239,3 +240,6 @@ async def test_the_example_of_the_document_is_a_stream(gate: Served) -> None:
     named = {parameter["name"] for parameter in operation["parameters"]}
     assert named >= {"tickers", "timer", "mode", "lifetime", "last_event_id", "X-Client-Id", "X-Secret-key"}
     assert {"400", "401", "403", "404", "422", "429", "503"} <= operation["responses"].keys()
+    variants = operation["responses"]["200"]["content"]["text/event-stream"]["itemSchema"]["oneOf"]
+    types = [variant["properties"]["event"] for variant in variants]
+    assert [name["const"] if name else "message" for name in types] == list(EVENTS)

@@ -5,8 +5,10 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from cryptomarket.accounts.access import KEY_PAIR_SCHEMES
+from cryptomarket.live.event_schemas import EVENTS
 from cryptomarket.operation import Unready
 from cryptomarket.problems import REQUEST_ID, Problem, problem_responses
 
@@ -70,10 +72,11 @@ def _drawn(app: FastAPI) -> dict[str, Any]:
     schemas = components.setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    for problem in (Problem, Unready):
-        schema = problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    models: list[type[BaseModel]] = [Problem, Unready, *EVENTS.values()]
+    for model in models:
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= schema.pop("$defs", {})
-        schemas[problem.__name__] = schema
+        schemas[model.__name__] = schema
     for path in document["paths"].values():
         for method, operation in path.items():
             operation.setdefault("security", [])

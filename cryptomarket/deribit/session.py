@@ -28,7 +28,7 @@ from cryptomarket.deribit.events import (
     SessionState,
 )
 from cryptomarket.deribit.login import OwnKey
-from cryptomarket.deribit.loss import Ended, reason_of, was_foreseen
+from cryptomarket.deribit.loss import Ended, let_cancellation_pass, reason_of, was_foreseen
 from cryptomarket.deribit.options import PoolOptions
 from cryptomarket.deribit.protocol import Conversation
 from cryptomarket.errors import ExchangeError, ExchangeFatal, ExchangeRetryable, ExchangeUnavailable
@@ -152,7 +152,7 @@ class Session:
                 group.create_task(self._serve(connection, group), name=f"slot {self.slot}: channels")
                 await connection.run()
         except Exception as error:  # noqa: BLE001  # the pump's door: whatever ends a connection is told; the slot lives on
-            _let_cancellation_pass()
+            let_cancellation_pass()
             fresh = self._leaving
             reason = None if fresh else self._tell(error)
         finally:
@@ -343,10 +343,3 @@ class Session:
             self.state = state
             self.since_ms = self._clock.wall_ms()
         self._on_change()
-
-
-def _let_cancellation_pass() -> None:
-    """A task group that is failing already forgets that it was cancelled meanwhile (Python 3.11 and 3.12)."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError

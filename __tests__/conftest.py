@@ -10,12 +10,30 @@ from hypothesis import HealthCheck, settings
 
 from __tests__.postgres_server import PostgresServer
 from cryptomarket.db import migrate
+from cryptomarket.errors import StartRefused
+from cryptomarket.settings import load_settings
 
 # A shared machine is slow at times: an example may take long, and what failed must be repeatable from the output.
 settings.register_profile(
     "ci", deadline=None, derandomize=False, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("ci")
+
+
+def pytest_configure() -> None:
+    """Refuses to begin where the settings name a PostgreSQL database that is not for tests.
+
+    Tests make databases of their own and use no other; this is for the day on which one of them forgets it.
+    """
+    try:
+        found = load_settings()
+    except StartRefused:
+        return  # settings that can't be reach no database
+    if not found.debug and found.project_mode != "testing":
+        pytest.exit(
+            f"DEBUG=False and PROJECT_MODE={found.project_mode}: the test suite runs against testing databases alone.",
+            2,
+        )
 
 
 @pytest.fixture(scope="session")

@@ -109,9 +109,14 @@ async def test_history_needs_a_caller(
 
 
 async def test_the_document_tells_the_shapes(client: httpx2.AsyncClient) -> None:
-    """OpenAPI describes the rows as numbers, and declares no format that is not served."""
+    """OpenAPI describes the rows as numbers, declares no format that is not served; its examples go together."""
     document = (await client.get("/openapi.json")).json()
     operation = document["paths"]["/api/v2/ticks/{ticker}"]["get"]
+    shown = {parameter["name"]: parameter["schema"].get("examples") for parameter in operation["parameters"]}
+    query = {name: str(examples[0]) for name, examples in shown.items() if examples and name != "ticker"}
+    assert {"start", "end", "cursor", "limit", "fields"} <= set(query)
+    together = await client.get("/api/v2/ticks/btc_usd", params=query)
+    assert together.status_code == 200, together.text
     [form] = [parameter["schema"] for parameter in operation["parameters"] if parameter["name"] == "format"]
     assert form.get("const") == "json" or form.get("enum") == ["json"]
     assert set(operation["responses"]) == {"200", "400", "401", "403", "404", "405", "422", "500", "503"}

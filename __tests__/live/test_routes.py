@@ -242,4 +242,4 @@ async def test_the_example_of_the_document_is_a_stream(gate: Served) -> None:
     assert {"400", "401", "403", "404", "422", "429", "503"} <= operation["responses"].keys()
     variants = operation["responses"]["200"]["content"]["text/event-stream"]["itemSchema"]["oneOf"]
     types = [variant["properties"]["event"] for variant in variants]
-    assert [name["const"] if name else "message" for name in types] == list(EVENTS)
+    assert [name["const"] for name in types] == list(EVENTS)

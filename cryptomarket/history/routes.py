@@ -29,7 +29,7 @@ Start = Annotated[
     Query(
         description="Where the range begins, inclusive: ISO 8601 (UTC when it names no zone), or Unix time in seconds, "
         "milliseconds or microseconds, told apart by size. From the first stored row when absent.",
-        examples=["2026-01-31T12:00:00Z"],
+        examples=["2026-09-23T12:05:13Z"],
     ),
 ]
 End = Annotated[

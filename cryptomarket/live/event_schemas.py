@@ -146,8 +146,8 @@ def _shape(name: str, model: type[BaseModel]) -> dict[str, Any]:
         "retry": {"type": "integer", "minimum": 1000, "maximum": 5000, "description": "Sent once, in milliseconds"},
     }
     if name == "message":
-        # The default type is the one that is not named.
-        return {"type": "object", "properties": {**properties, "event": False}, "required": ["data", "id"]}
+        # The default type, which no name stands for on the wire.
+        return {"type": "object", "properties": properties, "required": ["data", "id"]}
     return {"type": "object", "properties": properties, "required": ["event", "data"]}
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from __tests__.live.pipe import Pipe
-from cryptomarket.backplane.bus import Fence, Outgoing
+from cryptomarket.backplane.bus import Bus, Fence, Outgoing
 from cryptomarket.backplane.memory import MemoryBus
 from cryptomarket.clock import Clock
 from cryptomarket.errors import UnknownTicker
@@ -108,7 +108,7 @@ def _event_of(text: str) -> Event:
 class Sets:
     """Saved sets in a dictionary, which takes its turns as a database would: kept, then published, then placed."""
 
-    def __init__(self, bus: MemoryBus) -> None:
+    def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self.sets: dict[str, dict[str, Position | None]] = {}
         self.versions: dict[str, int] = {}
@@ -254,9 +254,10 @@ class House:
         log_capacity: int = 100_000,
         limits: StreamLimits = QUIET,
         ring_events: int | None = None,
+        bus: Bus | None = None,
     ) -> None:
         self.hands = Hands()
-        self.bus = MemoryBus(EPOCH, is_newest=lambda name, token: True, log_capacity=log_capacity)
+        self.bus: Bus = bus or MemoryBus(EPOCH, is_newest=lambda name, token: True, log_capacity=log_capacity)
         self.sets = Sets(self.bus)
         self.limits = limits
         clock = self.hands.clock()

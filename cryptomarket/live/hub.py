@@ -7,12 +7,13 @@ and hears nothing twice: there is no crack between looking and listening.
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from cryptomarket.backplane.bus import Picture
 from cryptomarket.clock import Clock
+from cryptomarket.live.alone import after, as_seen, bus_is_away, status_of
 from cryptomarket.live.events import event, snapshot
 from cryptomarket.live.fanout import Fanout
 from cryptomarket.live.mailbox import Entry
@@ -49,6 +50,9 @@ class Hub:
         self._seats: set[Seat] = set()
         self._moved = asyncio.Event()
         self.demand_changed = asyncio.Event()
+        # What every feed's status is while the bus is away.
+        self._away: Publication | None = None
+        self.on_bus_back: Callable[[], None] = nothing
         self.draining = False
         self.slow_count = 0
 
@@ -63,12 +67,12 @@ class Hub:
         return frozenset(self._demand)
 
     def picture(self, ticker: str) -> Picture:
-        """What is known of a ticker as of `position`."""
-        return self._pictures.get(ticker, NOTHING)
+        """What is known of a ticker as of `position`; while the bus is away, its feed is down."""
+        return as_seen(self._pictures.get(ticker, NOTHING), self._away)
 
     def recall(self, ticker: str, remembered: bytes | None) -> None:
         """Fills in the last tick of a former epoch. Ticks of this epoch come by `broadcast` alone, in their order."""
-        known = self.picture(ticker)
+        known = self._pictures.get(ticker, NOTHING)
         if known.tick is None and remembered is not None:
             self._pictures[ticker] = replace(known, remembered=remembered)
 
@@ -79,10 +83,47 @@ class Hub:
         self.position = position
         self.ring.begin(position.seq)
         self._pictures = dict(pictures)
+        self._away = None
         for seat in list(self._seats):
             seat.leave(Reason.DRAIN)
         self._moved.set()
         self._moved = asyncio.Event()
+
+    def lose_bus(self) -> bool:
+        """Nothing is heard any more: every stream is told that its feeds are down. False when it was known."""
+        if self._away is not None:
+            return False
+        self._away = bus_is_away(now_ms=self._clock.wall_ms())
+        self._retell()
+        return True
+
+    def find_bus(self) -> None:
+        """Everything up to `position` was heard after all: every stream is told how its feeds are."""
+        if self._away is not None:
+            self._away = None
+            self._retell()
+            self.on_bus_back()
+
+    def _retell(self) -> None:
+        now_ms = self._clock.wall_ms()
+        told: dict[str, Entry] = {}
+        for seat in list(self._seats):
+            for ticker in sorted(seat.tickers) if seat.seated else ():
+                if ticker not in told:
+                    told[ticker] = status_of(ticker, self.picture(ticker), self.position, now_ms=now_ms)
+                self._offer(seat, told[ticker])
+
+    @property
+    def followers(self) -> Mapping[str, Collection[Seat]]:
+        """The seats that follow their users' saved sets, by user."""
+        return self._by_user
+
+    def adopt(self, user_id: str, tickers: Collection[str], version: int) -> None:
+        """Brings the streams of a user to his set, as it was read: the change that made it was not heard of."""
+        change = SetChange(user_id, Change.SUBSCRIBED, "", tuple(sorted(tickers)), version)
+        for seat in list(self._by_user.get(user_id, ())):
+            if seat.seated and version > seat.version:
+                self._change_set(seat, after(self.position, PublicationKind.SET_CHANGE, ""), change, by_itself=True)
 
     def admit(self, seat: Seat) -> None:
         """Registers a seat, which hears only changes of its user's set until it is `seated`."""
@@ -243,7 +284,7 @@ class Hub:
             elif change.version > seat.version:
                 self._change_set(seat, publication, change)
 
-    def _change_set(self, seat: Seat, publication: Publication, change: SetChange) -> None:
+    def _change_set(self, seat: Seat, publication: Publication, change: SetChange, *, by_itself: bool = False) -> None:
         """Brings a seat's set to the one after the change. A change that was never heard is made up for by the next."""
         seat.version = change.version
         gone, new = sorted(seat.tickers.difference(change.tickers)), sorted(set(change.tickers) - seat.tickers)
@@ -263,14 +304,21 @@ class Hub:
         steps = [*((ticker, Change.UNSUBSCRIBED) for ticker in gone), *((ticker, Change.SUBSCRIBED) for ticker in new)]
         for step in steps:
             # The id promises all of them, so it goes with the last.
-            id_ = publication.position if step is steps[-1] else None
-            self._offer(seat, self._told(publication, *step, change.tickers, id_))
+            id_ = publication.position if step is steps[-1] and not by_itself else None
+            seq = None if by_itself else publication.seq
+            self._offer(seat, self._told(publication, seq, *step, change.tickers, id_))
 
     def _told(
-        self, publication: Publication, ticker: str, change: Change, tickers: Sequence[str], id_: Position | None
+        self,
+        publication: Publication,
+        seq: int | None,
+        ticker: str,
+        change: Change,
+        tickers: Sequence[str],
+        id_: Position | None,
     ) -> Entry:
         told = replace(publication, ticker=ticker)
-        data = {"ticker": ticker, "tickers": tickers, "seq": publication.seq}
+        data = {"ticker": ticker, "tickers": tickers, "seq": seq}
         if change is Change.UNSUBSCRIBED:
             return Entry(told, event(change.value, data, id_=id_), change)
         return Entry(told, event(change.value, data) + self.snapshot(ticker, id_=id_), change)

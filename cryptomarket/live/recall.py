@@ -5,8 +5,8 @@ from typing import Protocol
 
 import structlog
 
-from cryptomarket.backplane.bus import Bus
-from cryptomarket.errors import DatabaseUnavailable
+from cryptomarket.backplane.bus import Bus, Picture
+from cryptomarket.errors import BusUnavailable, DatabaseUnavailable
 from cryptomarket.live.hub import Hub
 from cryptomarket.market.ticks import Tick
 from cryptomarket.market.wire import encode_tick
@@ -35,12 +35,19 @@ class Recall:
         unknown = [ticker for ticker in tickers if _is_blank(self._hub, ticker)]
         if not unknown:
             return
-        _, pictures = await self._bus.pictures(unknown)
-        for ticker, picture in pictures.items():
+        for ticker, picture in (await self._pictures(unknown)).items():
             self._hub.recall(ticker, picture.remembered)
         for ticker in unknown:
             if _is_blank(self._hub, ticker):
                 self._hub.recall(ticker, await self._stored(ticker))
+
+    async def _pictures(self, tickers: Collection[str]) -> dict[str, Picture]:
+        try:
+            return (await self._bus.pictures(tickers))[1]
+        except BusUnavailable as away:
+            # Streams are told that nothing is heard; what the store knows is still worth telling.
+            log.warning("the last ticks could not be asked for", tickers=len(tickers), reason=away.detail)
+            return {}
 
     async def _stored(self, ticker: str) -> bytes | None:
         if self._kept is None:

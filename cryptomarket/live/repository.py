@@ -14,6 +14,7 @@ from cryptomarket.market.position import Position
 from cryptomarket.market.wire import Change, Publication, SetChange
 
 UNPLACED_AT_ONCE = 1000
+USERS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,17 @@ class SavedSetRepository:
                 SavedTicker(ticker, Position(epoch, seq) if epoch is not None else None) for ticker, epoch, seq in rows
             ]
         return SavedSet(tickers, version or 0)
+
+    async def versions(self, users: Collection[str]) -> dict[str, int]:
+        """The versions of these users' sets, of those who have one."""
+        asked, found = sorted(users), dict[str, int]()
+        async with self._db.read() as connection:
+            for at in range(0, len(asked), USERS_AT_ONCE):
+                of_these = select(person_sets.c.user_id, person_sets.c.version).where(
+                    person_sets.c.user_id.in_(asked[at : at + USERS_AT_ONCE])
+                )
+                found.update((user_id, version) for user_id, version in await connection.execute(of_these))
+        return found
 
     async def tickers(self, user_id: str) -> list[SavedSince]:
         """The user's tickers by name, and since when."""

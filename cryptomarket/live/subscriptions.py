@@ -9,7 +9,8 @@ import structlog
 from cryptomarket.backplane.bus import Bus
 from cryptomarket.backplane.demand import Demand
 from cryptomarket.clock import Clock
-from cryptomarket.errors import DatabaseUnavailable, NotFound
+from cryptomarket.errors import BusUnavailable, NotFound, Unavailable
+from cryptomarket.live.catching_up import CatchingUp
 from cryptomarket.live.hub import Hub
 from cryptomarket.live.recall import Recall
 from cryptomarket.live.repository import SavedSetRepository, SavedSince
@@ -133,6 +134,14 @@ class Wants:
         self._life_s = life_s
         self._saved_life_s = saved_life_s
         self._seen: set[str] = set()
+        self._catching_up = CatchingUp(hub, repository, clock, patience_s=UNPLACED_MS / 1000)
+        hub.on_bus_back = self._bus_is_back
+
+    def _bus_is_back(self) -> None:
+        """Changes that were made meanwhile could not be told: sets are read anew, and wants said anew, at once."""
+        self._catching_up.at_once = True
+        self._subscriptions.changed.set()
+        self._hub.demand_changed.set()
 
     def seen(self, user_id: str) -> None:
         """A user was here. Bound: one entry per user until the next round, which writes them down."""
@@ -142,20 +151,31 @@ class Wants:
         """Keeps the streams' demand said for as long as it runs."""
         while True:
             self._hub.demand_changed.clear()
-            await self._demand.want(self._owner, self._hub.tickers, life_s=self._life_s)
+            try:
+                await self._demand.want(self._owner, self._hub.tickers, life_s=self._life_s)
+            except BusUnavailable as away:
+                # Said again in time, and when the bus is back; it counts until its life is over.
+                log.warning("what streams want could not be said", reason=away.detail)
             await _rung(self._hub.demand_changed, self._life_s / 3)
 
     async def run_saved(self) -> None:
         """Keeps the saved sets' demand said for as long as it runs."""
         while True:
             self._subscriptions.changed.clear()
-            try:
-                await self._subscriptions.publish_unplaced(older_than_ms=UNPLACED_MS)
-                await self.say_saved()
-            except DatabaseUnavailable as away:
-                # What was said before counts until its life is over; the next round says it anew.
-                log.warning("saved sets could not be read", reason=away.detail)
+            for part in (self.look_after_streams, self._publish_unplaced, self.say_saved):
+                try:
+                    await part()
+                except Unavailable as away:
+                    # What was said before counts until its life is over; the next round says it anew.
+                    log.warning("saved sets could not be looked after", part=away.part, reason=away.detail)
             await _rung(self._subscriptions.changed, min(self._life_s / 3, self._saved_life_s / 2))
+
+    async def look_after_streams(self) -> None:
+        """One round: brings streams to their sets as they are kept. Raises DatabaseUnavailable."""
+        await self._catching_up.look()
+
+    async def _publish_unplaced(self) -> None:
+        await self._subscriptions.publish_unplaced(older_than_ms=UNPLACED_MS)
 
     async def say_saved(self) -> None:
         """One round: notes who was seen, and says what the recent users' sets want."""

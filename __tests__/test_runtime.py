@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from cryptomarket.errors import StartRefused
 from cryptomarket.history.writer import Writer
-from cryptomarket.ingest.feed import Feed
+from cryptomarket.ingest.publisher import Publisher
 from cryptomarket.live.hub import Hub
 from cryptomarket.live.relay import Relay
 from cryptomarket.operation import OperationParts
@@ -109,12 +109,13 @@ async def until_it_ends(settings: Settings, ws_url: str) -> AsyncIterator[Runtim
         await asyncio.Event().wait()
 
 
-@pytest.mark.parametrize("part", [Feed, Writer, Relay], ids=lambda part: part.__name__)
+@pytest.mark.parametrize(("part", "name"), [(Publisher, "feed"), (Writer, "writer"), (Relay, "relay")])
 async def test_a_part_that_dies_takes_the_process_with_it(
     settings: Settings,
     simulator: RunningSimulator,
     monkeypatch: pytest.MonkeyPatch,
     part: type,
+    name: str,
 ) -> None:
     """Promise: half-alive is no state of ours: whichever part dies, all ends at once, and the log says of what."""
     monkeypatch.setattr(part, "run", dies)
@@ -125,7 +126,7 @@ async def test_a_part_that_dies_takes_the_process_with_it(
     assert asyncio.get_running_loop().time() - began_s < 4
     assert ended.group_contains(RuntimeError, match="broken")
     [line] = [line for line in lines if line["log_level"] == "critical"]
-    assert line["part"] == part.__name__.lower()
+    assert line["part"] == name
 
 
 async def test_a_store_that_is_away_holds_up_no_end(

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from __tests__.backplane.outage import LeavingBus, Outage
 from __tests__.history.world import FENCE, NOW_MS, StoppedClock, index_tick, live, outgoing, publish, writing
 from cryptomarket.backplane.bus import Outgoing
 from cryptomarket.backplane.memory import MemoryBus
@@ -13,7 +14,7 @@ from cryptomarket.errors import DatabaseUnavailable
 from cryptomarket.history.questions import History, TicksQuestion
 from cryptomarket.history.repository import Heard, Repository, Unstorable
 from cryptomarket.history.rows import StoredGap
-from cryptomarket.history.writer import GROUP
+from cryptomarket.history.writer import GROUP, Writer
 from cryptomarket.market.ticks import Gap, GapCause, Tick
 from cryptomarket.market.wire import PublicationKind
 
@@ -105,6 +106,37 @@ async def test_a_writer_that_dies_after_writing_a_loss_down_does_not_double_it(
     assert [(gap.from_ms, gap.to_ms) for gap in await gaps_of(repository, "btc_usd")] == [(T, T + 5), (T, T + 6)]
 
 
+async def test_a_batch_outlives_its_epoch_and_says_nothing_in_the_next(
+    database: Database, stopped: StoppedClock
+) -> None:
+    """Promise: what was taken is stored though the bus went away and came back with nothing, and its acknowledgement
+    covers no publication of the new order.
+    """
+    outage, repository = Outage(), AwayRepository(database)
+    bus = LeavingBus(outage, epoch="e1")
+    writer = Writer(bus, repository, consumer="here", clock=stopped.clock, flush_ms=1)
+    running = asyncio.create_task(writer.run())
+    try:
+        repository.back.clear()
+        await bus.publish([outgoing(index_tick(T + ms)) for ms in range(3)], FENCE)
+        async with asyncio.timeout(10):
+            await repository.asked.wait()
+        outage.begin()
+        repository.back.set()
+        bus.begin_epoch()
+        await bus.inner.publish([outgoing(index_tick(T + 10 + ms)) for ms in range(5)], FENCE)
+        outage.end()
+        async with asyncio.timeout(10):
+            await writer.flush()
+        assert await bus.acknowledged(GROUP) == 5
+        rows, _ = await History(repository, bus, clock=stopped.clock).believed("btc_usd", 0, 2**62, limit=100)
+        assert [row.timestamp_ms - T for row in rows] == [0, 1, 2, 10, 11, 12, 13, 14]
+        assert not running.done()
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_what_the_writer_gives_up_itself_is_a_gap_too(database: Database, stopped: StoppedClock) -> None:
     """Promise: what can't be decoded, or the database will not take, leaves no hole that looks whole."""
     bus, repository = MemoryBus("e1", is_newest=lambda _name, _token: True), PickyRepository(database)
@@ -133,6 +165,9 @@ async def test_a_writer_that_cannot_keep_up_tells_every_loss(database: Database,
     bus, repository = small_bus(), Repository(database)
     at_ms = T
     async with writing(bus, repository, stopped.clock, flush_ms=1, flush_rows=3) as writer:
+        await publish(bus, index_tick(T))
+        async with asyncio.timeout(10):
+            await writer.flush()
         for burst in range(12):
             batch = [outgoing(index_tick(at_ms := at_ms + 10)) for _ in range(burst)]
             await bus.publish(batch, FENCE)

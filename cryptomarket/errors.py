@@ -145,12 +145,15 @@ class DatabaseUnavailable(Unavailable):
 
 
 class ExchangeError(CryptomarketError):
-    """The exchange answered with an error. `code` and `message` are as sent (docs.deribit.com/articles/errors)."""
+    """The exchange answered with an error. `code`, `message` and `reason`, which often is none, are as sent
+    (docs.deribit.com/articles/errors).
+    """
 
-    def __init__(self, code: int, message: str, *, method: str = "") -> None:
+    def __init__(self, code: int, message: str, *, method: str = "", reason: str = "") -> None:
         self.code = code
         self.message = message
         self.method = method
+        self.reason = reason
         where = f"{method}: " if method else ""
         super().__init__(f"{where}exchange error {code} {message}")
 

@@ -51,7 +51,7 @@ class Exchange:
         for row in [*self.rows, LATER]:
             if row["instrument_name"] == params["instrument_name"]:
                 return msgspec.json.encode(row)
-        raise failure_of(-32602, "Invalid params", method)
+        raise failure_of(-32602, "Invalid params", method, "instrument not found")
 
 
 class Time:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from __tests__.deribit.samples import lines
-from cryptomarket.deribit.errors import FAMILIES, failure_of, spent
+from cryptomarket.deribit.errors import FAMILIES, blames_us, failure_of, names_nothing, spent
 from cryptomarket.errors import ExchangeFatal, ExchangeRetryable
 
 
@@ -45,3 +45,22 @@ def test_every_recorded_error_is_classified_as_what_it_was() -> None:
         (-32601, ExchangeFatal),
         (-32600, ExchangeFatal),
     }
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "nothing", "ours"),
+    [
+        (-32602, "instrument not found", True, False),
+        (-32602, "wrong format", True, False),
+        (10020, "", True, False),
+        (-32602, "", False, True),
+        (-32602, "value must be a list", False, True),
+        (-32601, "", False, True),
+        (11051, "", False, False),
+        (13004, "", False, False),
+    ],
+)
+def test_an_unknown_name_is_told_from_a_fault_of_ours(code: int, reason: str, nothing: bool, ours: bool) -> None:
+    """Promise: nobody is told that his ticker does not exist because we asked for it wrongly."""
+    error = failure_of(code, "m", "public/subscribe", reason)
+    assert (names_nothing(error), blames_us(error)) == (nothing, ours)

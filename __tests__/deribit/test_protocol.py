@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from __tests__.deribit.samples import lines, numbered
 from cryptomarket.deribit.messages import Beat, Failure, Notice, Reply, Silence, Unreadable
 from cryptomarket.deribit.protocol import Conversation
-from cryptomarket.errors import ExchangeFatal, ExchangeRetryable, ExchangeUnavailable
+from cryptomarket.errors import ExchangeError, ExchangeFatal, ExchangeRetryable, ExchangeUnavailable
 
 
 @pytest.fixture
@@ -186,3 +186,22 @@ def test_every_recorded_notification_is_read(conversation: Conversation, where: 
 @pytest.mark.parametrize(("where", "frame"), list(numbered("replies_*.jsonl", "ws_get_account_summary.jsonl")))
 def test_no_recorded_answer_is_unreadable(conversation: Conversation, where: str, frame: bytes) -> None:
     assert not [event for event in conversation.hear(frame, now=1) if isinstance(event, Unreadable)], where
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b'{"reason":"instrument not found","param":"instrument_name"}', "instrument not found"),
+        (b'"invalid json"', ""),
+        (b'{"reason":7}', ""),
+        (b"null", ""),
+    ],
+)
+def test_the_reason_of_an_error_is_kept(conversation: Conversation, data: bytes, reason: str) -> None:
+    """Promise: one code means many things, and what the exchange says beside it is not lost."""
+    number = conversation.ask("public/ticker", {}, now=0.0, timeout_s=5.0)
+    frame = b'{"jsonrpc":"2.0","id":%d,"error":{"code":-32602,"message":"Invalid params","data":%s}}' % (number, data)
+    [failure] = conversation.hear(frame, now=1.0)
+    assert isinstance(failure, Failure)
+    assert isinstance(failure.error, ExchangeError)
+    assert failure.error.reason == reason

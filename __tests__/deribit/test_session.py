@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Literal
 
 import pytest
+from structlog.testing import capture_logs
 
 from __tests__.deribit.conftest import QUICK
 from __tests__.deribit.ears import BTC, ETH, Ears, applied, demo_key, eventually, options_for, running_pool
@@ -136,6 +137,21 @@ async def test_a_refusal_that_says_nothing_of_names_is_told_as_denied_and_asked_
         )
         assert not ears.told(Lost)
         assert not ears.told(Refused)
+
+
+async def test_a_fault_of_ours_is_loud_and_no_word_about_the_ticker(simulator: RunningSimulator, ears: Ears) -> None:
+    """Promise: -32602 without a reason that names the ticker is our fault: an error in the log, and nobody is told that
+    his ticker does not exist.
+    """
+    simulator.add_faults(Fault(kind="refuse", methods=("public/subscribe",), code=-32602, count=1))
+    with capture_logs() as logs:
+        async with running_pool(options_for(simulator), ears) as pool:
+            pool.hold(0, [BTC])
+            assert (await ears.hear(Denied)).channels == (BTC,)
+            await ears.hear(Held)
+            assert not ears.told(Refused)
+    [entry] = [entry for entry in logs if entry["log_level"] == "error"]
+    assert (entry["code"], entry["channels"]) == (-32602, (BTC,))
 
 
 async def test_a_refusal_that_says_there_is_no_such_name_is_told_as_refused(

@@ -7,7 +7,7 @@ import structlog
 
 from cryptomarket.catalog.names import Names
 from cryptomarket.clock import Clock
-from cryptomarket.deribit.errors import NOT_FOUND
+from cryptomarket.deribit.errors import names_nothing
 from cryptomarket.deribit.history import Records, Requester
 from cryptomarket.deribit.mapping import index_instrument
 from cryptomarket.errors import ExchangeError, ExchangeFatal, ExchangeUnavailable, UnknownTicker
@@ -139,7 +139,7 @@ class Catalogue:
             try:
                 return await self._records.instrument(spelling)
             except ExchangeFatal as refusal:
-                if refusal.code not in NOT_FOUND:
+                if not names_nothing(refusal):
                     raise
         return None
 

@@ -12,8 +12,11 @@ from cryptomarket.errors import ExchangeError, ExchangeFatal, ExchangeRetryable
 TOO_MANY_REQUESTS = 10028
 INVALID_CREDENTIALS = 13004
 RAW_NEEDS_LOGIN = 13778
-# How the exchange says of a name that it does not exist: -32602 with `instrument not found` or `wrong format`.
-NOT_FOUND = frozenset({-32602, 10020, 13020})
+INVALID_PARAMS = -32602
+# How the exchange says of a name that it does not exist. -32602 may mean anything that is wrong with a request: it says
+# so of a name only with one of these reasons.
+_NOT_FOUND = frozenset({10020, 13020})
+_NOT_FOUND_REASONS = frozenset({"instrument not found", "wrong format"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ FAMILIES = (
         reason="the request itself is wrong: unknown names, missing or impossible values",
         codes={
             -32700: "not JSON",
-            -32602: "a parameter is missing or impossible",
+            INVALID_PARAMS: "a parameter is missing or impossible",
             -32601: "no such method",
             -32600: "not a request, or more than 32 kB",
             -32000: "parameters are missing",
@@ -121,15 +124,26 @@ FAMILIES = (
 )
 
 _OF_THE_KEY = frozenset(code for family in FAMILIES if INVALID_CREDENTIALS in family.codes for code in family.codes)
+_OF_THE_REQUEST = frozenset(code for family in FAMILIES if INVALID_PARAMS in family.codes for code in family.codes)
 _RETRYABLE = frozenset(code for family in FAMILIES if family.retryable for code in family.codes)
 
 
-def failure_of(code: int, message: str, method: str) -> ExchangeRetryable | ExchangeFatal:
+def failure_of(code: int, message: str, method: str, reason: str = "") -> ExchangeRetryable | ExchangeFatal:
     """The error to raise for an answer of the exchange. A code that is in no family is fatal: repeating a request
     whose refusal we don't understand costs credits, and persistence is punished with a ban of the address.
     """
     kind: type[ExchangeRetryable | ExchangeFatal] = ExchangeRetryable if code in _RETRYABLE else ExchangeFatal
-    return kind(code, message, method=method)
+    return kind(code, message, method=method, reason=reason)
+
+
+def names_nothing(error: ExchangeError) -> bool:
+    """Whether the exchange says that what was asked for does not exist."""
+    return error.code in _NOT_FOUND or (error.code == INVALID_PARAMS and error.reason in _NOT_FOUND_REASONS)
+
+
+def blames_us(error: ExchangeError) -> bool:
+    """Whether the request itself was wrong, and not the name in it: a fault of ours, which asking again won't mend."""
+    return error.code in _OF_THE_REQUEST and not names_nothing(error)
 
 
 def blames_channels(error: ExchangeError) -> bool:

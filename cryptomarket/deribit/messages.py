@@ -22,6 +22,12 @@ class WireError(msgspec.Struct, frozen=True):
     data: msgspec.Raw = _NOTHING
 
 
+class WireReason(msgspec.Struct, frozen=True):
+    """The `data` of an error, where it is an object that gives a reason."""
+
+    reason: str = ""
+
+
 class WireParams(msgspec.Struct, frozen=True, gc=False):
     """`params` of a frame that the exchange sends unasked: of a notification, or the `type` of a heartbeat."""
 

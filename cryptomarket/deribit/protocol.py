@@ -11,7 +11,18 @@ from itertools import count
 import msgspec
 
 from cryptomarket.deribit.errors import failure_of
-from cryptomarket.deribit.messages import Beat, Event, Failure, Frame, Notice, Reply, Request, Silence, Unreadable
+from cryptomarket.deribit.messages import (
+    Beat,
+    Event,
+    Failure,
+    Frame,
+    Notice,
+    Reply,
+    Request,
+    Silence,
+    Unreadable,
+    WireReason,
+)
 from cryptomarket.errors import ExchangeUnavailable
 
 # The exchange beats once per interval, or asks; two missed beats and a half are no accident.
@@ -22,6 +33,7 @@ _CHANNEL = re.compile(rb'"channel"\s*:\s*"([\x21\x23-\x5b\x5d-\x7e]{1,200})"')
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Frame)
+_reason_decoder = msgspec.json.Decoder(WireReason)
 
 
 class Conversation:
@@ -88,7 +100,8 @@ class Conversation:
         if frame.error is not None:
             method = "" if known is None else known[0]
             failed = None if known is None else number
-            return [Failure(failed, method, failure_of(frame.error.code, frame.error.message, method))]
+            error = frame.error
+            return [Failure(failed, method, failure_of(error.code, error.message, method, _reason_of(error.data)))]
         if not frame.result:
             return [Unreadable("neither an answer nor a notification")]
         if known is None or number is None:
@@ -132,3 +145,11 @@ class Conversation:
         if now >= self._silent_at:
             events.append(Silence(now - self._heard_at))
         return events
+
+
+def _reason_of(data: msgspec.Raw) -> str:
+    """The reason that the `data` of an error gives; it may be anything, or nothing at all."""
+    try:
+        return _reason_decoder.decode(data).reason
+    except msgspec.DecodeError:
+        return ""

@@ -14,7 +14,7 @@ from cryptomarket.deribit.backoff import Backoff
 from cryptomarket.deribit.budget import Budget
 from cryptomarket.deribit.channels import SUBSCRIBE, Call, Channels
 from cryptomarket.deribit.connection import Connection
-from cryptomarket.deribit.errors import NOT_FOUND, RAW_NEEDS_LOGIN, blames_channels, spent
+from cryptomarket.deribit.errors import RAW_NEEDS_LOGIN, blames_channels, blames_us, names_nothing, spent
 from cryptomarket.deribit.events import (
     Denied,
     Garbled,
@@ -296,7 +296,7 @@ class Session:
             self._channels.raw_refused()
         elif call.method != SUBSCRIBE:
             self._channels.unsubscribed(call)
-        elif len(call.channels) == 1 and refusal.code in NOT_FOUND:
+        elif len(call.channels) == 1 and names_nothing(refusal):
             log.warning("the exchange refuses a channel", slot=self.slot, code=refusal.code, channel=call.channels[0])
             self._listener(Refused(self.slot, self._channels.subscribed(call, ())[1]))
         elif len(call.channels) == 1 or not blames_channels(refusal):
@@ -307,7 +307,16 @@ class Session:
             await self._make(connection, Call(call.method, call.channels[half:]))
 
     def _put_off(self, call: Call, refusal: ExchangeFatal) -> None:
-        log.warning("channels are denied for now", slot=self.slot, code=refusal.code, channels=len(call.channels))
+        if blames_us(refusal):
+            log.error(
+                "the exchange finds fault with how a channel was asked for",
+                slot=self.slot,
+                code=refusal.code,
+                reason=refusal.reason,
+                channels=call.channels[:3],
+            )
+        else:
+            log.warning("channels are denied for now", slot=self.slot, code=refusal.code, channels=len(call.channels))
         denied = self._channels.put_off(call)
         self._take_up_at_s = self._clock.monotonic_s() + self._patience.next_s()
         if denied:

@@ -307,16 +307,9 @@ class Session:
             await self._make(connection, Call(call.method, call.channels[half:]))
 
     def _put_off(self, call: Call, refusal: ExchangeFatal) -> None:
-        if blames_us(refusal):
-            log.error(
-                "the exchange finds fault with how a channel was asked for",
-                slot=self.slot,
-                code=refusal.code,
-                reason=refusal.reason,
-                channels=call.channels[:3],
-            )
-        else:
-            log.warning("channels are denied for now", slot=self.slot, code=refusal.code, channels=len(call.channels))
+        # What we asked for wrongly is a fault that waiting won't mend.
+        tell = log.error if blames_us(refusal) else log.warning
+        tell("channels are denied", slot=self.slot, code=refusal.code, reason=refusal.reason, channels=call.channels)
         denied = self._channels.put_off(call)
         self._take_up_at_s = self._clock.monotonic_s() + self._patience.next_s()
         if denied:

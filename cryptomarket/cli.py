@@ -12,10 +12,12 @@ import uvloop
 from cryptomarket import __version__
 from cryptomarket.accounts.mint import Minted
 from cryptomarket.custody import create_key, list_keys, mint_persons, revoke_key
+from cryptomarket.db import shown
 from cryptomarket.errors import CryptomarketError, StartRefused
-from cryptomarket.foundation import database_address
+from cryptomarket.foundation import database_address, database_url
 from cryptomarket.key_files import write_privately
 from cryptomarket.market.instruments import Exchange
+from cryptomarket.relocation import Narrator, copy_database
 from cryptomarket.server import serve_gateway
 from cryptomarket.settings import Settings, env_example, load_settings
 from cryptomarket.simulator.__main__ import main as simulate_main
@@ -137,6 +139,26 @@ def mint(
             write_privately(out, text)
         except StartRefused as refusal:
             _refuse(refusal)
+
+
+@app.command("copy-database")
+def copy_database_command(
+    source: Annotated[str | None, typer.Option("--from", help="sqlite:///… ; the SQLite file of the settings.")] = None,
+    target: Annotated[
+        str | None, typer.Option("--to", help="postgresql://user@host:5432/name ; the PostgreSQL of the settings.")
+    ] = None,
+) -> None:
+    """Copy a SQLite trial to PostgreSQL. Run it again to go on where it broke off, or to take what was added since.
+
+    A password that should not stand on the command line comes from POSTGRES_PASSWORD (without --to) or PGPASSWORD.
+    """
+    settings = _settings()
+    from_url = source or database_url(settings.model_copy(update={"debug": True}))
+    to_url = target or database_url(settings.model_copy(update={"debug": False}))
+    told = _run(copy_database(from_url, to_url, tell=Narrator(lambda line: typer.echo(line, err=True))))
+    for content in told:
+        typer.echo(f"{content.table}  {content.rows}  {content.sha256}")
+    typer.echo(f"The same rows, to the digit: {shown(from_url)} and {shown(to_url)}")
 
 
 def main() -> None:

@@ -141,7 +141,7 @@ async def test_a_wrong_statement_is_our_own_mistake(database: Database) -> None:
 
 async def test_a_busy_pool_is_unavailable_for_a_moment(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections are bounded: who waits too long for one is told so."""
-    monkeypatch.setattr("cryptomarket.db.engines.CONNECT_TIMEOUT_S", 0.01)
+    monkeypatch.setattr("cryptomarket.db.engines.CONNECT_TIMEOUT_S", 1.0)
     database = Database(store_url, pool_size=1)
     async with database.read() as connection:
         await connection.execute(text("SELECT 1"))

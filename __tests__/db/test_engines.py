@@ -18,7 +18,7 @@ async def test_the_file_is_kept_as_it_should_be(sqlite: Database) -> None:
     assert told == ["wal", 1, 1, 10_000]
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://localhost/x"])
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://localhost/x", "somewhere", ""])
 def test_a_database_that_cannot_work_is_refused_at_start(url: str) -> None:
     """A sentence instead of a store that forgets, or one that we do not speak."""
     with pytest.raises(StartRefused):

@@ -4,19 +4,37 @@ Tables are declared once, in schema `crypto`. PostgreSQL has schemas and uses it
 writes `crypto_person` wherever a statement names `crypto.person` (docs/decisions/0005-one-name-for-a-table.md).
 """
 
-from cryptomarket.db.columns import PARTITIONED_BY, SCHEMA, Price, UtcDateTime, metadata, placed, row_id, word
+from cryptomarket.db.columns import (
+    GROWS_ONLY,
+    PARTITIONED_BY,
+    SCHEMA,
+    Price,
+    UtcDateTime,
+    metadata,
+    placed,
+    row_id,
+    word,
+)
+from cryptomarket.db.copying import Content, Copying, Progress
 from cryptomarket.db.database import Database
-from cryptomarket.db.migration import migrate
+from cryptomarket.db.engines import driver_url
+from cryptomarket.db.migration import checked, migrate
 from cryptomarket.db.months import Month
 from cryptomarket.db.opening import opened, server_url, shown
 
 __all__ = [
+    "GROWS_ONLY",
     "PARTITIONED_BY",
     "SCHEMA",
+    "Content",
+    "Copying",
     "Database",
     "Month",
     "Price",
+    "Progress",
     "UtcDateTime",
+    "checked",
+    "driver_url",
     "metadata",
     "migrate",
     "opened",

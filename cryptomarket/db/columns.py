@@ -13,6 +13,8 @@ SCHEMA = "crypto"
 
 # In a table's `info`: the column, in milliseconds, by whose months PostgreSQL divides it.
 PARTITIONED_BY = "partitioned_by"
+# …and whether its rows, numbered by `id` as they came, never change.
+GROWS_ONLY = "grows_only"
 
 metadata = MetaData(
     schema=SCHEMA,

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, event
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -20,7 +21,10 @@ STATEMENT_TIMEOUT_S = 60.0
 
 def driver_url(url: str | URL) -> URL:
     """The URL with the driver that we use. Raises StartRefused for a database that cannot serve."""
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise StartRefused("An address of a database is sqlite:///path or postgresql://user@host:5432/name") from None
     match parsed.get_backend_name():
         case "sqlite":
             if parsed.database in (None, "", ":memory:"):

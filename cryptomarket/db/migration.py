@@ -30,9 +30,7 @@ def alembic_config() -> Config:
 
 
 def _refuse_newer(connection: Connection, scripts: ScriptDirectory) -> None:
-    name, schema = placed("alembic_version", connection.dialect.name)
-    context = MigrationContext.configure(connection, opts={"version_table": name, "version_table_schema": schema})
-    for revision in context.get_current_heads():
+    for revision in _revisions(connection):
         try:
             scripts.get_revision(revision)
         except CommandError as error:
@@ -40,6 +38,36 @@ def _refuse_newer(connection: Connection, scripts: ScriptDirectory) -> None:
                 f"The database is of revision {revision!r}, which this version does not know: it was written by a "
                 f"newer one. Nothing was changed; start that version, or restore an older database."
             ) from error
+
+
+def _revisions(connection: Connection) -> tuple[str, ...]:
+    name, schema = placed("alembic_version", connection.dialect.name)
+    context = MigrationContext.configure(connection, opts={"version_table": name, "version_table_schema": schema})
+    return context.get_current_heads()
+
+
+def _refuse_other_revisions(connection: Connection) -> str | None:
+    scripts = ScriptDirectory.from_config(alembic_config())
+    _refuse_newer(connection, scripts)
+    found = _revisions(connection)
+    if found != tuple(scripts.get_heads()):
+        raise StartRefused(
+            f"The database is of revision {', '.join(found) or 'none'}, and this version works with "
+            f"{', '.join(scripts.get_heads())}: start this version's gateway on it once."
+        )
+    return former_owner(connection)
+
+
+async def checked(database: Database) -> str:
+    """The exchange whose store this is. Raises StartRefused when it is none, or of another revision than the newest.
+
+    Nothing is changed.
+    """
+    async with database.read() as connection:
+        owned_by = await connection.run_sync(_refuse_other_revisions)
+    if owned_by is None:
+        raise StartRefused("The database is empty: no gateway has ever kept anything in it.")
+    return owned_by
 
 
 def _upgrade(connection: Connection, exchange: str | None) -> None:

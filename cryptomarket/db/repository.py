@@ -1,9 +1,9 @@
 """The SQL that concerns the store itself."""
 
 from collections.abc import Iterable, Sequence
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy import Connection, Table, delete, func, inspect, literal, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cryptomarket.db.columns import SCHEMA, placed
@@ -92,3 +92,50 @@ async def insert_staged(connection: AsyncConnection, table: str, columns: Sequen
             f"SELECT {listed} FROM {staged} ON CONFLICT DO NOTHING"
         )
     )
+
+
+async def count(connection: AsyncConnection, table: Table, *, up_to_id: int | None = None) -> int:
+    """How many rows a table has; with `up_to_id`, how many up to that one."""
+    asked = select(func.count()).select_from(table)
+    if up_to_id is not None:
+        asked = asked.where(table.c.id <= up_to_id)
+    return int((await connection.execute(asked)).scalar_one())
+
+
+async def last_id(connection: AsyncConnection, table: Table) -> int:
+    """The highest id of a table, 0 when it is empty."""
+    return int((await connection.execute(select(func.max(table.c.id)))).scalar_one() or 0)
+
+
+async def rows_after(
+    connection: AsyncConnection,
+    table: Table,
+    key: Sequence[object] | None,
+    *,
+    limit: int,
+    up_to_id: int | None = None,
+) -> list[tuple[Any, ...]]:
+    """At most `limit` rows in the order of the table's key, after this key, or from the start."""
+    keys = list(table.primary_key.columns)
+    asked = select(table).order_by(*keys).limit(limit)
+    if key is not None:
+        asked = asked.where(
+            tuple_(*keys) > tuple_(*(literal(part, column.type) for part, column in zip(key, keys, strict=True)))
+        )
+    if up_to_id is not None:
+        asked = asked.where(table.c.id <= up_to_id)
+    return [tuple(row) for row in (await connection.execute(asked)).all()]
+
+
+async def empty(connection: AsyncConnection, table: Table) -> None:
+    """Takes every row out of a table."""
+    await connection.execute(delete(table))
+
+
+async def hand_out_ids_after(connection: AsyncConnection, table: Table, highest: int) -> None:
+    """Lets PostgreSQL's next row of a table whose ids were given have one above them."""
+    if highest > 0:
+        await connection.execute(
+            text("SELECT setval(pg_get_serial_sequence(:table, 'id'), :highest)"),
+            {"table": f"{SCHEMA}.{table.name}", "highest": highest},
+        )

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Table, Text, UniqueConstraint
 
-from cryptomarket.db import PARTITIONED_BY, Price, metadata, row_id, word
+from cryptomarket.db import GROWS_ONLY, PARTITIONED_BY, Price, metadata, row_id, word
 
 # Rows of another source than the stream have no position; NULLs are distinct in a unique key on both databases.
 # On PostgreSQL the table is divided by month, and both keys end with the time: docs/decisions/0010-ticks-by-month.md
@@ -28,7 +28,7 @@ price_tickers = Table(
     ),
     Index(None, "ticker", "timestamp_ms"),
     Index("ix_price_tickers_timestamp_ms", "timestamp_ms", postgresql_using="brin").ddl_if(dialect="postgresql"),
-    info={PARTITIONED_BY: "timestamp_ms"},
+    info={PARTITIONED_BY: "timestamp_ms", GROWS_ONLY: True},
 )
 
 gaps = Table(
@@ -63,4 +63,5 @@ statuses = Table(
     Column("reason", Text),
     UniqueConstraint("ticker", "epoch", "seq"),
     Index(None, "ticker", "since_ms"),
+    info={GROWS_ONLY: True},
 )

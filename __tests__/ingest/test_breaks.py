@@ -101,7 +101,7 @@ steps = st.lists(
         st.tuples(
             st.sampled_from(
                 ["repeat", "echo", "lost", "maintenance", "maintained", "given_up", "refused", "denied", "silent",
-                 "asked_newer", "asked_same", "halted", "open", "closed"]
+                 "asked_newer", "asked_same", "halted", "open", "closed", "garbled"]
             ),
             st.just(0),
         ),
@@ -171,6 +171,8 @@ class Hearing:
             self._break(GapCause.NOT_SUBSCRIBED, watch.refused(now_ms=now_ms))
         elif step == "denied":
             self._break(GapCause.NOT_SUBSCRIBED, watch.denied(now_ms=now_ms))
+        elif step == "garbled":
+            self._break(GapCause.MALFORMED, watch.garbled(now_ms=now_ms))
         elif step == "silent" and is_live:
             self._break(GapCause.SILENCE, watch.silent(now_ms=now_ms))
         elif step == "asked_newer" and is_live and self.instrument.kind is not Kind.INDEX:

@@ -1,9 +1,12 @@
 """The backplane in one of its forms, with a clock that the tests move."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from __tests__.backplane.redis_server import shared_server
+from __tests__.backplane.redis_time import grow_older
+from __tests__.backplane.redis_world import link_to
 from cryptomarket.backplane.bus import Bus, Fence, Outgoing
 from cryptomarket.backplane.cache import Cache
 from cryptomarket.backplane.demand import Demand
@@ -18,15 +21,26 @@ from cryptomarket.backplane.memory import (
     MemoryLimiter,
     MemoryMailroom,
 )
+from cryptomarket.backplane.redis import (
+    RedisBus,
+    RedisCache,
+    RedisDemand,
+    RedisLeases,
+    RedisLimiter,
+    RedisMailroom,
+)
 from cryptomarket.market.wire import Publication, PublicationKind
 
+DEAD_S = 30
 LOG_CAPACITY = 50
 LOG_HARD_CAPACITY = 80
 
 
 @dataclass
 class Backplane:
-    """Every protocol of the backplane. `advance` moves its time; `leave` is a consumer of a group that has died."""
+    """Every protocol of the backplane. `advance` moves its time; after `leave` the consumers of a group are dead, and
+    whoever consumes by `bus` is another process.
+    """
 
     bus: Bus
     cache: Cache
@@ -34,8 +48,8 @@ class Backplane:
     leases: Leases
     limiter: Limiter
     mailroom: Mailroom
-    advance: Callable[[float], None]
-    leave: Callable[[str], None]
+    advance: Callable[[float], Awaitable[None]]
+    leave: Callable[[str], Awaitable[None]]
 
     async def fence(self, name: str = "slot:0", owner: str = "me") -> Fence:
         """A fence that is the newest of its name."""
@@ -59,7 +73,7 @@ class Times:
     def __init__(self) -> None:
         self.now_s = 1000.0
 
-    def advance(self, seconds: float) -> None:
+    async def advance(self, seconds: float) -> None:
         """Moves it."""
         self.now_s += seconds
 
@@ -72,6 +86,10 @@ async def memory() -> AsyncIterator[Backplane]:
     bus = MemoryBus(
         "epoch1", is_newest=leases.is_newest, log_capacity=LOG_CAPACITY, log_hard_capacity=LOG_HARD_CAPACITY
     )
+
+    async def leave(group: str) -> None:
+        bus.leave(group)
+
     yield Backplane(
         bus=bus,
         cache=MemoryCache(lambda: times.now_s),
@@ -80,8 +98,42 @@ async def memory() -> AsyncIterator[Backplane]:
         limiter=MemoryLimiter(),
         mailroom=MemoryMailroom(),
         advance=times.advance,
-        leave=bus.leave,
+        leave=leave,
     )
 
 
-FORMS = {"memory": memory}
+@asynccontextmanager
+async def redis() -> AsyncIterator[Backplane]:
+    """The form on a real redis-server, which is emptied first."""
+    server = shared_server()
+    client = server.client()
+    client.flushall()
+
+    def new_bus(dead_s: float) -> RedisBus:
+        return RedisBus(link, log_capacity=LOG_CAPACITY, log_hard_capacity=LOG_HARD_CAPACITY, dead_s=dead_s)
+
+    async with AsyncExitStack() as stack:
+        stack.callback(client.close)
+        link = await stack.enter_async_context(link_to(server, timeout_s=20))
+        bus = await stack.enter_async_context(new_bus(DEAD_S))
+
+        async def advance(seconds: float) -> None:
+            grow_older(client, seconds)
+
+        async def leave(group: str) -> None:
+            form.bus = await stack.enter_async_context(new_bus(dead_s=0))
+
+        form = Backplane(
+            bus=bus,
+            cache=RedisCache(link),
+            demand=RedisDemand(link),
+            leases=RedisLeases(link),
+            limiter=RedisLimiter(link),
+            mailroom=RedisMailroom(link),
+            advance=advance,
+            leave=leave,
+        )
+        yield form
+
+
+FORMS = {"memory": memory, "redis": redis}

@@ -41,7 +41,7 @@ async def test_an_old_owner_publishes_nothing(backplane: Backplane) -> None:
     """Promise: whoever lost a lease can't write, not even one word of a batch."""
     old = await backplane.leases.acquire("slot:0", "old", life_s=1)
     assert old is not None
-    backplane.advance(2)
+    await backplane.advance(2)
     new = await backplane.leases.acquire("slot:0", "new", life_s=60)
     assert new is not None
     with pytest.raises(Fenced):
@@ -170,7 +170,7 @@ async def test_what_a_dead_consumer_left_is_handed_out_again(backplane: Backplan
     told = await backplane.say(await backplane.fence(), *"abcde")
     taken = await _consume(backplane, 4)
     await backplane.bus.acknowledge(GROUP, taken[1:2])
-    backplane.leave(GROUP)
+    await backplane.leave(GROUP)
     again = await _consume(backplane)
     assert sorted(word.seq for word in again) == [1, 3, 4, 5]
     await backplane.bus.acknowledge(GROUP, again)

@@ -53,7 +53,7 @@ async def test_what_a_dead_consumer_took_is_handed_out_again(backplane: Backplan
     told = await say_many(backplane, await backplane.fence(), 8)
     assert await take(backplane, 6) == told[:6]
     await backplane.bus.acknowledge(STORE, [told[0], told[3]])
-    backplane.leave(STORE)
+    await backplane.leave(STORE)
     again = await take(backplane, 3)
     assert seqs(again) == [2, 3, 5]
     rest = await take(backplane, 10)
@@ -67,7 +67,7 @@ async def test_the_last_word_of_the_dead_counts(backplane: Backplane) -> None:
     """Promise: what was stored after all is not handed out again."""
     told = await say_many(backplane, await backplane.fence(), 4)
     taken = await take(backplane, 4)
-    backplane.leave(STORE)
+    await backplane.leave(STORE)
     await backplane.bus.acknowledge(STORE, taken[:2])
     assert await take(backplane, 10) == told[2:]
 
@@ -98,7 +98,7 @@ async def test_what_a_consumer_holds_is_not_lost_at_the_hard_bound(backplane: Ba
     assert await backplane.bus.given_up(STORE) == 0
     await backplane.bus.acknowledge(STORE, held[:2])
     assert await backplane.bus.acknowledged(STORE) == 2
-    backplane.leave(STORE)
+    await backplane.leave(STORE)
     rest = await take(backplane, 10**6)
     assert rest == told[5:]
     assert await backplane.bus.given_up(STORE) == 3

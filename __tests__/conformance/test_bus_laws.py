@@ -118,10 +118,10 @@ async def test_every_publication_is_kept_or_counted(form_name: str, script: list
                     kept.update(chosen)
                 case "bury":
                     held.clear()
-                    form.leave(STORE)
+                    await form.leave(STORE)
             acknowledged = await form.bus.acknowledged(STORE)
             assert all(seq > acknowledged for seq in held)
-        form.leave(STORE)
+        await form.leave(STORE)
         while rest := await form.bus.consume(STORE, "two", limit=LOG_HARD_CAPACITY, wait_s=0):
             await form.bus.acknowledge(STORE, rest)
             kept.update(seqs(rest))

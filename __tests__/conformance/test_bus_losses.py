@@ -74,7 +74,7 @@ async def test_what_a_dead_consumer_held_is_told_once_it_is_lost(backplane: Back
     await backplane.bus.acknowledge(STORE, told[:2])
     await backplane.bus.publish([tick("sol_usd", 200)] * LOG_HARD_CAPACITY, fence)
     assert await backplane.bus.losses(STORE) == []
-    backplane.leave(STORE)
+    await backplane.leave(STORE)
     await take(backplane)
     assert await backplane.bus.losses(STORE) == [Loss("btc_usd", Position(epoch, 4), 5, 2, 102, 103)]
 

@@ -8,9 +8,9 @@ from __tests__.conformance.form import Backplane
 async def test_a_value_lives_as_long_as_was_said(backplane: Backplane) -> None:
     """Promise: 15 seconds are 15 seconds."""
     await backplane.cache.put("key", b"value", life_s=15)
-    backplane.advance(14)
+    await backplane.advance(14)
     assert await backplane.cache.get("key") == b"value"
-    backplane.advance(2)
+    await backplane.advance(2)
     assert await backplane.cache.get("key") is None
     assert await backplane.cache.take("key") is None
 
@@ -27,7 +27,7 @@ async def test_putting_again_replaces_value_and_life(backplane: Backplane) -> No
     """Promise: a renewed value lives on."""
     await backplane.cache.put("key", b"old", life_s=10)
     await backplane.cache.put("key", b"new", life_s=100)
-    backplane.advance(50)
+    await backplane.advance(50)
     assert await backplane.cache.get("key") == b"new"
     await backplane.cache.delete("key")
     await backplane.cache.delete("key")
@@ -39,7 +39,7 @@ async def test_keys_by_their_beginning(backplane: Backplane) -> None:
     await backplane.cache.put("peer:a", b"", life_s=10)
     await backplane.cache.put("peer:b", b"", life_s=100)
     await backplane.cache.put("other", b"", life_s=100)
-    backplane.advance(50)
+    await backplane.advance(50)
     assert await backplane.cache.keys("peer:") == ["peer:b"]
 
 

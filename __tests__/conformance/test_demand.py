@@ -19,10 +19,10 @@ async def test_what_nobody_renews_lapses(backplane: Backplane) -> None:
     """Promise: a dead process wants nothing for long."""
     await backplane.demand.want("dead", ["btc_usd"], life_s=10)
     await backplane.demand.want("alive", ["eth_usd"], life_s=10)
-    backplane.advance(6)
+    await backplane.advance(6)
     await backplane.demand.want("alive", ["eth_usd"], life_s=10)
     assert await backplane.demand.wanted() == {"btc_usd", "eth_usd"}
-    backplane.advance(5)
+    await backplane.advance(5)
     assert await backplane.demand.wanted() == {"eth_usd"}
 
 

@@ -8,7 +8,7 @@ async def test_one_holds_it_until_its_life_is_over(backplane: Backplane) -> None
     first = await backplane.leases.acquire("slot:1", "a", life_s=10)
     assert first is not None
     assert await backplane.leases.acquire("slot:1", "b", life_s=10) is None
-    backplane.advance(11)
+    await backplane.advance(11)
     second = await backplane.leases.acquire("slot:1", "b", life_s=10)
     assert second is not None
     assert second.token > first.token
@@ -22,7 +22,7 @@ async def test_renewing_keeps_it(backplane: Backplane) -> None:
     lease = await backplane.leases.acquire("slot:1", "a", life_s=10)
     assert lease is not None
     for _ in range(5):
-        backplane.advance(6)
+        await backplane.advance(6)
         assert await backplane.leases.renew(lease, life_s=10)
         assert await backplane.leases.acquire("slot:1", "b", life_s=10) is None
 
@@ -31,7 +31,7 @@ async def test_a_renewal_that_comes_too_late_is_a_loss(backplane: Backplane) -> 
     """Promise: an expired lease is not revived, though nobody has taken it."""
     lease = await backplane.leases.acquire("slot:1", "a", life_s=10)
     assert lease is not None
-    backplane.advance(11)
+    await backplane.advance(11)
     assert not await backplane.leases.renew(lease, life_s=10)
 
 

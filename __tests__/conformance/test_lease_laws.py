@@ -42,6 +42,6 @@ async def test_whoever_does_what_there_is_one_owner_and_growing_tokens(
                 case "release" if owner in leases:
                     await form.leases.release(leases.pop(owner))
                 case "wait":
-                    form.advance(4)
+                    await form.advance(4)
             holders = await form.leases.holders()
             assert all(lease.token == newest and leases.get(lease.owner) == lease for lease in holders.values())

@@ -1,37 +1,36 @@
-"""One redis-server per worker, emptied for each test."""
+"""Redis for tests: one server per worker that is emptied for each, and one of a test's own that it may treat badly."""
 
-import itertools
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from __tests__.backplane.redis_server import RedisServer
+from __tests__.backplane.redis_server import RedisServer, shared_server
+from __tests__.backplane.redis_world import link_to
 from cryptomarket.backplane.redis import RedisLink
-
-EPOCHS = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def started() -> Iterator[RedisServer]:
-    # A socket's path is short (108 bytes on Linux), so it isn't in the tests' own long folders.
-    with tempfile.TemporaryDirectory(prefix="redis") as folder:
-        server = RedisServer(Path(folder))
-        server.start()
-        yield server
-        server.stop()
 
 
 @pytest.fixture
-def server(started: RedisServer) -> RedisServer:
-    with started.client() as client:
+def server() -> RedisServer:
+    server = shared_server()
+    with server.client() as client:
         client.flushall()
-    return started
+    return server
 
 
 @pytest.fixture
 async def link(server: RedisServer) -> AsyncIterator[RedisLink]:
-    link = RedisLink(server.url, "test", new_epoch=lambda: f"e{next(EPOCHS)}")
-    yield link
-    await link.close()
+    async with link_to(server) as link:
+        yield link
+
+
+@pytest.fixture
+def own() -> Iterator[RedisServer]:
+    """What is written there is on the disk before it is answered."""
+    with tempfile.TemporaryDirectory(prefix="redis") as folder:
+        server = RedisServer(Path(folder), "--appendonly", "yes", "--appendfsync", "always")
+        server.start()
+        yield server
+        server.stop(signal.SIGKILL)

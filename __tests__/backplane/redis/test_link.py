@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 
 from __tests__.backplane.redis_server import RedisServer
-from cryptomarket.backplane.redis import RedisCache, RedisLeases, RedisLink
+from __tests__.backplane.redis_world import link_to
+from cryptomarket.backplane.redis import RedisCache, RedisLeases
 from cryptomarket.errors import BusUnavailable
 
 
 @pytest.mark.parametrize("data_kept", [True, False])
 async def test_restart(data_kept: bool) -> None:
     """A killed server raises BusUnavailable, and works when it is back; no lease outlives it, whole data or not."""
-    epochs = iter(f"e{number}" for number in range(100))
     with tempfile.TemporaryDirectory(prefix="redis") as folder:
         server = RedisServer(Path(folder))
         server.start()
-        link = RedisLink(server.url, "test", new_epoch=lambda: next(epochs))
+        link = link_to(server)
         leases = RedisLeases(link)
         try:
             before = await leases.acquire("slot", "one", life_s=60)
@@ -40,7 +40,7 @@ async def test_restart(data_kept: bool) -> None:
 
 async def test_never_reached() -> None:
     """A server that was never there is away, not an accident."""
-    link = RedisLink("unix:///nowhere/redis.sock", "test", new_epoch=lambda: "e1")
+    link = link_to("unix:///nowhere/redis.sock")
     with pytest.raises(BusUnavailable):
         await RedisCache(link).get("key")
     await link.close()

@@ -1,9 +1,11 @@
-"""The backplane on one Redis (6.2 or later), shared by processes: leases, demand, limits and cache."""
+"""The backplane on one Redis (6.2 or later), shared by processes."""
 
+from cryptomarket.backplane.redis.bus import RedisBus
 from cryptomarket.backplane.redis.cache import RedisCache
 from cryptomarket.backplane.redis.demand import RedisDemand
 from cryptomarket.backplane.redis.lease import RedisLeases
 from cryptomarket.backplane.redis.limiter import RedisLimiter
 from cryptomarket.backplane.redis.link import RedisLink
+from cryptomarket.backplane.redis.mailroom import RedisMailroom
 
-__all__ = ["RedisCache", "RedisDemand", "RedisLeases", "RedisLimiter", "RedisLink"]
+__all__ = ["RedisBus", "RedisCache", "RedisDemand", "RedisLeases", "RedisLimiter", "RedisLink", "RedisMailroom"]

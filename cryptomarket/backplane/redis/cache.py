@@ -2,7 +2,8 @@
 
 import re
 
-from cryptomarket.backplane.redis.link import RedisLink, as_bytes, as_list
+from cryptomarket.backplane.redis.answers import as_bytes, as_list
+from cryptomarket.backplane.redis.link import RedisLink
 
 _PATTERN = re.compile(r"([*?\[\]\\])")
 
@@ -38,10 +39,7 @@ class RedisCache:
         found: set[str] = set()
         cursor = b"0"
         while True:
-            answer = await self._link.ask(
-                "EVAL", "return redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', 1000)", 0, cursor, pattern
-            )
-            step = as_list(answer)
+            step = as_list(await self._link.ask("SCAN", cursor, "MATCH", pattern, "COUNT", 1000))
             found.update(as_bytes(key).decode().removeprefix(before) for key in as_list(step[1]))
             cursor = as_bytes(step[0])
             if cursor == b"0":

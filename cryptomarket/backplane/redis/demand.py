@@ -1,9 +1,10 @@
 """What is wanted, on Redis, by the server's clock."""
 
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
-from cryptomarket.backplane.redis.link import RedisLink, Script, as_bytes, as_list
+from cryptomarket.backplane.redis.answers import as_bytes, as_list
+from cryptomarket.backplane.redis.link import RedisLink
+from cryptomarket.backplane.redis.script import Script
 
 _WANT = Script("want")
 
@@ -13,9 +14,8 @@ class RedisDemand:
     falls between asking and waiting. Bound: one entry per owner; what has lapsed goes with the next call.
     """
 
-    def __init__(self, link: RedisLink, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, link: RedisLink) -> None:
         self._link = link
-        self._monotonic_s = monotonic_s
         self._heard = b"0-0"
 
     async def want(self, owner: str, tickers: Collection[str], *, life_s: float) -> None:
@@ -30,11 +30,10 @@ class RedisDemand:
 
     async def changed(self, *, wait_s: float) -> None:
         """See Demand.changed. One command waits at most half the time after which an answer is late."""
-        end_s = self._monotonic_s() + wait_s
-        step_s = self._link.timeout_s / 2
-        while (left_s := end_s - self._monotonic_s()) > 0:
-            block_ms = max(1, round(min(left_s, step_s) * 1000))
-            rung = await self._link.ask(
+        end_s = self._link.monotonic_s() + wait_s
+        while (left_s := end_s - self._link.monotonic_s()) > 0:
+            block_ms = max(1, round(min(left_s, self._link.longest_wait_s) * 1000))
+            rung = await self._link.wait(
                 "XREAD", "COUNT", 1, "BLOCK", block_ms, "STREAMS", self._link.keys.demand_bell, self._heard
             )
             if rung:

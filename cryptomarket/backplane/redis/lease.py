@@ -1,11 +1,13 @@
 """Leases on Redis, by the server's clock."""
 
 from cryptomarket.backplane.lease import Lease
-from cryptomarket.backplane.redis.link import RedisLink, Script, as_bytes, as_list
+from cryptomarket.backplane.redis.answers import as_bytes, as_list
+from cryptomarket.backplane.redis.link import RedisLink
+from cryptomarket.backplane.redis.script import ORDER, Script
 
-_ACQUIRE = Script("acquire")
-_RENEW = Script("renew")
-_HOLDERS = Script("holders")
+_ACQUIRE = Script("acquire", ORDER)
+_RENEW = Script("renew", ORDER)
+_HOLDERS = Script("holders", ORDER)
 _GIVE_BACK = 0
 
 

@@ -1,7 +1,9 @@
 """Limits on Redis, by the server's clock."""
 
 from cryptomarket.backplane.limiter import Room
-from cryptomarket.backplane.redis.link import RedisLink, Script, as_bytes, as_list
+from cryptomarket.backplane.redis.answers import as_bytes, as_list
+from cryptomarket.backplane.redis.link import RedisLink
+from cryptomarket.backplane.redis.script import Script
 
 _TAKE = Script("take")
 

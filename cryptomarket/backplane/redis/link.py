@@ -1,41 +1,35 @@
-"""The way to one Redis: connections with explicit timeouts, scripts, and what a lost server is called."""
+"""The way to Redis that the parts of one process share."""
 
-import hashlib
+import itertools
+import time
 from collections.abc import Callable
-from pathlib import Path
+from types import TracebackType
+from typing import Self
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as LostConnection
-from redis.exceptions import NoScriptError, OutOfMemoryError, ReadOnlyError, ResponseError
-from redis.exceptions import TimeoutError as LateAnswer
+from redis.backoff import AbstractBackoff, FullJitterBackoff
+from redis.exceptions import AuthenticationError, NoScriptError
 
 from cryptomarket.backplane.keys import Keys
-from cryptomarket.errors import BusUnavailable
+from cryptomarket.backplane.redis.address import Patience, pool_of
+from cryptomarket.backplane.redis.answers import Answer, Command, Value, as_bytes
+from cryptomarket.backplane.redis.line import Line
+from cryptomarket.backplane.redis.script import Script
+from cryptomarket.errors import BusUnavailable, StartRefused
 
-Value = bytes | str | int
-Answer = bytes | int | list["Answer"] | None
-
-FOLDER = Path(__file__).parent / "lua"
-# What a server that is up says when it can't serve now (redis.io/docs/latest/develop/reference/protocol-spec).
-AWAY = ("MISCONF", "NOREPLICAS", "MASTERDOWN", "BUSY", "LOADING")
-
-
-class Script:
-    """A script of the folder `lua`, begun by `order.lua`: it runs in whole or not at all, and knows its epoch."""
-
-    def __init__(self, name: str) -> None:
-        self.text = "\n".join((FOLDER / f"{part}.lua").read_text(encoding="utf-8") for part in ("order", name))
-        # Redis names scripts by this digest; nothing is protected by it.
-        self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+OLDEST_VERSION = (6, 2)
+CONNECTIONS = 16
+WAITING_CONNECTIONS = 128
+_TRANSACTION_BEGIN: Command = ("MULTI",)
+_TRANSACTION_END: Command = ("EXEC",)
 
 
 class RedisLink:
-    """What the parts of one process share. Connects at the first call, and anew after each loss.
+    """The connections of one process, and its name among those that share this Redis.
 
-    `new_epoch` names an epoch, should one begin. Nothing is retried here: a caller knows whether it may ask twice.
-    Bound: `connections`; a call waits for a free one as long as for an answer.
+    `instance` names this start of the process: lower-case letters and digits, never used before. `new_epoch` names an
+    epoch, should one begin: never twice the same. `replica_url` is where followers read, if not at the primary; with a
+    Sentinel, `read_replicas` says that it is to name one. Commands that wait have connections of their own, so that
+    they never keep short ones from being asked. Nothing is repeated here: a caller knows whether it may ask twice.
     """
 
     def __init__(
@@ -43,59 +37,113 @@ class RedisLink:
         url: str,
         exchange: str,
         *,
+        instance: str,
         new_epoch: Callable[[], str],
+        replica_url: str = "",
+        read_replicas: bool = False,
         timeout_s: float = 5.0,
         connect_timeout_s: float = 2.0,
-        connections: int = 64,
+        backoff: AbstractBackoff | None = None,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.keys = Keys(exchange)
+        self.instance = instance
         self.timeout_s = timeout_s
+        self.monotonic_s = monotonic_s
         self._new_epoch = new_epoch
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=connections,
-            timeout=timeout_s,
-            retry=Retry(NoBackoff(), 0),
-            socket_timeout=timeout_s,
-            socket_connect_timeout=connect_timeout_s,
-            health_check_interval=10,
-        )
-        self._client = Redis.from_pool(pool)
+        self._names = itertools.count(1)
+        self.backoff = backoff or FullJitterBackoff(cap=1.0, base=0.05)
+        patience = Patience(timeout_s, connect_timeout_s)
+
+        def line(address: str, connections: int, *, replica: bool = False) -> Line:
+            pool = pool_of(address, patience, connections=connections, replica=replica)
+            return Line(pool, patience, backoff=self.backoff, monotonic_s=monotonic_s)
+
+        self.primary = line(url, CONNECTIONS)
+        self._waiting = line(url, WAITING_CONNECTIONS)
+        self._replica = line(replica_url or url, CONNECTIONS, replica=True) if replica_url or read_replicas else None
+
+    @property
+    def replica(self) -> Line | None:
+        """Where followers read, None for the primary."""
+        return self._replica
+
+    @property
+    def longest_wait_s(self) -> float:
+        """How long one command may wait at the server, so that its answer is not late."""
+        return self.timeout_s / 2
+
+    def new_name(self) -> str:
+        """A name that nobody else has."""
+        return f"{self.instance}.{next(self._names)}"
+
+    async def begin(self) -> None:
+        """Connects. Raises StartRefused with a sentence when this Redis can't be worked with, BusUnavailable when it
+        can't be reached.
+        """
+        try:
+            await self.primary.try_once()
+        except AuthenticationError:
+            raise StartRefused("Redis wants another user or password than REDIS_URL has.") from None
+        server, cluster, memory = await self.primary.ask(("INFO", "server"), ("INFO", "cluster"), ("INFO", "memory"))
+        version = _told(server, "redis_version")
+        if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_VERSION:
+            raise StartRefused(f"Redis {version} is too old; 6.2 or later is wanted.")
+        if _told(cluster, "cluster_enabled") == "1":
+            raise StartRefused("This Redis is a cluster; one order needs one primary.")
+        policy = _told(memory, "maxmemory_policy")
+        if _told(memory, "maxmemory") != "0" and policy != "noeviction":
+            raise StartRefused(f"This Redis may drop keys ({policy}); set maxmemory-policy to noeviction.")
 
     async def ask(self, *command: Value) -> Answer:
-        """Sends one command. Raises BusUnavailable when Redis can't be reached or can't serve now."""
-        try:
-            answer: Answer = await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
-        except (LostConnection, LateAnswer, OutOfMemoryError, ReadOnlyError, OSError) as lost:
-            raise BusUnavailable(f"Redis is away: {lost}") from lost
-        except ResponseError as refused:
-            if str(refused).startswith(AWAY):
-                raise BusUnavailable(f"Redis can't serve now: {refused}") from refused
-            raise
-        return answer
+        """Sends one command that is answered at once. Raises BusUnavailable."""
+        return (await self.primary.ask(command))[0]
+
+    async def together(self, *commands: Command) -> list[Answer]:
+        """These commands in one step, with nothing of others between. Raises BusUnavailable."""
+        answers = await self.primary.ask(_TRANSACTION_BEGIN, *commands, _TRANSACTION_END)
+        told = answers[-1]
+        if not isinstance(told, list):
+            raise BusUnavailable("Redis can't serve now.")
+        return told
+
+    async def wait(self, *command: Value) -> Answer:
+        """Sends one command that waits at the server, `longest_wait_s` at most. Raises BusUnavailable."""
+        return (await self._waiting.ask(command))[0]
+
+    def call_of(self, script: Script, *values: Value) -> Command:
+        """The command that runs a script which the server knows."""
+        return ("EVALSHA", script.sha, *self._tail(values))
+
+    def _tail(self, values: tuple[Value, ...]) -> Command:
+        return (1, self.keys.order, self.keys.prefix, self._new_epoch(), *values)
 
     async def run(self, script: Script, *values: Value) -> Answer:
         """Runs a script in one atomic step. Raises BusUnavailable."""
-        tail: tuple[Value, ...] = (1, self.keys.order, self.keys.prefix, self._new_epoch(), *values)
         try:
-            return await self.ask("EVALSHA", script.sha, *tail)
+            return await self.ask(*self.call_of(script, *values))
         except NoScriptError:
-            return await self.ask("EVAL", script.text, *tail)
+            return await self.ask("EVAL", script.text, *self._tail(values))
 
     async def close(self) -> None:
         """Closes every connection."""
-        await self._client.aclose()
+        for line in (self.primary, self._waiting, self._replica):
+            if line is not None:
+                await line.close()
+
+    async def __aenter__(self) -> Self:
+        await self.begin()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
 
 
-def as_bytes(answer: Answer) -> bytes:
-    """A reply that is a string. Raises TypeError for any other."""
-    if not isinstance(answer, bytes):
-        raise TypeError(f"Redis answered {answer!r} where a string was due")
-    return answer
-
-
-def as_list(answer: Answer) -> list[Answer]:
-    """A reply that is a list. Raises TypeError for any other."""
-    if not isinstance(answer, list):
-        raise TypeError(f"Redis answered {answer!r} where a list was due")
-    return answer
+def _told(info: Answer, name: str) -> str:
+    for line in as_bytes(info).decode().splitlines():
+        key, _, value = line.partition(":")
+        if key == name:
+            return value
+    return ""

@@ -1,0 +1,87 @@
+"""Where Redis is: one server, or whichever a Sentinel names."""
+
+from dataclasses import dataclass
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from redis.asyncio import ConnectionPool, Sentinel
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import SentinelConnectionPool
+from redis.backoff import NoBackoff
+
+from cryptomarket.errors import StartRefused
+
+SENTINEL_PORT = 26379
+_PLAIN = ("redis", "rediss", "unix")
+_SENTINEL = ("redis+sentinel", "rediss+sentinel")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for an answer, and for a connection."""
+
+    timeout_s: float
+    connect_timeout_s: float
+
+
+def pool_of(url: str, patience: Patience, *, connections: int, replica: bool = False) -> ConnectionPool:
+    """Connections to the server at `url`. Nothing is connected yet. Raises StartRefused for a URL that can't be.
+
+    `redis://`, `rediss://` and `unix://` as in redis-py; or
+    `redis+sentinel://[user:password@]host[:port][,host[:port]…]/<name>[/<database>]`, where the hosts are Sentinels
+    (port 26379 unless said), `<name>` is what they call the primary, and user and password are the servers' own. There
+    `replica` asks for one of the primary's replicas, and for the primary itself where there is none.
+    """
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in _SENTINEL:
+            return _watched(parts, patience, connections=connections, replica=replica)
+        if parts.scheme in _PLAIN:
+            return ConnectionPool.from_url(url, max_connections=connections, **_options(patience))
+    except ValueError:
+        # What was wrong may quote the URL, and the URL may carry a password.
+        raise StartRefused("The URL of Redis can't be read.") from None
+    raise StartRefused(f"The URL of Redis begins with one of {', '.join(_PLAIN + _SENTINEL)}.")
+
+
+def _options(patience: Patience, *, timeout_s: float | None = None) -> dict[str, object]:
+    return {
+        # None where whoever asks watches the time: up to Python 3.11, `asyncio.wait_for`, with which redis-py would
+        # send, may swallow a cancellation (github.com/python/cpython/issues/86296).
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": patience.connect_timeout_s,
+        # Nothing is repeated here: a caller knows whether it may ask twice.
+        "retry": Retry(NoBackoff(), 0),
+        "health_check_interval": 0,
+        "protocol": 2,
+    }
+
+
+def _watched(parts: SplitResult, patience: Patience, *, connections: int, replica: bool) -> SentinelConnectionPool:
+    login, _, hosts = parts.netloc.rpartition("@")
+    username, _, password = login.partition(":")
+    name, _, database = parts.path.strip("/").partition("/")
+    if not name or not hosts:
+        raise StartRefused("The URL of a Sentinel names its hosts and, as path, what it calls the primary.")
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        [_host(host) for host in hosts.split(",")],
+        # One that says nothing must leave time to ask the next.
+        sentinel_kwargs=_options(patience, timeout_s=patience.connect_timeout_s),
+    )
+    return SentinelConnectionPool(  # type: ignore[no-untyped-call]
+        name,
+        sentinel,
+        is_master=not replica,
+        ssl=parts.scheme.startswith("rediss"),
+        max_connections=connections,
+        username=unquote(username) or None,
+        password=unquote(password) or None,
+        db=int(database or 0),
+        **_options(patience),
+    )
+
+
+def _host(text: str) -> tuple[str, int]:
+    found = urlsplit(f"//{text}")
+    if not found.hostname:
+        raise ValueError("a host is empty")
+    return found.hostname, found.port or SENTINEL_PORT

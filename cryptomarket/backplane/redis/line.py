@@ -1,0 +1,151 @@
+"""Connections to one server: how many, how long an answer may take, and when to try again after a loss."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, contextmanager
+from typing import cast
+
+import structlog
+from redis.asyncio import ConnectionPool
+from redis.asyncio.connection import AbstractConnection
+from redis.backoff import AbstractBackoff
+from redis.exceptions import AuthenticationError, InvalidResponse, NoScriptError, ReadOnlyError, ResponseError
+from redis.exceptions import ConnectionError as LostConnection
+from redis.exceptions import TimeoutError as LateAnswer
+
+from cryptomarket.backplane.redis.address import Patience
+from cryptomarket.backplane.redis.answers import Answer, Command
+from cryptomarket.errors import BusUnavailable
+
+log = structlog.get_logger(__name__)
+
+LOST = (LostConnection, LateAnswer, InvalidResponse, OSError, TimeoutError)
+
+
+class Line:
+    """Asks one server, or whichever a Sentinel names. Connects at the first call, and anew after each loss.
+
+    Bound: as many connections as the pool may have; a call waits for a free one as long as for an answer. After a loss
+    nobody tries for a while, by `backoff`: calls are refused at once meanwhile, so nobody waits for what is known to be
+    away, and what is back is not run down.
+    """
+
+    def __init__(
+        self,
+        pool: ConnectionPool,
+        patience: Patience,
+        *,
+        backoff: AbstractBackoff,
+        monotonic_s: Callable[[], float],
+    ) -> None:
+        self.patience = patience
+        self._pool = pool
+        self._room = asyncio.Semaphore(pool.max_connections)
+        self._backoff = backoff
+        self._monotonic_s = monotonic_s
+        self._losses = 0
+        self._resting_until_s = 0.0
+        self._is_elsewhere = False
+
+    async def ask(self, *commands: Command) -> list[Answer]:
+        """Sends these commands together; their answers, in order.
+
+        Raises BusUnavailable when the server can't be reached or won't serve; NoScriptError of redis-py when one of
+        them runs a script that the server does not know.
+        """
+        connection = await self.take()
+        try:
+            with self.judging():
+                async with asyncio.timeout(self.patience.timeout_s):
+                    return await _asked(connection, commands)
+        finally:
+            await self.give_back(connection)
+
+    async def take(self) -> AbstractConnection:
+        """A connection of one's own, until it is given back. Raises BusUnavailable."""
+        if self._monotonic_s() < self._resting_until_s:
+            raise BusUnavailable("Redis is away.", retry_after_s=1.0)
+        with self.judging():
+            # A Sentinel is asked first, perhaps one after the other: all of that has one end.
+            async with asyncio.timeout(self.patience.connect_timeout_s + self.patience.timeout_s):
+                await self._room.acquire()
+                with ExitStack() as undo:
+                    undo.callback(self._room.release)
+                    taken = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+                    undo.pop_all()
+                return cast("AbstractConnection", taken)
+
+    async def give_back(self, connection: AbstractConnection) -> None:
+        """Others may use the connection now."""
+        self._room.release()
+        await self._pool.release(connection)
+        if self._is_elsewhere:
+            self._is_elsewhere = False
+            await self._pool.disconnect(inuse_connections=False)
+
+    @contextmanager
+    def judging(self) -> Iterator[None]:
+        """What goes wrong inside is BusUnavailable, and counts. NoScriptError of redis-py passes."""
+        try:
+            yield
+        except NoScriptError:
+            raise
+        except LOST as lost:
+            self._lost(str(lost) or type(lost).__name__)
+            raise BusUnavailable("Redis is away.") from lost
+        except ResponseError as refused:
+            log.warning("redis can't serve", reason=str(refused))
+            # It is no primary (any more), so the primary is to be found anew. Out of a script, 6.2 tells it further on.
+            self._is_elsewhere = isinstance(refused, ReadOnlyError) or "READONLY" in str(refused)
+            raise BusUnavailable("Redis can't serve now.") from refused
+        self._losses = 0
+
+    def _lost(self, reason: str) -> None:
+        now_s = self._monotonic_s()
+        if now_s >= self._resting_until_s:
+            self._losses += 1
+            self._resting_until_s = now_s + self._backoff.compute(self._losses)
+            log.warning("redis is away", reason=reason, losses=self._losses)
+
+    async def try_once(self) -> None:
+        """Connects, whatever was before. Raises AuthenticationError of redis-py when the server wants another password,
+        BusUnavailable when it can't be reached.
+        """
+        self._resting_until_s = 0.0
+        try:
+            await self.ask(("PING",))
+        except BusUnavailable as away:
+            # redis-py wraps it on some of its ways.
+            reason = away.__cause__
+            while reason is not None and not isinstance(reason, AuthenticationError):
+                reason = reason.__cause__
+            if reason is not None:
+                raise reason from None
+            raise
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self._pool.aclose()
+
+
+async def answer_of(connection: AbstractConnection) -> Answer:
+    """The next answer on a connection. Raises what redis-py raises; the time is the caller's to watch."""
+    return cast("Answer", await connection.read_response())
+
+
+async def _asked(connection: AbstractConnection, commands: Sequence[Command]) -> list[Answer]:
+    answers: list[Answer] = []
+    refused: ResponseError | None = None
+    async with AsyncExitStack() as undo:
+        # Whoever has the connection next must not hear an answer to this.
+        undo.push_async_callback(connection.disconnect, nowait=True)
+        await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        for _ in commands:
+            try:
+                answers.append(await answer_of(connection))
+            except ResponseError as error:
+                refused = refused or error
+        undo.pop_all()
+    if refused is not None:
+        raise refused
+    return answers

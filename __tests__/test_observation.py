@@ -3,10 +3,13 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from __tests__.backplane.outage import AWAY, LeavingBus, Outage
+from cryptomarket.observation import Observer
 from cryptomarket.operation import OperationParts, OperationView
 from cryptomarket.runtime import Runtime, running
 from cryptomarket.settings import Settings
@@ -82,6 +85,21 @@ async def test_an_exchange_that_is_away_is_named_alone(settings: Settings) -> No
         assert [name for name, part in readiness.items() if not part.ready] == ["exchange"]
         assert readiness["exchange"].detail == "0 of 4 sessions"
         assert not told.reachable()
+
+
+async def test_a_bus_that_is_away_is_named(settings: Settings) -> None:
+    """Promise: `/ready` names the bus while it can't be reached, in a sentence, and no longer than that."""
+    outage = Outage()
+    async with running(settings, ws_url=NOBODY) as runtime:
+        observer = getattr(told_by(runtime).readiness, "__self__", None)
+        assert isinstance(observer, Observer)
+        observer = replace(observer, bus=LeavingBus(outage))
+        assert (await observer.readiness())["bus"].ready
+        outage.begin()
+        bus = (await observer.readiness())["bus"]
+        assert (bus.ready, bus.detail) == (False, AWAY)
+        outage.end()
+        assert (await observer.readiness())["bus"].ready
 
 
 async def test_what_is_not_heard_counts_as_an_open_gap(settings: Settings) -> None:

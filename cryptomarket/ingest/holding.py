@@ -89,7 +89,7 @@ class Holding:
         self._always = frozenset(always)
         self._periods = periods
         self._clock = clock
-        self._backoff = Backoff(base_s=0.1, cap_s=5.0, random=random.random)
+        self._backoff = Backoff(base_s=0.1, cap_s=2.0, random=random.random)
         self._linger = Linger(periods.linger_s)
         self._refused_until_s: dict[str, float] = {}
         self._refused_platform_until_s: dict[str, float] = {}

@@ -72,7 +72,7 @@ class Publisher:
         self._outbox = Outbox(outbox_bound)
         self._on_forgotten = on_forgotten
         self._filled = asyncio.Event()
-        self._backoff = backoff or Backoff(base_s=0.1, cap_s=5.0, random=random.random)
+        self._backoff = backoff or Backoff(base_s=0.1, cap_s=1.0, random=random.random)
         self._slots: dict[str, int] = {}
         self._owed: set[str] = set()
         self._epoch: str | None = None

@@ -24,7 +24,7 @@ class Relay:
     def __init__(self, bus: Bus, hub: Hub, *, backoff: Backoff | None = None) -> None:
         self._bus = bus
         self._hub = hub
-        self._backoff = backoff or Backoff(base_s=0.1, cap_s=5.0, random=random.random)
+        self._backoff = backoff or Backoff(base_s=0.1, cap_s=2.0, random=random.random)
 
     async def begin(self) -> None:
         """Puts the hub at the bus's head, knowing everything that is known there. Raises BusUnavailable."""

@@ -1,0 +1,117 @@
+"""A gateway whose bus goes away and comes back, once whole and once empty: it says so, goes on, and lies to nobody."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from __tests__.backplane.outage import LeavingBus, LeavingCache, LeavingDemand, LeavingLeases, Outage
+from __tests__.live.world import eventually
+from cryptomarket import runtime as composition
+from cryptomarket.backplane.memory import MemoryBus, MemoryLeases, MemoryLimiter, MemoryMailroom
+from cryptomarket.clock import Clock
+from cryptomarket.foundation import Backplane
+from cryptomarket.history.parts import HistoryParts
+from cryptomarket.live.events import feed_of
+from cryptomarket.live.hub import Hub
+from cryptomarket.market.ticks import FeedState
+from cryptomarket.operation import OperationParts
+from cryptomarket.runtime import Runtime, running
+from cryptomarket.settings import Settings
+from cryptomarket.simulator.options import SimulatorOptions
+from cryptomarket.simulator.server import running as simulating
+
+TICKER = "btc_usd"
+LEASE_S = 0.6
+
+
+@asynccontextmanager
+async def stage(folder: Path, patch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Runtime, LeavingBus]]:
+    """A gateway at work on a backplane that can be taken away."""
+    outage, made = Outage(), list[LeavingBus]()
+
+    def leaving(clock: Clock, **_capacities: int) -> Backplane:
+        leases = MemoryLeases(clock.monotonic_s)
+        made.append(LeavingBus(outage, leases))
+        return Backplane(
+            cast("MemoryBus", made[0]),
+            LeavingCache(outage, clock.monotonic_s),
+            LeavingDemand(outage, clock.monotonic_s),
+            cast("MemoryLeases", LeavingLeases(outage, leases)),
+            MemoryLimiter(),
+            MemoryMailroom(),
+        )
+
+    patch.setattr(composition, "memory_backplane", leaving)
+    settings = Settings(
+        data_dir=folder, project_mode="testing", pool_size=4, login_slots=1, demand_check_s=0.05,
+        session_backoff_base_s=0.02, session_backoff_cap_s=0.1, slot_lease_s=LEASE_S,
+    )  # fmt: skip
+    async with (
+        simulating(SimulatorOptions(port=0, index_period_s=0.02)) as simulator,
+        running(settings, ws_url=simulator.ws_url) as runtime,
+    ):
+        await eventually(lambda: state_of(runtime.hub) is FeedState.LIVE)
+        yield runtime, made[0]
+
+
+def state_of(hub: Hub) -> FeedState:
+    return feed_of(hub.picture(TICKER), now_ms=0)[0]
+
+
+def seq_of(hub: Hub) -> int:
+    tick = hub.picture(TICKER).tick
+    return tick.seq if tick is not None else 0
+
+
+async def causes_of(runtime: Runtime) -> list[str]:
+    """The causes of the recorded gaps."""
+    parts = runtime.state["history"]
+    assert isinstance(parts, HistoryParts)
+    told = await parts.history.gaps(TICKER, None, None, limit=100)
+    return [gap["cause"] for gap in cast("list[dict[str, str]]", told["data"])]
+
+
+async def recorded(runtime: Runtime) -> set[str]:
+    """The causes of the recorded gaps, once there are any."""
+    async with asyncio.timeout(10):
+        while True:
+            if causes := await causes_of(runtime):
+                return set(causes)
+            await asyncio.sleep(0.02)  # sleep: between two looks into the database
+
+
+async def is_ready(runtime: Runtime) -> bool:
+    parts = runtime.state["operation"]
+    assert isinstance(parts, OperationParts)
+    return (await parts.readiness())["bus"].ready
+
+
+@pytest.mark.parametrize("empty", [False, True])
+@pytest.mark.parametrize("longer_than_a_lease", [False, True])
+async def test_an_outage_is_told_and_recorded_and_over_when_it_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty: bool, longer_than_a_lease: bool
+) -> None:
+    """Promise: a lost bus is a state: feeds are down, `/ready` names it, nothing crashes; when it is back the feed is
+    live again, what could not be said is a recorded gap, and an emptied bus is a new order.
+    """
+    async with stage(tmp_path, monkeypatch) as (runtime, bus):
+        bus.outage.begin()
+        await eventually(lambda: state_of(runtime.hub) is FeedState.DOWN)
+        before = seq_of(runtime.hub)
+        assert not await is_ready(runtime)
+        # sleep: an outage has a length; the exchange goes on meanwhile
+        await asyncio.sleep(3 * LEASE_S if longer_than_a_lease else LEASE_S / 3)
+        assert state_of(runtime.hub) is FeedState.DOWN
+        epoch = runtime.hub.position.epoch
+        if empty:
+            bus.begin_epoch()
+        bus.outage.end()
+        await eventually(lambda: state_of(runtime.hub) is FeedState.LIVE)
+        assert await is_ready(runtime)
+        assert (runtime.hub.position.epoch != epoch) is empty
+        await eventually(lambda: seq_of(runtime.hub) > (0 if empty else before))
+        assert await recorded(runtime) <= {"bus", "disconnect"}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptomarket.ingest.gaps import Patience, Verdict, Watch, Word
+from cryptomarket.ingest.gaps import Known, Patience, Verdict, Watch, Word
 from cryptomarket.market.instruments import Instrument, Kind
 from cryptomarket.market.ticks import FeedState, Gap, GapCause, PerpetualSummary, Status, Tick
 
@@ -99,7 +99,7 @@ def test_of_several_breaks_the_first_names_the_gap() -> None:
 def test_after_a_start_the_gap_begins_at_the_last_stored_tick() -> None:
     """Promise: `restart` from the last stored tick to the first new one."""
     watch = _watch()
-    watch.remember(_tick(INDEX, 1000), GapCause.RESTART)
+    watch.remember(Known(_tick(INDEX, 1000), None, GapCause.RESTART))
     assert _hear(watch, _tick(INDEX, 5000))[0] == Gap("btc_usd", 1000, 5000, GapCause.RESTART)
 
 

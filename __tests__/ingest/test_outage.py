@@ -210,6 +210,32 @@ async def test_another_epoch_is_told_what_was_lost_since_the_store(world: World)
     assert pictures[OPTION.name].remembered is not None
 
 
+async def test_what_was_never_stored_is_a_gap_from_the_first_tick_that_was_heard(world: World) -> None:
+    """Promise: a store that knows nothing yet may still be handed what was said in the former epoch: what lies after
+    the first tick of it is a gap, for who goes on listening and for who begins anew.
+    """
+    first = {each: world.feed.watches[each.name].last for each in (INDEX, OPTION)}
+    world.outage.begin()
+    world.hears(INDEX, 2)
+    world.hears(INDEX, 3)
+    assert not await world.feed.publish_outbox()
+    world.bus.begin_epoch()
+    world.outage.end()
+    world.feed.listen_to({CHANNELS[INDEX.name]: (world.feed.watches[INDEX.name], 0)})
+    assert await world.feed.publish_outbox()
+    await world.holding.settle()
+    world.hears(OPTION, 4)
+    assert await world.feed.publish_outbox()
+    expected = {INDEX: ["gap:bus", "3", "live:None"], OPTION: ["live:None", "down:takeover", "gap:bus", "4"]}
+    for instrument, words in expected.items():
+        told = await world.told(instrument)
+        assert [word for word in shown(told) if word != "live:heard"] == words
+        [gap] = [word for word in told if isinstance(word, Gap)]
+        tick = first[instrument]
+        assert tick is not None
+        assert gap.from_ms == tick.timestamp_ms
+
+
 async def test_an_epoch_that_ended_unnoticed_is_noticed_at_the_next_publication(world: World) -> None:
     """Promise: no tick is said in another epoch as if nothing had been between, however short the outage."""
     await world.stored(INDEX)

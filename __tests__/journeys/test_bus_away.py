@@ -1,10 +1,12 @@
 """A gateway whose bus goes away and comes back, once whole and once empty: it says so, goes on, and lies to nobody."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -22,6 +24,7 @@ from cryptomarket.operation import OperationParts
 from cryptomarket.runtime import Runtime, running
 from cryptomarket.settings import Settings
 from cryptomarket.simulator.options import SimulatorOptions
+from cryptomarket.simulator.server import RunningSimulator
 from cryptomarket.simulator.server import running as simulating
 
 TICKER = "btc_usd"
@@ -29,7 +32,7 @@ LEASE_S = 0.6
 
 
 @asynccontextmanager
-async def stage(folder: Path, patch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Runtime, LeavingBus]]:
+async def stage(folder: Path, patch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Runtime, LeavingBus, RunningSimulator]]:
     """A gateway at work on a backplane that can be taken away."""
     outage, made = Outage(), list[LeavingBus]()
 
@@ -51,11 +54,11 @@ async def stage(folder: Path, patch: pytest.MonkeyPatch) -> AsyncIterator[tuple[
         session_backoff_base_s=0.02, session_backoff_cap_s=0.1, slot_lease_s=LEASE_S,
     )  # fmt: skip
     async with (
-        simulating(SimulatorOptions(port=0, index_period_s=0.02)) as simulator,
+        simulating(SimulatorOptions(port=0, index_period_s=0.02, recording=True)) as simulator,
         running(settings, ws_url=simulator.ws_url) as runtime,
     ):
         await eventually(lambda: state_of(runtime.hub) is FeedState.LIVE)
-        yield runtime, made[0]
+        yield runtime, made[0], simulator
 
 
 def state_of(hub: Hub) -> FeedState:
@@ -67,20 +70,29 @@ def seq_of(hub: Hub) -> int:
     return tick.seq if tick is not None else 0
 
 
-async def causes_of(runtime: Runtime) -> list[str]:
-    """The causes of the recorded gaps."""
+@dataclass(frozen=True)
+class Kept:
+    """What the history has of the ticker: the exchange times of its rows, its gaps, and their causes."""
+
+    rows: list[int]
+    gaps: list[tuple[int, int]]
+    causes: set[str]
+
+    def knows_of(self, at_ms: int) -> bool:
+        return at_ms in self.rows or any(from_ms <= at_ms < to_ms for from_ms, to_ms in self.gaps)
+
+
+async def kept(runtime: Runtime, *, until_ms: int) -> Kept:
+    """What is kept, once something at or after a time is, and a gap was recorded."""
     parts = runtime.state["history"]
     assert isinstance(parts, HistoryParts)
-    told = await parts.history.gaps(TICKER, None, None, limit=100)
-    return [gap["cause"] for gap in cast("list[dict[str, str]]", told["data"])]
-
-
-async def recorded(runtime: Runtime) -> set[str]:
-    """The causes of the recorded gaps, once there are any."""
     async with asyncio.timeout(10):
         while True:
-            if causes := await causes_of(runtime):
-                return set(causes)
+            rows, _ = await parts.history.believed(TICKER, 0, 2**62, limit=10_000)
+            told = cast("list[dict[str, Any]]", (await parts.history.gaps(TICKER, None, None, limit=100))["data"])
+            if told and rows and rows[-1].timestamp_ms >= until_ms:
+                gaps = [(gap["from_ms"], gap["to_ms"]) for gap in told]
+                return Kept([row.timestamp_ms for row in rows], gaps, {gap["cause"] for gap in told})
             await asyncio.sleep(0.02)  # sleep: between two looks into the database
 
 
@@ -98,7 +110,7 @@ async def test_an_outage_is_told_and_recorded_and_over_when_it_is_over(
     """Promise: a lost bus is a state: feeds are down, `/ready` names it, nothing crashes; when it is back the feed is
     live again, what could not be said is a recorded gap, and an emptied bus is a new order.
     """
-    async with stage(tmp_path, monkeypatch) as (runtime, bus):
+    async with stage(tmp_path, monkeypatch) as (runtime, bus, simulator):
         bus.outage.begin()
         await eventually(lambda: state_of(runtime.hub) is FeedState.DOWN)
         before = seq_of(runtime.hub)
@@ -114,4 +126,9 @@ async def test_an_outage_is_told_and_recorded_and_over_when_it_is_over(
         assert await is_ready(runtime)
         assert (runtime.hub.position.epoch != epoch) is empty
         await eventually(lambda: seq_of(runtime.hub) > (0 if empty else before))
-        assert await recorded(runtime) <= {"bus", "disconnect"}
+        sent = json.loads(simulator.exchange.journal.sent(f"deribit_price_index.{TICKER}", None, 0))["sent"]
+        times = [json.loads(entry["frame"])["params"]["data"]["timestamp"] for entry in sent]
+        known = await kept(runtime, until_ms=times[-1])
+        assert known.causes <= {"bus", "disconnect"}
+        assert [at_ms for at_ms in times if at_ms >= known.rows[0] and not known.knows_of(at_ms)] == []
+        assert sorted(set(known.rows)) == known.rows

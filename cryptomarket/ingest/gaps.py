@@ -23,12 +23,14 @@ _UNPROVEN = (FeedState.STALE, FeedState.DOWN, FeedState.MAINTENANCE)
 @dataclass(frozen=True, slots=True)
 class Known:
     """What others know of a ticker: its last tick that was logged or stored, the last status that was told in this
-    epoch, and why nothing was heard since then.
+    epoch, and why nothing was heard since then. Without a last tick, `since_ms` is the exchange time of the first one
+    that was ever heard here: it may still be on its way to the store.
     """
 
     last: Tick | None
     told: Status | None
     cause: GapCause
+    since_ms: int | None = None
 
 
 class Verdict(StrEnum):
@@ -67,6 +69,8 @@ class Watch:
         self.reason: str | None = None
         self.last: Tick | None = None
         self.before: Tick | None = None
+        self.first_ms: int | None = None
+        self._missing_since_ms: int | None = None
         self.cause: GapCause | None = None
         self.repeats = 0
         self.echoes = 0
@@ -75,10 +79,11 @@ class Watch:
         self._echoing_since_s: float | None = None
         self.in_maintenance = False
 
-    def remember(self, last: Tick, cause: GapCause) -> None:
-        """Begins with what was last stored or logged: until a new tick, everything since is unknown for `cause`."""
-        self.last = last
-        self.cause = cause
+    def remember(self, known: Known) -> None:
+        """Begins with what was last stored or logged: until a new tick, everything since is unknown."""
+        self._missing_since_ms = known.since_ms
+        if known.last is not None:
+            self.last, self.cause = known.last, known.cause
 
     def take_over(self, told: Status, *, now_ms: int) -> list[Word]:
         """Begins with what was last said of the feed, by an owner who hears it no longer."""
@@ -101,6 +106,8 @@ class Watch:
         elif self.last is not None and (base is None or not base.says_the_same(self.last)):
             if base is not None and base.timestamp_ms < self.last.timestamp_ms and not self._follows(base):
                 words.append(Gap(self.ticker, base.timestamp_ms, self.last.timestamp_ms, GapCause.BUS))
+            elif base is None:
+                words += self._missed_before(known.since_ms, self.last)
             words.append(self.last)
         is_told = known.told is not None and known.told.state is self.state
         if known.told is None:
@@ -108,6 +115,12 @@ class Watch:
         elif self.state is not FeedState.LIVE:
             is_told = is_told and known.told.reason == self.reason
         return words if is_told else [*words, self.now(now_ms=now_ms)]
+
+    def _missed_before(self, since_ms: int | None, tick: Tick) -> list[Word]:
+        """Nothing is known of the ticker, and yet it was heard: what was said of it may be lost."""
+        if since_ms is None or since_ms >= tick.timestamp_ms:
+            return []
+        return [Gap(self.ticker, since_ms, tick.timestamp_ms, GapCause.BUS)]
 
     def _follows(self, base: Tick) -> bool:
         return self.before is not None and self.before.says_the_same(base)
@@ -138,6 +151,10 @@ class Watch:
         words: list[Word] = []
         if last is not None and self.cause is not None and tick.timestamp_ms > last.timestamp_ms:
             words.append(Gap(self.ticker, last.timestamp_ms, tick.timestamp_ms, self.cause))
+        elif last is None:
+            words += self._missed_before(self._missing_since_ms, tick)
+        if self.first_ms is None:
+            self.first_ms = tick.timestamp_ms
         self.before = last if self.cause is None else None
         self.cause = None
         self.last = tick

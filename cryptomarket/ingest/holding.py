@@ -247,8 +247,7 @@ class Holding:
             return None
         self._feed.enter(recalled.epoch)
         watch = Watch(instrument, self._periods.patience, now_s=self._clock.monotonic_s(), now_ms=self._clock.wall_ms())
-        if known.last is not None:
-            watch.remember(known.last, known.cause)
+        watch.remember(known)
         return watch, known.told
 
     async def ask_all(self, watches: Sequence[Watch]) -> None:

@@ -84,9 +84,15 @@ class Publisher:
         """From now on these are listened to, each on its slot, and nothing else. What waits of others still leaves."""
         others = {ticker for ticker in self._owed if watches.get(ticker, (None,))[0] is not self.watches[ticker]}
         self._leave_owed(others)
+        self._note_first(self.watches)
         self.watches = {ticker: watch for ticker, (watch, _) in watches.items()}
         self._slots = {ticker: slot for ticker, (_, slot) in watches.items()}
         self._outbox.keep(self.watches)
+
+    def _note_first(self, tickers: Collection[str]) -> None:
+        for ticker in tickers:
+            if ticker in self.watches:
+                self.recollection.note(ticker, self.watches[ticker].first_ms)
 
     def _leave_owed(self, tickers: Collection[str]) -> None:
         """These are given up while they were owed: what the bus is told of them is their state alone."""
@@ -146,6 +152,7 @@ class Publisher:
     async def _make_up(self) -> None:
         """Asks what the bus knows of what is owed to it, and says the difference."""
         owed = {ticker: self.watches[ticker] for ticker in self._owed if self._fence_of(ticker) is not None}
+        self._note_first(owed)
         recalled = await self.recollection.of(owed)
         self.enter(recalled.epoch)
         for ticker, known in recalled.known.items():
@@ -195,6 +202,7 @@ class Publisher:
         """The slot is another's: what we heard was not published, so what we know of these is not what was told. They
         are listened to anew from what the bus knows, by whoever owns the slot.
         """
+        self._note_first(tickers)
         self.watches = {ticker: watch for ticker, watch in self.watches.items() if ticker not in tickers}
         self._slots = {ticker: slot for ticker, slot in self._slots.items() if ticker not in tickers}
         self._owed.difference_update(tickers)

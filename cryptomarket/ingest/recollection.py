@@ -47,6 +47,14 @@ class Recollection:
         self._bus = bus
         self._memory = memory
         self._first_epoch: str | None = None
+        self._first_ms: dict[str, int] = {}
+
+    def note(self, ticker: str, first_ms: int | None) -> None:
+        """The ticker was heard here, at that exchange time for the first time. What was said of it may be lost with an
+        epoch before it is stored, or be stored later than it is asked for. Bound: one number per ticker.
+        """
+        if first_ms is not None:
+            self._first_ms.setdefault(ticker, first_ms)
 
     async def of(self, tickers: Collection[str]) -> Recalled:
         """What is known of these. Raises BusUnavailable."""
@@ -80,7 +88,7 @@ class Recollection:
     async def _stored(self, ticker: str, told: Status | None, otherwise: GapCause) -> Known:
         last = await self._memory.last_tick(ticker) if self._memory is not None else None
         if self._memory is None or last is None:
-            return Known(None, told, otherwise)
+            return Known(None, told, otherwise, self._first_ms.get(ticker))
         cause = _cause_of_return(await self._memory.last_status(ticker), otherwise=otherwise)
         await self._bus.remember(ticker, encode_tick(last, published_us=last.published_us or last.received_us))
         return Known(last, told, cause)

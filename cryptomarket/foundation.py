@@ -100,7 +100,7 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
     url = database_url(settings)
     make_folder(settings)
     await opened(url, exchange=settings.exchange.value)
-    database = Database(url)
+    database = Database(url, timeout_s=settings.postgres_timeout_s)
     try:
         await database.claim(settings.exchange.value)
         if settings.debug:

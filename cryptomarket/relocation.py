@@ -50,11 +50,11 @@ async def copy_database(
         raise StartRefused("Source and target are the same database.")
     _check_file(source_address)
     async with AsyncExitStack() as stack:
-        source = Database(source_address)
+        source = Database(source_address, timeout_s=None)
         stack.push_async_callback(source.close)
         exchange = await checked(source)
         await opened(target_address, exchange=exchange)
-        target = Database(target_address)
+        target = Database(target_address, timeout_s=None)
         stack.push_async_callback(target.close)
         await stack.enter_async_context(target.alone())
         # The revisions that have run now declare the tables of every room.

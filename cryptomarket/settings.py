@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     )
     postgres_user: str = Field("postgres", min_length=1, description="Who we are there")
     postgres_password: SecretStr = Field(SecretStr(""), description="His password")
+    postgres_timeout_s: Seconds = Field(30.0, description="How long one answer of PostgreSQL is waited for")
     seal_secret: SecretStr = Field(SecretStr(""), description="Seals login secrets; empty: made once into DATA_DIR")
     token_key: SecretStr = Field(SecretStr(""), description="Signs access tokens; empty: made once into DATA_DIR")
     deribit_client_id: str = Field("", description="The gateway's own key at the exchange, optional: opens .raw")

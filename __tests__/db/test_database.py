@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text, update
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
+from __tests__.postgres_server import PostgresServer
 from cryptomarket.db import Database
 from cryptomarket.db.tables import store
 from cryptomarket.errors import DatabaseUnavailable, StartRefused
@@ -167,3 +168,40 @@ async def test_another_process_is_waited_for(sqlite: Database, tmp_path: Path) -
     async with asyncio.timeout(10):
         await writing
     await sqlite.ping()
+
+
+async def test_a_server_that_stands_still_is_not_waited_for_long(
+    postgres: PostgresServer, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a look at its health nor a question hangs on a server that accepts and says nothing."""
+    monkeypatch.setattr("cryptomarket.db.database.PING_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("cryptomarket.db.engines.CONNECT_TIMEOUT_S", 1.0)
+    database = Database(postgres_url, timeout_s=0.2)
+    await database.claim("test")
+    postgres.pause()
+    try:
+        async with asyncio.timeout(20):
+            with pytest.raises(DatabaseUnavailable):
+                await database.ping()
+            with pytest.raises(DatabaseUnavailable):
+                await database.claim("test")
+    finally:
+        postgres.resume()
+    await database.claim("test")
+    await database.close()
+
+
+async def test_what_a_copy_meets_keeps_its_name(postgresql: Database) -> None:
+    """A value that the database can't keep is told as such, a table that is not there as our mistake."""
+    columns = ["id", "exchange", "created_ms"]
+    for row in ((1, "a\x00b", 1), (1, "test", 2**70)):
+        with pytest.raises((DataError, OverflowError)):
+            async with postgresql.begin() as connection:
+                await postgresql.insert_new(connection, store, columns, [row])
+    with pytest.raises(IntegrityError):
+        async with postgresql.begin() as connection:
+            await postgresql.insert_new(connection, store, columns, [(2, "test", 1)])
+    with pytest.raises(DBAPIError):
+        async with postgresql.begin() as connection:
+            await postgresql.insert_new(connection, store, ["id", "nothing"], [(1, 1)])
+    await postgresql.ping()

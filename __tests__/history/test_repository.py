@@ -1,16 +1,19 @@
 import asyncio
-from pathlib import Path
+import shutil
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import delete
 
 from __tests__.history.test_rows import insert_backfill
-from __tests__.history.world import heard, index_tick, live, migrated, perpetual_tick, state
+from __tests__.history.world import heard, index_tick, live, perpetual_tick, state
+from __tests__.postgres_server import PostgresServer
 from cryptomarket.db import Database
 from cryptomarket.history.cursors import Cursor, Order
 from cryptomarket.history.repository import Heard, Repository, Unstorable
 from cryptomarket.history.rows import Choice, Row
+from cryptomarket.history.tables import price_tickers
 from cryptomarket.market.position import Position
 from cryptomarket.market.ticks import FeedState, Gap, GapCause, Source
 from cryptomarket.market.wire import data_of, decode_gap
@@ -136,9 +139,13 @@ def stores(draw: st.DrawFn) -> list[list[Heard]]:
     return batches
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("pages")
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def pages_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store for every example of this file, emptied by each."""
+    if request.param == "sqlite":
+        return f"sqlite:///{shutil.copy(request.getfixturevalue('sqlite_template'), tmp_path_factory.mktemp('pages'))}"
+    postgres: PostgresServer = request.getfixturevalue("postgres")
+    return postgres.url(postgres.new_database(request.getfixturevalue("postgres_template")))
 
 
 @given(
@@ -149,25 +156,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bounds=st.tuples(st.integers(95, 135), st.integers(95, 135)).map(sorted),
 )
 def test_the_union_of_pages_is_one_scan(
-    folder: Path, batches: list[list[Heard]], collected: list[int], limit: int, order: Order, bounds: list[int]
+    pages_url: str, batches: list[list[Heard]], collected: list[int], limit: int, order: Order, bounds: list[int]
 ) -> None:
     """Any page size, any order, with a writer between the pages: everything that was committed before the first page
     is told exactly once and in order, and nothing that came later is told.
     """
-    asyncio.run(_check_pages(folder, batches, collected, limit, order, (bounds[0], bounds[1])))
+    asyncio.run(_check_pages(pages_url, batches, collected, limit, order, (bounds[0], bounds[1])))
 
 
 async def _check_pages(
-    folder: Path,
+    url: str,
     batches: list[list[Heard]],
     collected: list[int],
     limit: int,
     order: Order,
     bounds: tuple[int, int],
 ) -> None:
-    path = folder / "pages.sqlite3"
-    database = await migrated(path)
+    database = Database(url)
     try:
+        async with database.begin() as connection:
+            await connection.execute(delete(price_tickers))
         repository = Repository(database)
         for batch in batches:
             await repository.keep(batch)
@@ -182,7 +190,6 @@ async def _check_pages(
         assert await scan(repository, asked, limit, between=intruders) == expected
     finally:
         await database.close()
-        path.unlink()
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from pathlib import Path
 
 from cryptomarket.backplane.bus import Fence, Outgoing
 from cryptomarket.backplane.memory import MemoryBus
 from cryptomarket.clock import Clock
-from cryptomarket.db import Database, migrate
 from cryptomarket.history.repository import Heard, Repository
 from cryptomarket.history.writer import Writer, read
 from cryptomarket.market.instruments import Kind
@@ -135,9 +133,3 @@ async def writing(
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-
-
-async def migrated(path: Path) -> Database:
-    url = f"sqlite:///{path}"
-    await migrate(url)
-    return Database(url)

@@ -19,11 +19,14 @@ from cryptomarket.db.repository import add_partitions, answer, holds_alone, inse
 from cryptomarket.db.tables import store
 from cryptomarket.errors import DatabaseUnavailable, StartRefused
 
+PING_TIMEOUT_S = 5.0
+
 _SQLITE_ERROR = 1  # "SQL error or missing database": our statement is wrong, the file is well (sqlite.org/rescode.html)
 # No connection, no resources, shut down, system error; a login or a database that is not there (yet); two that waited
 # for each other, and a server that became a standby: postgresql.org/docs/current/errcodes-appendix.html
 _AWAY_CLASSES = ("08", "53", "57P", "58", "28", "3D", "40", "25006")
 _CHECK_VIOLATION = "23514"
+_COPY_ERRORS = {"22": exc.DataError, "23": exc.IntegrityError, "54": exc.DataError}
 
 
 def _is_away(error: exc.DBAPIError) -> bool:
@@ -51,7 +54,7 @@ async def _copy(
         await driver.copy_records_to_table(table, columns=list(columns), records=rows)
     except asyncpg.PostgresError as error:
         # As the library would have said it, had it been asked.
-        raise exc.DBAPIError("COPY", None, error) from error
+        raise _COPY_ERRORS.get(str(error.sqlstate)[:2], exc.DBAPIError)("COPY", None, error) from error
     except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         if driver.is_closed():
             raise DatabaseUnavailable("The database cannot be reached.") from error
@@ -71,16 +74,23 @@ class Database:
     """One database. `begin()` is for writing, `read()` for one consistent look; both raise DatabaseUnavailable when
     it can't be reached, is busy beyond its time limit, or breaks off.
 
-    At most `pool_size` connections; who waits longer than five seconds for one is told DatabaseUnavailable.
-    `clock` tells seconds since the epoch.
+    At most `pool_size` connections; who waits longer than five seconds for one is told DatabaseUnavailable, and so is
+    who waits longer than `timeout_s` for an answer of PostgreSQL; None waits. `clock` tells seconds since the epoch.
     """
 
-    def __init__(self, url: str | URL, *, pool_size: int = 8, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        url: str | URL,
+        *,
+        pool_size: int = 8,
+        timeout_s: float | None = 60.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.url = driver_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._clock = clock
         self._writing = asyncio.Lock()
-        self._engines = engines_of(self.url, pool_size)
+        self._engines = engines_of(self.url, pool_size, timeout_s=timeout_s)
         self._partitions: dict[str, set[Month]] = {}
 
     @property
@@ -208,7 +218,7 @@ class Database:
 
     async def ping(self) -> None:
         """Returns when the database answers. Raises DatabaseUnavailable."""
-        async with self.read() as connection:
+        async with self._reachable(), asyncio.timeout(PING_TIMEOUT_S), self.read() as connection:
             await answer(connection)
 
     async def close(self) -> None:

@@ -16,7 +16,6 @@ from cryptomarket.errors import StartRefused
 
 BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_S = 5.0
-STATEMENT_TIMEOUT_S = 60.0
 
 
 def driver_url(url: str | URL) -> URL:
@@ -80,7 +79,7 @@ def _sqlite_engine(url: URL, pool_size: int) -> AsyncEngine:
     return engine
 
 
-def _postgresql_engine(url: URL, pool_size: int) -> AsyncEngine:
+def _postgresql_engine(url: URL, pool_size: int, timeout_s: float | None) -> AsyncEngine:
     return create_async_engine(
         url,
         pool_size=pool_size,
@@ -88,7 +87,7 @@ def _postgresql_engine(url: URL, pool_size: int) -> AsyncEngine:
         pool_timeout=CONNECT_TIMEOUT_S,
         connect_args={
             "timeout": CONNECT_TIMEOUT_S,
-            "command_timeout": STATEMENT_TIMEOUT_S,
+            "command_timeout": timeout_s,
             # Questions are small, and compiling one takes longer than answering it.
             "server_settings": {"application_name": "cryptomarket", "jit": "off"},
         },
@@ -109,11 +108,11 @@ def single_engine(url: URL) -> AsyncEngine:
     )
 
 
-def engines_of(url: URL, pool_size: int) -> Engines:
+def engines_of(url: URL, pool_size: int, *, timeout_s: float | None) -> Engines:
     """Engines for a URL of `driver_url`. Connects to nothing yet."""
     if url.get_backend_name() == "sqlite":
         engine = _sqlite_engine(url, pool_size)
         return Engines(engine.execution_options(writes=True), engine)
-    engine = _postgresql_engine(url, pool_size)
+    engine = _postgresql_engine(url, pool_size, timeout_s)
     one_look = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     return Engines(engine, one_look)

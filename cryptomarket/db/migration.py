@@ -87,7 +87,8 @@ async def migrate(url: str | URL, *, exchange: str | None = None) -> None:
     Raises StartRefused for a database of an unknown (newer) revision or, with `exchange` given, another exchange's;
     DatabaseUnavailable when there is none.
     """
-    database = Database(url)
+    # A revision that moves rows takes as long as it takes.
+    database = Database(url, timeout_s=None)
     try:
         async with database.begin() as connection:
             await connection.run_sync(_upgrade, exchange)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, insert, literal, or_, select, tuple_, union_all
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cryptomarket.backplane.bus import Loss
@@ -139,7 +139,7 @@ class Repository:
                 await self._db.insert_new(connection, price_tickers, _TICK_COLUMNS, ticks)
                 await self._db.insert_new(connection, gaps, _GAP_COLUMNS, gap_rows)
                 await self._db.insert_new(connection, statuses, _STATUS_COLUMNS, status_rows)
-        except (DBAPIError, OverflowError) as error:
+        except (DataError, IntegrityError, OverflowError) as error:
             raise Unstorable(type(error).__name__) from error
 
     def _tick_values(self, tick: Tick) -> tuple[object, ...]:

@@ -1,11 +1,74 @@
 """Keys."""
 
+import asyncio
+import re
+from pathlib import Path
+
+from __tests__.backplane.redis_server import shared_server, until
+from __tests__.backplane.redis_world import fence_at, link_to, ticks
+from cryptomarket.backplane.bus import Notice, NoticeKind
 from cryptomarket.backplane.keys import Keys
+from cryptomarket.backplane.redis import RedisBus, RedisCache, RedisDemand, RedisLimiter, RedisLink, RedisMailroom
+from cryptomarket.backplane.redis.mailroom import RedisLetter
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "redis.md"
+ROW = re.compile(r"^\| `([^`]+)` \| ([a-z ]+) \| [^|]+ \| ([^|]+) \| [^|]+ \|$", re.MULTILINE)
+PREFIX = "cryptomarket:test:"
+TYPES = {"sorted set": "zset"}
 
 
 def test_exchange_in_every_key() -> None:
     """Exchanges never meet in one Redis."""
     keys = Keys("simulator")
-    names = [keys.order, keys.demand_bell, keys.cache("x"), keys.limit("x", 1, 2)]
+    names = [
+        keys.order, keys.order_bell, keys.log("e"), keys.ticker("t"), keys.losses("g"), keys.lane("n"), keys.notices,
+        keys.demand_bell, keys.cache("x"), keys.limit("x", 1, 2), keys.mail_bell("b"), keys.mail_reply("l"),
+    ]  # fmt: skip
     assert all(name.startswith("cryptomarket:simulator:") for name in names)
     assert len(set(names)) == len(names)
+
+
+async def _lose_some(bus: RedisBus, link: RedisLink, group: str) -> None:
+    fence = await fence_at(link, "slot")
+    await bus.publish(ticks("a", "a"), fence)
+    await bus.consume(group, "one", limit=1, wait_s=1)
+    await bus.publish(ticks(*"abcdefghij"), fence)
+
+
+async def _use_everything(link: RedisLink) -> None:
+    async with RedisBus(link, log_capacity=5, log_hard_capacity=5) as bus:
+        await bus.remember("b", b"{}")
+        await _lose_some(bus, link, "store")
+        # What a restart looks like to a script, without one.
+        await link.ask("HSET", link.keys.order, "run_id", "another")
+        await _lose_some(bus, link, "audit")
+        await bus.notify(Notice(NoticeKind.DEMAND, "a"))
+    await RedisCache(link).put("key", b"", life_s=10)
+    await RedisLimiter(link).take("key", limit=1, period_s=1)
+    await RedisDemand(link).want("me", ["a"], life_s=10)
+    # An asker that was killed leaves this behind.
+    await link.ask("SET", f"{PREFIX}mail:asked:gone", "", "PX", 10_000)
+    await RedisLetter(link, "gone", b"").reply(b"")
+
+
+async def test_each_is_documented_with_its_type_and_its_life() -> None:
+    """Promise: nothing is in Redis that the document does not name, and nothing lives longer than it says."""
+    with shared_server().client() as client:
+        client.flushall()
+        async with link_to(shared_server()) as link:
+            await _use_everything(link)
+            asking = asyncio.create_task(RedisMailroom(link).ask("box", b"", timeout_s=10))
+            await asyncio.to_thread(until, lambda: bool(client.exists(f"{PREFIX}mail:box:box")), "nothing was posted")
+            keys = {name: (client.type(name).decode(), client.pttl(name)) for name in client.keys("*")}
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+    rows = ROW.findall(DOCUMENT.read_text(encoding="utf-8"))
+    assert len(rows) > 20
+    found = set()
+    for key, (kind, left_ms) in keys.items():
+        name = key.decode().removeprefix(PREFIX)
+        (row,) = [row for row in rows if re.fullmatch(re.sub("<[a-z]+>", "[^:]+", row[0]), name)]
+        found.add(row[0])
+        assert kind == TYPES.get(row[1], row[1]), name
+        assert row[2].startswith("–") or left_ms > 0, name
+    assert found == {row[0] for row in rows}

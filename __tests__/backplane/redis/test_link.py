@@ -8,8 +8,8 @@ import pytest
 
 from __tests__.backplane.redis_server import RedisServer
 from __tests__.backplane.redis_world import link_to
-from cryptomarket.backplane.redis import RedisCache, RedisLeases
-from cryptomarket.errors import BusUnavailable
+from cryptomarket.backplane.redis import RedisCache, RedisLeases, RedisLink
+from cryptomarket.errors import BusUnavailable, StartRefused
 
 
 @pytest.mark.parametrize("data_kept", [True, False])
@@ -44,3 +44,32 @@ async def test_never_reached() -> None:
     with pytest.raises(BusUnavailable):
         await RedisCache(link).get("key")
     await link.close()
+
+
+async def entered(link: RedisLink) -> None:
+    async with link:
+        return
+
+
+async def test_what_can_not_be_worked_with_is_refused(own: RedisServer) -> None:
+    """Promise: a wrong password, or a server that may drop keys, is one sentence at the start, without the password."""
+    with own.client() as client:
+        client.config_set("maxmemory", "100mb")
+        client.config_set("maxmemory-policy", "allkeys-lru")
+    with pytest.raises(StartRefused, match="allkeys-lru"):
+        await entered(link_to(own))
+    with own.client() as client:
+        client.config_set("requirepass", "right")
+    with pytest.raises(StartRefused, match="password") as refused:
+        await entered(link_to(f"{own.url}?password=wrong-one"))
+    assert "wrong-one" not in str(refused.value)
+    with pytest.raises(BusUnavailable):
+        await entered(link_to("unix:///nowhere/redis.sock"))
+
+
+async def test_one_step(link: RedisLink) -> None:
+    """Promise: what is asked together is answered together; a script that the server forgot is sent again."""
+    await link.ask("SCRIPT", "FLUSH")
+    assert await RedisLeases(link).holders() == {}
+    assert await link.together(("SET", "k", "v"), ("GET", "k")) == [b"OK", b"v"]
+    assert len({link.new_name() for _ in range(10)}) == 10

@@ -8,6 +8,7 @@ from typing import cast
 import structlog
 from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import AbstractBackoff
 from redis.exceptions import AuthenticationError, InvalidResponse, NoScriptError, ReadOnlyError, ResponseError
 from redis.exceptions import ConnectionError as LostConnection
@@ -126,6 +127,8 @@ class Line:
     async def close(self) -> None:
         """Closes every connection."""
         await self._pool.aclose()
+        if isinstance(self._pool, SentinelConnectionPool):
+            await self._pool.sentinel_manager.aclose()
 
 
 async def answer_of(connection: AbstractConnection) -> Answer:

@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
@@ -132,7 +133,10 @@ class RedisLink:
                 await line.close()
 
     async def __aenter__(self) -> Self:
-        await self.begin()
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(self.close)
+            await self.begin()
+            undo.pop_all()
         return self
 
     async def __aexit__(

@@ -26,6 +26,21 @@ test: .venv/dev.stamp ## Run the tests with branch coverage
 	@rm -f .coverage .coverage.*
 	$(BIN)/pytest --numprocesses=$(TEST_WORKERS) --dist=worksteal --cov --cov-report=term --cov-fail-under=90
 
+.PHONY: bench
+bench: .venv/dev.stamp bench-tools ## Measure the gateway beside its rivals (QUICK=1: a minute; ONLY="fanout slow": some of it)
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(ONLY)
+
+.PHONY: bench-tools
+bench-tools:
+	@scripts/install_system_packages.sh gcc libc6-dev nginx redis-server
+	@$(MAKE) --no-print-directory --silent benchmarks/build/crowd benchmarks/build/sweep
+
+benchmarks/build/crowd: benchmarks/load/crowd.c
+benchmarks/build/sweep: benchmarks/limit/sweep.c
+benchmarks/build/crowd benchmarks/build/sweep:
+	@mkdir -p $(@D)
+	gcc -O2 -Wall -Wextra -std=gnu17 -o $@ $<
+
 .PHONY: check
 check: check-format check-lint check-types check-imports check-dependencies check-rules ## Check everything that needs no running product
 
@@ -72,7 +87,7 @@ audit: .venv/run.stamp ## Ask the advisory database about the pinned packages (n
 
 .PHONY: clean
 clean: ## Remove .venv, caches and coverage data; keeps data/ and .env
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis htmlcov build dist .coverage .coverage.*
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis htmlcov build dist benchmarks/build .coverage .coverage.*
 	find . -name __pycache__ -type d -not -path './node_modules/*' -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -80,7 +80,7 @@ def simulator(folder: Path, *options: str) -> Iterator[str]:
 
 @contextmanager
 def embedded(folder: Path, *options: str, **settings: str) -> Iterator[Deployment]:
-    """One process with everything in it, and SQLite. `options` are the simulator's; `settings` are over the defaults."""
+    """One process with everything in it, and SQLite: options of the simulator, settings over the defaults."""
     with ExitStack() as stack:
         ws_url = stack.enter_context(simulator(folder, *options))
         given = {name.upper(): value for name, value in settings.items()}

@@ -100,9 +100,7 @@ def _contender(rival: Rival, load: Load, folder: Path) -> Contender:
 
 
 def _product(name: str, running: Deployment, targets: Sequence[Target]) -> Contender:
-    return Contender(
-        name, running.port, targets, lambda: running.cpu_s, lambda: running.resident_bytes, _nothing
-    )
+    return Contender(name, running.port, targets, lambda: running.cpu_s, lambda: running.resident_bytes, _nothing)
 
 
 def own_sets(running: Deployment, count: int) -> list[Target]:
@@ -114,19 +112,21 @@ def own_sets(running: Deployment, count: int) -> list[Target]:
     return found
 
 
-def fanout(folder: Path, load: Load, form: Form, tell: Callable[[str], None]) -> dict[str, list[Round]]:
-    """All contenders, in every round in turn. The product's exchange is silenced by nobody wanting it."""
-    rivals = [limit, plain, naive, *([nchan] if nchan_module() else [])]
+def fanout(
+    folder: Path, load: Load, form: Form, tell: Callable[[str], None], *, only: str | None = None
+) -> dict[str, list[Round]]:
+    """All contenders, or one of them, in every round in turn. Nobody wants the product's exchange but in its turn."""
+    rivals = [] if only else [limit, plain, naive, *([nchan] if nchan_module() else [])]
     # Long enough for all rounds; what is left over is never played.
-    seconds = 60 + load.rounds * (len(rivals) + 2) * (load.warm_s + load.window_s + 12)
-    script = Script(load.rate, TEN, silent=SILENT)
+    seconds = 45 + load.rounds * (len(rivals) + 2) * (load.warm_s + load.window_s + 6)
     with ExitStack() as stack:
-        running = stack.enter_context(playing(folder, script, seconds, form=form))
-        contenders = [
+        running = stack.enter_context(playing(folder, Script(load.rate, TEN, silent=SILENT), seconds, form=form))
+        product = [
             _product(PRODUCT, running, [running.target(",".join(TEN))]),
             _product(OWN_SETS, running, own_sets(running, load.streams)),
-            *[_contender(stack.enter_context(rival(folder)), load, folder) for rival in rivals],
         ]
+        contenders = [contender for contender in product if only in (None, contender.name)]
+        contenders += [_contender(stack.enter_context(rival(folder)), load, folder) for rival in rivals]
         rounds: dict[str, list[Round]] = {contender.name: [] for contender in contenders}
         for number in range(load.rounds):
             for contender in contenders:

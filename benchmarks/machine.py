@@ -7,10 +7,8 @@ import resource
 import shutil
 import subprocess
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-
-import uvicorn
-import uvloop
 
 from cryptomarket import __version__
 
@@ -53,8 +51,8 @@ def this_machine() -> Machine:
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         versions={
             "cryptomarket": __version__,
-            "uvicorn": uvicorn.__version__,
-            "uvloop": uvloop.__version__,
+            "uvicorn": version("uvicorn"),
+            "uvloop": version("uvloop"),
             "redis-server": _version_of("redis-server", "--version"),
             "nginx": _version_of("nginx", "-v"),
             "gcc": _version_of("gcc", "-dumpfullversion"),

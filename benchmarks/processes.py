@@ -77,7 +77,7 @@ class Program:
         return total
 
     def said(self, pattern: str, *, within_s: float = START_S) -> "re.Match[str]":
-        """Waits until it has written something. Raises RuntimeError with all it wrote when it ends, or takes too long."""
+        """Waits until it has written something. Raises RuntimeError with its words when it ends, or takes too long."""
         ends_s = time.monotonic() + within_s
         while True:
             text = self.log.read_text(errors="replace")

@@ -18,7 +18,8 @@ from benchmarks.publisher import CHANNEL
 
 def application(redis_port: int) -> Starlette:
     """One route."""
-    client = redis.Redis(host="127.0.0.1", port=redis_port, decode_responses=True)
+    # The library allows a hundred connections by itself; each stream takes one.
+    client = redis.Redis(host="127.0.0.1", port=redis_port, decode_responses=True, max_connections=20_000)
 
     async def events() -> AsyncIterator[ServerSentEvent]:
         async with client.pubsub() as subscription:

@@ -13,7 +13,7 @@ KEPT = 1000
 
 
 class Plain:
-    """An ASGI application. What was told is kept in one list for all; who is behind gets what he missed in one piece."""
+    """An ASGI application. What was told is kept once for all; who is behind gets what he missed in one piece."""
 
     def __init__(self, feed_port: int) -> None:
         self._feed_port = feed_port

@@ -59,7 +59,7 @@ class Rival:
 
 
 def nginx() -> str | None:
-    """nginx's program."""
+    """The program of nginx."""
     return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
@@ -109,7 +109,7 @@ def naive(folder: Path) -> Iterator[Rival]:
 
 @contextmanager
 def nchan(folder: Path) -> Iterator[Rival]:
-    """nginx with Nchan, one worker. Raises FileNotFoundError where it is not installed."""
+    """Nchan in nginx, one worker. Raises FileNotFoundError where it is not installed."""
     module, server = nchan_module(), nginx()
     if module is None or server is None:
         raise FileNotFoundError("Nchan is not installed")

@@ -1,0 +1,147 @@
+"""All benchmarks, how long each of them runs, and what they found, as it is kept."""
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.capacity import Fullness, capacity
+from benchmarks.deployment import Form
+from benchmarks.fanout import PRODUCT, Load, Round, fanout
+from benchmarks.ingest import Flood, ingest
+from benchmarks.latency import Delay, latency
+from benchmarks.machine import Machine
+from benchmarks.resume import Storm, resume
+from benchmarks.slow_readers import Half, slow_readers
+
+NAMES = ("fanout", "full", "latency", "ingest", "resume", "slow", "capacity")
+
+
+class Scale(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is measured, and how long."""
+
+    fanout: tuple[Load, ...]
+    full: Load
+    latency_rounds: int
+    latency_window_s: float
+    ingest_rates: tuple[float, ...]
+    ingest_window_s: float
+    resume_rounds: int
+    slow_streams: int
+    slow_rounds: int
+    slow_window_s: float
+    capacity_streams: int
+    capacity_window_s: float
+
+
+WHOLE = Scale(
+    fanout=(
+        Load(streams=500, rate=50, rounds=3, window_s=3, warm_s=1),
+        Load(streams=1000, rate=50, rounds=5, window_s=3, warm_s=1),
+    ),
+    full=Load(streams=1000, rate=1000, rounds=3, window_s=4, warm_s=2),
+    latency_rounds=5,
+    latency_window_s=4,
+    ingest_rates=(5000, 10_000, 20_000),
+    ingest_window_s=5,
+    resume_rounds=2,
+    slow_streams=200,
+    slow_rounds=5,
+    slow_window_s=5,
+    capacity_streams=10_000,
+    capacity_window_s=5,
+)
+QUICK = Scale(
+    fanout=(Load(streams=200, rate=50, rounds=1, window_s=1.5, warm_s=0.5),),
+    full=Load(streams=200, rate=1000, rounds=1, window_s=1.5, warm_s=0.5),
+    latency_rounds=1,
+    latency_window_s=2,
+    ingest_rates=(5000,),
+    ingest_window_s=2,
+    resume_rounds=1,
+    slow_streams=100,
+    slow_rounds=1,
+    slow_window_s=2,
+    capacity_streams=1000,
+    capacity_window_s=1,
+)
+
+
+class Fanned(msgspec.Struct, frozen=True):
+    """The rounds of each contender under one load."""
+
+    load: Load
+    rounds: dict[str, list[Round]]
+
+
+class Results(msgspec.Struct, kw_only=True):
+    """One run: when, on what, of which form of the product, and every round of it. What was not run is absent."""
+
+    date: str
+    machine: Machine
+    form: str
+    quick: bool
+    took_s: float = 0.0
+    fanout: list[Fanned] | None = None
+    full: Fanned | None = None
+    latency: list[Delay] | None = None
+    ingest: list[Flood] | None = None
+    resume: list[Storm] | None = None
+    slow: list[Half] | None = None
+    capacity: Fullness | None = None
+
+
+def run(
+    results: Results, names: Collection[str], scale: Scale, form: Form, folder: Path, tell: Callable[[str], None]
+) -> None:
+    """Runs what is named, one after the other, each in a folder of its own. What is found is put into `results`."""
+
+    def own(name: str) -> Path:
+        made = folder / name
+        made.mkdir()
+        return made
+
+    if "fanout" in names:
+        results.fanout = [
+            Fanned(load, fanout(own(f"fanout-{load.streams}"), load, form, tell)) for load in scale.fanout
+        ]
+    if "full" in names:
+        results.full = Fanned(scale.full, fanout(own("full"), scale.full, form, tell, only=PRODUCT))
+    if "latency" in names:
+        results.latency = latency(
+            own("latency"),
+            form,
+            streams=100,
+            rate=100,
+            rounds=scale.latency_rounds,
+            window_s=scale.latency_window_s,
+            tell=tell,
+        )
+    if "ingest" in names:
+        results.ingest = ingest(
+            own("ingest"), form, scale.ingest_rates, warm_s=1.0, window_s=scale.ingest_window_s, tell=tell
+        )
+    if "resume" in names:
+        results.resume = resume(
+            own("resume"), form, streams=1000, rate=200, aways_s=(0.0, 3.0), rounds=scale.resume_rounds, tell=tell
+        )
+    if "slow" in names:
+        results.slow = slow_readers(
+            own("slow"),
+            form,
+            streams=scale.slow_streams,
+            rate=50,
+            percent=5,
+            rounds=scale.slow_rounds,
+            window_s=scale.slow_window_s,
+            tell=tell,
+        )
+    if "capacity" in names:
+        results.capacity = capacity(
+            own("capacity"),
+            form,
+            streams=scale.capacity_streams,
+            rate=50,
+            window_s=scale.capacity_window_s,
+            tell=tell,
+        )

@@ -28,10 +28,15 @@ from cryptomarket.live.routes import router as live_router
 from cryptomarket.live.routes_v1 import CHANGING_PATHS
 from cryptomarket.live.routes_v1 import router as live_v1_router
 from cryptomarket.operation import router as operation_router
+from cryptomarket.operation import state_router
 from cryptomarket.problems import MEDIA_TYPE, TITLES, FieldProblem, Problem
 
 log = structlog.get_logger(__name__)
 
+WHOLE = (
+    live_router, live_v1_router, history_router, history_v1_router, accounts_router, state_router, operation_router,
+    pages_router,
+)  # fmt: skip
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
@@ -151,8 +156,10 @@ def _is_uuid(text: str) -> bool:
     return True
 
 
-def create_app(state: Mapping[str, object], *, exchange: str, body_limit_bytes: int) -> FastAPI:
-    """The application. `state` is what the rooms' routes take their parts from (`request.state`)."""
+def create_app(state: Mapping[str, object], *, exchange: str, body_limit_bytes: int, serves: bool = True) -> FastAPI:
+    """The application. `state` is what the rooms' routes take their parts from (`request.state`). A process that does
+    not serve readers only says how it is.
+    """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[Mapping[str, object]]:
@@ -170,9 +177,7 @@ def create_app(state: Mapping[str, object], *, exchange: str, body_limit_bytes: 
         docs_url=None,
         redoc_url=None,
     )
-    for router in (
-        live_router, live_v1_router, history_router, history_v1_router, accounts_router, operation_router, pages_router,
-    ):  # fmt: skip
+    for router in WHOLE if serves else (state_router,):
         app.include_router(router)
     methods = Methods(app.router.routes, without_head={STREAM_PATH, *CHANGING_PATHS})
     handlers: list[tuple[type[Exception], Handler]] = [

@@ -18,10 +18,12 @@ from cryptomarket.foundation import database_address, database_url
 from cryptomarket.key_files import write_privately
 from cryptomarket.market.instruments import Exchange
 from cryptomarket.relocation import Narrator, copy_database
+from cryptomarket.roles.role import Role
 from cryptomarket.server import serve_gateway
 from cryptomarket.settings import Settings, env_example, load_settings
 from cryptomarket.simulator.__main__ import main as simulate_main
 from cryptomarket.telemetry import configure_logging
+from cryptomarket.workers import serve_workers
 
 Result = TypeVar("Result")
 
@@ -67,11 +69,21 @@ def up() -> None:
 
 
 @app.command()
-def serve(role: Annotated[str, typer.Option(help="What this process does: all.")] = "all") -> None:
-    """Start the gateway. The simulator, when it is the exchange, is started by somebody else."""
-    if role != "all":
-        _refuse(StartRefused(f"There is no role {role!r}; this version knows: all"))
-    _run(serve_gateway(_settings(), with_simulator=False))
+def serve(
+    role: Annotated[str, typer.Option(help="What this process does: all, api, ingest or write.")] = "all",
+    workers: Annotated[int, typer.Option(help="How many processes share the port; for the role api.")] = 1,
+    shares_port: Annotated[bool, typer.Option("--shares-port", hidden=True)] = False,
+) -> None:
+    """Start the gateway, or a part of it. The simulator, when it is the exchange, is started by somebody else."""
+    try:
+        chosen = Role(role)
+    except ValueError:
+        _refuse(StartRefused(f"There is no role {role!r}; there are {', '.join(Role)}."))
+    settings = _settings()
+    if workers == 1:
+        _run(serve_gateway(settings, with_simulator=False, role=chosen, shares_port=shares_port))
+    else:
+        _run(serve_workers(settings, chosen, workers))
 
 
 @app.command()

@@ -10,6 +10,12 @@ from pathlib import Path
 from sqlalchemy.engine import URL, make_url
 
 from cryptomarket.accounts.parts import AccountsParts, AccountsValues, build_accounts
+from cryptomarket.backplane.bus import Bus
+from cryptomarket.backplane.cache import Cache
+from cryptomarket.backplane.demand import Demand
+from cryptomarket.backplane.lease import Leases
+from cryptomarket.backplane.limiter import Limiter
+from cryptomarket.backplane.mailroom import Mailroom
 from cryptomarket.backplane.memory import (
     MemoryBus,
     MemoryCache,
@@ -22,19 +28,21 @@ from cryptomarket.clock import Clock
 from cryptomarket.db import Database, opened, server_url, shown
 from cryptomarket.errors import StartRefused
 from cryptomarket.key_files import given_or_made, keep_privately, open_privately
+from cryptomarket.secret import Secret
 from cryptomarket.settings import DEFAULT_DATA_DIR, Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Backplane:
-    """The backplane's parts in this process."""
+    """The backplane's parts in this process. `is_shared` says whether other processes stand on the same."""
 
-    bus: MemoryBus
-    cache: MemoryCache
-    demand: MemoryDemand
-    leases: MemoryLeases
-    limiter: MemoryLimiter
-    mailroom: MemoryMailroom
+    bus: Bus
+    cache: Cache
+    demand: Demand
+    leases: Leases
+    limiter: Limiter
+    mailroom: Mailroom
+    is_shared: bool = False
 
 
 @contextmanager
@@ -116,6 +124,12 @@ def _keep_files_privately(path: Path) -> None:
         keep_privately(path.with_name(f"{path.name}{suffix}"), mode=0o600)
 
 
+@asynccontextmanager
+async def open_backplane(settings: Settings, clock: Clock) -> AsyncIterator[Backplane]:
+    """The backplane of the settings: in this process, or on Redis. Raises StartRefused."""
+    yield memory_backplane(clock, log_capacity=settings.log_capacity, log_hard_capacity=settings.log_hard_capacity)
+
+
 def memory_backplane(clock: Clock, *, log_capacity: int = 1000, log_hard_capacity: int = 1000) -> Backplane:
     """The embedded backplane, with a new epoch."""
     leases = MemoryLeases(clock.monotonic_s)
@@ -147,6 +161,11 @@ def accounts_values(settings: Settings) -> AccountsValues:
         streams_per_process=settings.streams_per_process,
         login_timeout_s=settings.login_timeout_s,
     )
+
+
+def seal_secret(settings: Settings) -> Secret:
+    """What login letters are sealed with. Raises StartRefused for one that can't be."""
+    return accounts_values(settings).seal_secret
 
 
 def accounts_on(

@@ -1,58 +1,62 @@
 """What the parts say of themselves, gathered when it is asked: readiness and operation."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cryptomarket.accounts.stream_places import StreamPlaces
 from cryptomarket.backplane.bus import Bus
 from cryptomarket.backplane.lease import Leases
 from cryptomarket.db import Database
-from cryptomarket.deribit.pool import Pool
 from cryptomarket.errors import BusUnavailable, DatabaseUnavailable
-from cryptomarket.history.writer import Writer
-from cryptomarket.ingest.feed import Feed
-from cryptomarket.ingest.holding import Holding
+from cryptomarket.history.writer import GROUP
 from cryptomarket.ingest.ownership import slot_lease_name
 from cryptomarket.live.hub import Hub
 from cryptomarket.operation import LogView, OperationView, PartState, SlotView, StreamsView
+from cryptomarket.pulse import IngestPulse, StorePulse
 
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """Looks at the parts of this process. `writer_lag_ms` is how far the writer may be behind and still be ready."""
+    """Looks at the parts. `hears` and `stores` say what this process itself does, and is asked for by readiness;
+    `ingests` and `stores_known` are all who do. `writer_lag_ms` is how far the writer may be behind and still be ready.
+    """
 
     exchange: str
+    hears: bool
+    stores: bool
     database: Database
     bus: Bus
     leases: Leases
-    pool: Pool
-    feed: Feed
-    holding: Holding
-    hub: Hub
-    writer: Writer
-    places: StreamPlaces
+    ingests: Callable[[], Sequence[IngestPulse]]
+    stores_known: Callable[[], Sequence[StorePulse]]
+    hub: Hub | None
+    places: StreamPlaces | None
     writer_lag_ms: int = 5000
 
     def reachable(self) -> bool:
-        """Whether the exchange can be reached."""
-        return self.pool.reachable
+        """Whether the exchange can be reached by any process that hears it."""
+        return any(pulse.reachable for pulse in self.ingests())
 
     async def readiness(self) -> Mapping[str, PartState]:
-        """Each part's own truth."""
-        states = self.pool.states()
-        ready = sum(state.state.value == "ready" for state in states)
-        unheard = self.holding.unheard()
-        return {
-            "exchange": PartState(
-                ready=self.pool.reachable and not unheard,
-                detail=f"{ready} of {len(states)} sessions" + (f", not heard: {', '.join(unheard)}" if unheard else ""),
-            ),
-            "bus": await self._bus(),
-            "database": await self._database(),
-            "writer": PartState(
-                ready=self.writer.lag_ms < self.writer_lag_ms, detail=f"{self.writer.lag_ms} ms behind"
-            ),
-        }
+        """Each part's own truth, of the parts that this process needs for what it does."""
+        parts = {}
+        if self.hears:
+            parts["exchange"] = self._exchange()
+        parts |= {"bus": await self._bus(), "database": await self._database()}
+        if self.stores:
+            lag_ms = max((pulse.lag_ms for pulse in self.stores_known()), default=0)
+            parts["writer"] = PartState(ready=lag_ms < self.writer_lag_ms, detail=f"{lag_ms} ms behind")
+        return parts
+
+    def _exchange(self) -> PartState:
+        pulses = self.ingests()
+        states = [session.state for pulse in pulses for session in pulse.sessions]
+        unheard = sorted({ticker for pulse in pulses for ticker in pulse.unheard})
+        return PartState(
+            ready=self.reachable() and not unheard,
+            detail=f"{states.count('ready')} of {len(states)} sessions"
+            + (f", not heard: {', '.join(unheard)}" if unheard else ""),
+        )
 
     async def _bus(self) -> PartState:
         try:
@@ -69,33 +73,40 @@ class Observer:
         return PartState(ready=True, detail="answers")
 
     async def operation(self) -> OperationView:
-        """Slots, channels, log and streams."""
-        states = self.pool.states()
+        """Slots, channels, log and streams. Raises BusUnavailable."""
+        pulses = self.ingests()
         return OperationView(
             exchange=self.exchange,
-            slots=await self._slots(),
-            wanted=sorted(self.holding.wanted),
-            held=sorted(self.holding.held),
-            credits=states[0].credits if states else 0,
-            log=LogView(head=str(await self.bus.head()), stored_up_to=self.writer.stored_up_to),
-            streams=StreamsView(
-                open=self.places.open,
-                behind=sum(seat.mailbox.first_waiting() is not None for seat in self.hub.seats),
-                slow=self.hub.slow_count,
-            ),
-            gaps_open=sum(watch.cause is not None for watch in self.feed.watches.values()),
+            slots=await self._slots(pulses),
+            wanted=sorted({ticker for pulse in pulses for ticker in pulse.wanted}),
+            held=sorted({ticker for pulse in pulses for ticker in pulse.held}),
+            credits=min((pulse.credits for pulse in pulses), default=0),
+            log=LogView(head=str(await self.bus.head()), stored_up_to=await self.bus.acknowledged(GROUP)),
+            streams=self._streams(),
+            gaps_open=sum(pulse.gaps_open for pulse in pulses),
         )
 
-    async def _slots(self) -> list[SlotView]:
+    def _streams(self) -> StreamsView:
+        if self.hub is None or self.places is None:
+            return StreamsView(open=0, behind=0, slow=0)
+        return StreamsView(open=self.places.open, behind=self.hub.behind_count, slow=self.hub.slow_count)
+
+    async def _slots(self, pulses: Sequence[IngestPulse]) -> list[SlotView]:
+        """Of a slot that several processes speak of, the one that has a session there says how it is."""
         holders = await self.leases.holders()
+        sessions = {}
+        for session in sorted(
+            (each for pulse in pulses for each in pulse.sessions), key=lambda each: each.state == "ready"
+        ):
+            sessions[session.slot] = session
         return [
             SlotView(
-                slot=state.slot,
-                owner=holder.owner if (holder := holders.get(slot_lease_name(state.slot))) is not None else None,
-                purpose=state.purpose.value,
-                session_state=state.state.value,
-                since_ms=state.since_ms,
-                channels=state.channels,
+                slot=slot,
+                owner=holder.owner if (holder := holders.get(slot_lease_name(slot))) is not None else None,
+                purpose=session.purpose,
+                session_state=session.state,
+                since_ms=session.since_ms,
+                channels=session.channels,
             )
-            for state in self.pool.states()
+            for slot, session in sorted(sessions.items())
         ]

@@ -12,6 +12,8 @@ from cryptomarket import __version__
 from cryptomarket.accounts.access import Operator
 from cryptomarket.problems import MEDIA_TYPE, Problem, problem_responses
 
+# What every process says of itself, and what is for operators.
+state_router = APIRouter(tags=["operation"])
 router = APIRouter(tags=["operation"])
 
 Ping = Callable[[], Awaitable[None]]
@@ -123,7 +125,7 @@ UNREADY[503]["content"][MEDIA_TYPE]["example"] |= {
 }
 
 
-@router.get("/", operation_id="read_index", summary="Where to look")
+@state_router.get("/", operation_id="read_index", summary="Where to look")
 async def index(told: Parts) -> Index:
     """Name, version, exchange, and the addresses of the stream and of this document."""
     return Index(
@@ -131,7 +133,7 @@ async def index(told: Parts) -> Index:
     )
 
 
-@router.get("/health", operation_id="read_health", summary="Is the process alive?")
+@state_router.get("/health", operation_id="read_health", summary="Is the process alive?")
 async def health(told: Parts) -> Health:
     """Answers while the loop turns. Says which exchange is behind, and whether it can be reached."""
     return Health(
@@ -143,7 +145,7 @@ async def health(told: Parts) -> Health:
     )
 
 
-@router.get(
+@state_router.get(
     "/ready",
     operation_id="read_readiness",
     summary="Can the process do its work?",

@@ -24,6 +24,7 @@ from cryptomarket.live.hub import Hub
 from cryptomarket.live.transport import LineProtocol
 from cryptomarket.market.instruments import Exchange
 from cryptomarket.problems import MEDIA_TYPE, TITLES, Problem
+from cryptomarket.roles.role import Role, check_role
 from cryptomarket.runtime import running
 from cryptomarket.settings import Settings
 
@@ -60,7 +61,9 @@ class Server(uvicorn.Server):
     Signals are the process's matter, and not taken over.
     """
 
-    def __init__(self, config: uvicorn.Config, hub: Hub, banner: str, doorkeeper: Doorkeeper | None = None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, hub: Hub | None, banner: str, doorkeeper: Doorkeeper | None = None
+    ) -> None:
         super().__init__(config)
         self._hub = hub
         self._doorkeeper = doorkeeper
@@ -82,10 +85,11 @@ class Server(uvicorn.Server):
 
     def stop(self) -> None:
         """Tells every stream `shutdown`, and all who wait for an answer; then stops. The second time, stops at once."""
-        log.info("stopping", hurried=self.should_exit, streams=len(self._hub.seats))
+        log.info("stopping", hurried=self.should_exit, streams=len(self._hub.seats) if self._hub is not None else 0)
         if self.should_exit:
             self.force_exit = True
-        self._hub.drain()
+        if self._hub is not None:
+            self._hub.drain()
         if self._doorkeeper is not None:
             self._doorkeeper.close()
         self.should_exit = True
@@ -100,7 +104,7 @@ def _settle_memory() -> None:
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
-def banner(settings: Settings, ws_url: str) -> str:
+def banner(settings: Settings, ws_url: str, role: Role = Role.ALL) -> str:
     """What a person sees first: which exchange is behind, where to look, and a line to try. `{port}` is filled in."""
     host = f"[{settings.app_host}]" if ":" in settings.app_host else settings.app_host
     base = f"http://{host}:{{port}}"
@@ -111,6 +115,9 @@ def banner(settings: Settings, ws_url: str) -> str:
     else:
         client_id, secret = "YOUR_CLIENT_ID", "YOUR_CLIENT_SECRET"
     database = settings.database_path if settings.debug else database_address(settings)
+    if not role.serves:
+        lines.append(f"Role {role}   database {database}   health {base}/health   ready {base}/ready")
+        return "\n".join(lines) + "\n"
     stream = f"{base}/api/v2/sse/connection?tickers=btc_usd"
     lines += [
         f"Database {database}   documents {base}/docs   health {base}/health",
@@ -122,13 +129,18 @@ def banner(settings: Settings, ws_url: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-async def serve_gateway(settings: Settings, *, with_simulator: bool) -> None:
-    """Runs the gateway until it is told to stop. Raises StartRefused for what can't work."""
+async def serve_gateway(
+    settings: Settings, *, with_simulator: bool, role: Role = Role.ALL, shares_port: bool = False
+) -> None:
+    """Runs a role of the gateway until it is told to stop. One that shares its port is a worker among others, and
+    leaves the banner to whoever started them. Raises StartRefused for what can't work.
+    """
+    check_role(settings, role)
     asyncio.get_running_loop().set_exception_handler(tell_unless_abandoned)
     async with contextlib.AsyncExitStack() as stack:
         # What another process may hold comes first: nothing has been begun yet when it is refused.
         stack.enter_context(alone(settings))
-        listener = stack.enter_context(_listener(settings))
+        listener = stack.enter_context(listening(settings, shares_port=shares_port))
         ws_url = settings.deribit_ws_url or ADDRESSES.get(settings.exchange, "")
         if not ws_url and not with_simulator:
             ws_url = f"ws://127.0.0.1:{settings.simulator_port}/ws/api/v2"
@@ -136,8 +148,13 @@ async def serve_gateway(settings: Settings, *, with_simulator: bool) -> None:
             ws_url = await stack.enter_async_context(
                 simulator_beside(host="127.0.0.1", port=settings.simulator_port, seed=settings.simulator_seed)
             )
-        runtime = await stack.enter_async_context(running(settings, ws_url=ws_url))
-        app = create_app(runtime.state, exchange=settings.exchange.value, body_limit_bytes=settings.body_limit_bytes)
+        runtime = await stack.enter_async_context(running(settings, ws_url=ws_url, role=role))
+        app = create_app(
+            runtime.state,
+            exchange=settings.exchange.value,
+            body_limit_bytes=settings.body_limit_bytes,
+            serves=role.serves,
+        )
         doorkeeper = Doorkeeper(app, clock=Clock.system())
         config = uvicorn.Config(
             doorkeeper,
@@ -152,7 +169,7 @@ async def serve_gateway(settings: Settings, *, with_simulator: bool) -> None:
             forwarded_allow_ips=list(settings.trusted_proxies),
             timeout_graceful_shutdown=round(settings.stream_farewell_s) + 3,
         )
-        server = Server(config, runtime.hub, banner(settings, ws_url), doorkeeper)
+        server = Server(config, runtime.hub, "" if shares_port else banner(settings, ws_url, role), doorkeeper)
         _stop_on_signals(server)
         # Here and not in the server, which tests run in a process that is not its own.
         _settle_memory()
@@ -167,11 +184,16 @@ def tell_unless_abandoned(loop: asyncio.AbstractEventLoop, context: dict[str, An
     loop.default_exception_handler(context)
 
 
-def _listener(settings: Settings) -> socket.socket:
+def listening(settings: Settings, *, shares_port: bool = False) -> socket.socket:
+    """The socket that readers come to; with `shares_port`, one of several, among which the kernel spreads them
+    (socket(7), SO_REUSEPORT). Raises StartRefused.
+    """
     host, port = settings.app_host, settings.app_port
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.create_server((str(address[0]), int(address[1])), family=family, backlog=BACKLOG)
+        listener = socket.create_server(
+            (str(address[0]), int(address[1])), family=family, backlog=BACKLOG, reuse_port=shares_port
+        )
     except OSError as error:
         raise StartRefused(
             f"Port {port} of {host} cannot be listened on: {error.strerror}. Set APP_PORT or APP_HOST to another."

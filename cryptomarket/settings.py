@@ -62,7 +62,9 @@ class Settings(BaseSettings):
     deribit_ws_url: str = Field("", description="Another address of the exchange's WebSocket; empty: its usual one")
     simulator_port: int = Field(8004, ge=0, le=65535, description="Port of the simulator that `up` starts beside it")
     simulator_seed: int = Field(1, description="The same seed is the same market")
-    redis_url: str = Field("", description="Empty: the backplane is in this process, the only form of this version")
+    redis_url: SecretStr = Field(
+        SecretStr(""), description="redis://:password@host:6379/0; empty: the backplane is in this process"
+    )
     data_dir: Path = Field(DEFAULT_DATA_DIR, description="Where keys and the SQLite database are kept")
     sqlite_path: Path | None = Field(None, description="The SQLite file; empty: DATA_DIR/<exchange>-<mode>.sqlite3")
     postgres_host: str = Field("127.0.0.1", min_length=1, description="PostgreSQL's address, or its socket's folder")
@@ -90,6 +92,8 @@ class Settings(BaseSettings):
     session_backoff_cap_s: Seconds = Field(30.0, description="Longest pause before a session reconnects")
     request_timeout_s: Seconds = Field(10.0, description="How long an answer of the exchange is waited for")
     slot_lease_s: Seconds = Field(5.0, description="Life of the lease of a slot; it is renewed three times in it")
+
+    pulse_s: Seconds = Field(1.0, description="How often processes tell one another how they are")
 
     demand_check_s: Seconds = Field(1.0, description="How often wanted is compared with held")
     demand_life_s: Seconds = Field(15.0, description="How long a want counts that nobody renews")
@@ -156,7 +160,7 @@ class Settings(BaseSettings):
             raise ValueError(
                 "PROJECT_MODE=testing wants a POSTGRES_DB with 'testing' in its name: tests fill and drop it"
             )
-        if self.redis_url:
+        if self.redis_url.get_secret_value():
             raise ValueError(
                 "REDIS_URL asks for Redis between processes, which this version does not have yet; unset it"
             )

@@ -1,0 +1,158 @@
+"""Questions to the exchange from processes that have no session with it: posted as letters, run where the pool is."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from cryptomarket.backplane.mailroom import Letter, Mailroom
+from cryptomarket.errors import (
+    BusUnavailable,
+    ExchangeError,
+    ExchangeFatal,
+    ExchangeRetryable,
+    ExchangeUnavailable,
+    Unavailable,
+)
+
+log = structlog.get_logger(__name__)
+
+BOX = "exchange"
+# What every process asks once at its start is asked of the exchange once for all of them.
+_SHARED = frozenset({"public/get_instruments", "public/get_index_price_names"})
+_RETRY_BUS_S = 1.0
+
+
+class _Errand(msgspec.Struct, frozen=True):
+    method: str
+    params: dict[str, object]
+
+
+class _Result(msgspec.Struct, frozen=True, tag="result"):
+    result: msgspec.Raw
+
+
+class _Refused(msgspec.Struct, frozen=True, tag="refused"):
+    code: int
+    message: str
+    fatal: bool
+
+
+class _Away(msgspec.Struct, frozen=True, tag="away"):
+    detail: str
+    retry_after_s: float
+
+
+_errand_decoder = msgspec.json.Decoder(_Errand)
+_answer_decoder = msgspec.json.Decoder(_Result | _Refused | _Away)
+
+
+class Requests(Protocol):
+    """Whoever can ask the exchange: the pool."""
+
+    async def request(self, method: str, params: dict[str, object], *, timeout_s: float) -> bytes:
+        """The result, as JSON. Raises ExchangeError and ExchangeUnavailable."""
+        ...
+
+
+class Errands:
+    """Asks the exchange by letter, as if there were a pool in this process."""
+
+    def __init__(self, mailroom: Mailroom) -> None:
+        self._mailroom = mailroom
+
+    async def request(self, method: str, params: dict[str, object], *, timeout_s: float) -> bytes:
+        """The result, as JSON. Raises ExchangeRetryable, ExchangeFatal and ExchangeUnavailable."""
+        errand = msgspec.json.encode(_Errand(method, params))
+        try:
+            answer = _answer_decoder.decode(await self._mailroom.ask(BOX, errand, timeout_s=timeout_s))
+        except Unavailable as away:
+            raise ExchangeUnavailable(
+                "No process that could ask the exchange has answered.", retry_after_s=away.retry_after_s
+            ) from away
+        match answer:
+            case _Result():
+                return bytes(answer.result)
+            case _Refused():
+                kind = ExchangeFatal if answer.fatal else ExchangeRetryable
+                raise kind(answer.code, answer.message)
+        raise ExchangeUnavailable(answer.detail, retry_after_s=answer.retry_after_s)
+
+
+class ErrandDesk:
+    """Runs the errands of other processes on the pool. Public questions only; `at_once` of them together.
+
+    Answers that every process asks for at its start are kept for `fresh_s` seconds.
+    """
+
+    def __init__(
+        self,
+        mailroom: Mailroom,
+        pool: Requests,
+        *,
+        monotonic_s: Callable[[], float],
+        timeout_s: float,
+        at_once: int = 4,
+        fresh_s: float = 60.0,
+    ) -> None:
+        self._mailroom = mailroom
+        self._pool = pool
+        self._monotonic_s = monotonic_s
+        self._timeout_s = timeout_s
+        self._at_once = at_once
+        self._fresh_s = fresh_s
+        # Bound: one answer for each of the shared questions and its parameters, while it is fresh.
+        self._kept: dict[bytes, tuple[float, bytes]] = {}
+        self._asking = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Serves for as long as it runs."""
+        async with asyncio.TaskGroup() as together:
+            for _ in range(self._at_once):
+                together.create_task(self._serve())
+
+    async def _serve(self) -> None:
+        while True:
+            try:
+                async for letter in self._mailroom.letters(BOX):
+                    await letter.reply(await self.answer(letter))
+            except BusUnavailable:
+                await asyncio.sleep(_RETRY_BUS_S)
+
+    async def answer(self, letter: Letter) -> bytes:
+        """The answer to one letter."""
+        try:
+            errand = _errand_decoder.decode(letter.body)
+        except msgspec.MsgspecError:
+            return msgspec.json.encode(_Away("The question could not be read.", 1.0))
+        if not errand.method.startswith("public/get_"):
+            log.warning("an errand was not run: no process but this one may ask that", method=errand.method[:64])
+            return msgspec.json.encode(_Away("This is not asked for others.", 60.0))
+        if errand.method not in _SHARED:
+            return await self._ask(errand)
+        async with self._asking:
+            return await self._shared(errand, letter.body)
+
+    async def _shared(self, errand: _Errand, asked: bytes) -> bytes:
+        now_s = self._monotonic_s()
+        self._kept = {body: kept for body, kept in self._kept.items() if kept[0] > now_s}
+        if asked not in self._kept:
+            answer = await self._ask(errand)
+            if not isinstance(_answer_decoder.decode(answer), _Result):
+                return answer
+            self._kept[asked] = now_s + self._fresh_s, answer
+        return self._kept[asked][1]
+
+    async def _ask(self, errand: _Errand) -> bytes:
+        answer: _Result | _Refused | _Away
+        try:
+            answer = _Result(
+                msgspec.Raw(await self._pool.request(errand.method, errand.params, timeout_s=self._timeout_s))
+            )
+        except ExchangeError as refusal:
+            answer = _Refused(refusal.code, refusal.message, isinstance(refusal, ExchangeFatal))
+        except ExchangeUnavailable as away:
+            answer = _Away(away.detail, away.retry_after_s)
+        return msgspec.json.encode(answer)

@@ -42,12 +42,6 @@ async def simulator() -> AsyncIterator[RunningSimulator]:
         yield running_simulator
 
 
-def hub_of(runtime: Runtime) -> Hub:
-    """The hub of a process that serves readers."""
-    assert runtime.hub is not None
-    return runtime.hub
-
-
 async def reached(hub: Hub, seq: int) -> None:
     """Waits until so much was published."""
     async with asyncio.timeout(10):
@@ -81,8 +75,8 @@ def operation_of(runtime: Runtime) -> OperationParts:
 async def test_what_was_heard_is_stored_at_an_orderly_end(settings: Settings, simulator: RunningSimulator) -> None:
     """Promise: nothing that was published is lost at an orderly end, however short before it was published."""
     async with running(settings, ws_url=simulator.ws_url) as runtime:
-        await reached(hub_of(runtime), 20)
-    position = hub_of(runtime).position
+        await reached(runtime.hub, 20)
+    position = runtime.hub.position
     rows = stored(settings)
     assert {epoch for epoch, _ in rows} == {position.epoch}
     assert [seq for _, seq in rows] == list(range(1, position.seq + 1))
@@ -94,8 +88,8 @@ async def test_each_life_is_an_epoch(settings: Settings, simulator: RunningSimul
     epochs = []
     for _ in range(2):
         async with running(settings, ws_url=simulator.ws_url) as runtime:
-            await reached(hub_of(runtime), 2)
-            epochs.append(hub_of(runtime).position.epoch)
+            await reached(runtime.hub, 2)
+            epochs.append(runtime.hub.position.epoch)
     assert epochs == sorted(set(epochs))
     assert len(set(epochs)) == 2
     assert {epoch for epoch, _ in stored(settings)} == set(epochs)
@@ -144,10 +138,10 @@ async def test_a_store_that_is_away_holds_up_no_end(
     blocker: sqlite3.Connection | None = None
     try:
         async with asyncio.timeout(20), running(settings, ws_url=simulator.ws_url) as runtime:
-            await reached(hub_of(runtime), 5)
+            await reached(runtime.hub, 5)
             blocker = sqlite3.connect(settings.database_path, isolation_level=None)
             blocker.execute("BEGIN IMMEDIATE")
-            await reached(hub_of(runtime), hub_of(runtime).position.seq + 5)
+            await reached(runtime.hub, runtime.hub.position.seq + 5)
             began_s = asyncio.get_running_loop().time()
         assert asyncio.get_running_loop().time() - began_s < 5
     finally:
@@ -171,5 +165,5 @@ async def test_it_comes_back_when_the_exchange_does(settings: Settings) -> None:
         assert not operation_of(runtime).reachable()
         async with simulating(SimulatorOptions(port=port, index_period_s=0.1)):
             await comes_true(operation_of(runtime).reachable)
-            await reached(hub_of(runtime), 2)
+            await reached(runtime.hub, 2)
     assert stored(settings)

@@ -3,7 +3,7 @@
 import fcntl
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +24,18 @@ from cryptomarket.backplane.memory import (
     MemoryLimiter,
     MemoryMailroom,
 )
+from cryptomarket.backplane.redis import (
+    RedisBus,
+    RedisCache,
+    RedisDemand,
+    RedisLeases,
+    RedisLimiter,
+    RedisLink,
+    RedisMailroom,
+)
 from cryptomarket.clock import Clock
 from cryptomarket.db import Database, opened, server_url, shown
-from cryptomarket.errors import StartRefused
+from cryptomarket.errors import BusUnavailable, StartRefused
 from cryptomarket.key_files import given_or_made, keep_privately, open_privately
 from cryptomarket.secret import Secret
 from cryptomarket.settings import DEFAULT_DATA_DIR, Settings
@@ -126,15 +135,62 @@ def _keep_files_privately(path: Path) -> None:
 
 @asynccontextmanager
 async def open_backplane(settings: Settings, clock: Clock) -> AsyncIterator[Backplane]:
-    """The backplane of the settings: in this process, or on Redis. Raises StartRefused."""
-    yield memory_backplane(clock, log_capacity=settings.log_capacity, log_hard_capacity=settings.log_hard_capacity)
+    """The backplane of the settings: in this process, or on Redis. Raises StartRefused, also when Redis is away: a
+    deployment that begins without it has a wrong address more often than bad luck.
+    """
+    url = settings.redis_url.get_secret_value()
+    if not url:
+        yield memory_backplane(clock, log_capacity=settings.log_capacity, log_hard_capacity=settings.log_hard_capacity)
+        return
+    link = RedisLink(
+        url,
+        settings.exchange.value,
+        instance=secrets.token_hex(8),
+        new_epoch=lambda: new_epoch(clock),
+        replica_url=settings.redis_replica_url.get_secret_value(),
+        read_replicas=settings.redis_read_replicas,
+        timeout_s=settings.redis_timeout_s,
+        connect_timeout_s=settings.redis_connect_timeout_s,
+        monotonic_s=clock.monotonic_s,
+    )
+    try:
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(link)
+                bus = await stack.enter_async_context(
+                    RedisBus(
+                        link,
+                        log_capacity=settings.log_capacity,
+                        log_hard_capacity=settings.log_hard_capacity,
+                        dead_s=settings.writer_dead_s,
+                    )
+                )
+            except BusUnavailable as away:
+                raise StartRefused(
+                    f"Redis cannot be reached: {away.detail} Is REDIS_URL right, and Redis up?"
+                ) from None
+            yield Backplane(
+                bus,
+                RedisCache(link),
+                RedisDemand(link),
+                RedisLeases(link),
+                RedisLimiter(link),
+                RedisMailroom(link),
+                is_shared=True,
+            )
+    finally:
+        await link.close()
+
+
+def new_epoch(clock: Clock) -> str:
+    """A name for an epoch. It begins with its time, so that epochs sort as they happened."""
+    return f"{clock.wall_ms():011x}{secrets.token_hex(3)}"
 
 
 def memory_backplane(clock: Clock, *, log_capacity: int = 1000, log_hard_capacity: int = 1000) -> Backplane:
     """The embedded backplane, with a new epoch."""
     leases = MemoryLeases(clock.monotonic_s)
-    # The epoch begins with its time, so that epochs sort as they happened.
-    epoch = f"{clock.wall_ms():011x}{secrets.token_hex(3)}"
+    epoch = new_epoch(clock)
     return Backplane(
         MemoryBus(epoch, is_newest=leases.is_newest, log_capacity=log_capacity, log_hard_capacity=log_hard_capacity),
         MemoryCache(clock.monotonic_s),

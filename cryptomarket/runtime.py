@@ -39,10 +39,17 @@ KEEP_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What runs: the state that routes take their parts from, and the hub, which ends streams, where there is one."""
+    """What runs: the state that routes take their parts from, and, in a process that serves readers, the API side."""
 
     state: Mapping[str, object]
-    hub: Hub | None
+    api: Api | None
+
+    @property
+    def hub(self) -> Hub:
+        """What ends streams. Raises LookupError in a process that has none."""
+        if self.api is None:
+            raise LookupError("This process serves no readers.")
+        return self.api.hub
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ async def running(settings: Settings, *, ws_url: str, role: Role = Role.ALL) -> 
             # Two gateways that know nothing of one another would each hear and store every tick.
             await stack.enter_async_context(database.alone())
         parts = await _build(settings, ws_url, role, database, backplane, clock)
-        runtime = Runtime(_state(settings, role, database, backplane, parts), parts.api.hub if parts.api else None)
+        runtime = Runtime(_state(settings, role, database, backplane, parts), parts.api)
         async with _supervised(parts.sides):
             yield runtime
 

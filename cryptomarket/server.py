@@ -169,7 +169,12 @@ async def serve_gateway(
             forwarded_allow_ips=list(settings.trusted_proxies),
             timeout_graceful_shutdown=round(settings.stream_farewell_s) + 3,
         )
-        server = Server(config, runtime.hub, "" if shares_port else banner(settings, ws_url, role), doorkeeper)
+        server = Server(
+            config,
+            runtime.hub if role.serves else None,
+            "" if shares_port else banner(settings, ws_url, role),
+            doorkeeper,
+        )
         _stop_on_signals(server)
         # Here and not in the server, which tests run in a process that is not its own.
         _settle_memory()

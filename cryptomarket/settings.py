@@ -63,8 +63,12 @@ class Settings(BaseSettings):
     simulator_port: int = Field(8004, ge=0, le=65535, description="Port of the simulator that `up` starts beside it")
     simulator_seed: int = Field(1, description="The same seed is the same market")
     redis_url: SecretStr = Field(
-        SecretStr(""), description="redis://:password@host:6379/0; empty: the backplane is in this process"
+        SecretStr(""), description="redis://:password@host:6379/0 or redis+sentinel://…; empty: all in this process"
     )
+    redis_replica_url: SecretStr = Field(SecretStr(""), description="Where subscribers read, if not at the primary")
+    redis_read_replicas: bool = Field(False, description="With Sentinel: let it name a replica for subscribers to read")
+    redis_timeout_s: Seconds = Field(5.0, description="How long an answer of Redis is waited for")
+    redis_connect_timeout_s: Seconds = Field(2.0, description="How long a connection to Redis is waited for")
     data_dir: Path = Field(DEFAULT_DATA_DIR, description="Where keys and the SQLite database are kept")
     sqlite_path: Path | None = Field(None, description="The SQLite file; empty: DATA_DIR/<exchange>-<mode>.sqlite3")
     postgres_host: str = Field("127.0.0.1", min_length=1, description="PostgreSQL's address, or its socket's folder")
@@ -109,6 +113,7 @@ class Settings(BaseSettings):
     log_capacity: int = Field(100_000, ge=100, description="Publications that a resume can reach back")
     log_hard_capacity: int = Field(1_000_000, ge=100, description="…and at most, when the writer is behind")
     writer_flush_ms: int = Field(200, ge=1, le=250, description="Longest time before what was published is stored")
+    writer_dead_s: Seconds = Field(30.0, description="When what a silent writer took is given to another")
     writer_flush_rows: int = Field(5000, ge=1, description="Rows after which it is stored at once")
 
     keep_alive_s: Seconds = Field(7.0, description="A stream without events for so long gets keep_alive")
@@ -159,10 +164,6 @@ class Settings(BaseSettings):
         if self.project_mode == "testing" and self.postgres_db and "testing" not in self.postgres_db:
             raise ValueError(
                 "PROJECT_MODE=testing wants a POSTGRES_DB with 'testing' in its name: tests fill and drop it"
-            )
-        if self.redis_url.get_secret_value():
-            raise ValueError(
-                "REDIS_URL asks for Redis between processes, which this version does not have yet; unset it"
             )
         if 0 < len(self.seal_secret.get_secret_value().encode()) < SEAL_SECRET_BYTES:
             raise ValueError(f"SEAL_SECRET is shorter than {SEAL_SECRET_BYTES} bytes; it would protect nothing")

@@ -129,8 +129,7 @@ async def test_memory_holds_nothing_for_those_who_left(tmp_path: Path) -> None:
         def standing() -> dict[str, int]:
             tasks = asyncio.all_tasks()
             kinds = census(Seat, LogMailbox, LatestMailbox, Stream, StreamPlace, MemoryCache)
-            seats = home.runtime.hub.seats if home.runtime.hub is not None else ()
-            return {**kinds, "tasks": len(tasks), "seats": len(seats)}
+            return {**kinds, "tasks": len(tasks), "seats": len(home.runtime.hub.seats)}
 
         def emptied() -> dict[str, int] | None:
             now = standing()

@@ -104,9 +104,8 @@ async def serve_workers(settings: Settings, role: Role, count: int) -> None:
     check_role(settings, role, count)
     # Somebody else's port is found out here; among themselves, workers would share it with anybody.
     listening(settings).close()
-    sys.stdout.write(
-        banner(settings, ADDRESSES.get(settings.exchange, ""), role).replace("{port}", str(settings.app_port))
-    )
+    ws_url = settings.deribit_ws_url or ADDRESSES.get(settings.exchange, "")
+    sys.stdout.write(banner(settings, ws_url, role).replace("{port}", str(settings.app_port)))
     sys.stdout.flush()
     workers = Workers(
         command_of(role),

@@ -22,17 +22,18 @@ def slot_lease_name(slot: int) -> str:
     return f"slot:{slot}"
 
 
-def fair_share(slots: int, peers: Collection[str], owner: str) -> int:
+def fair_share(slots: int, peers: Collection[str], owner: str, *, from_last: bool = False) -> int:
     """How many slots `owner` holds among `peers`, so that all are held and none holds two more than another: the first
-    peers by name hold one more where the slots can't be divided.
+    peers by name, or the last, hold one more where the slots can't be divided.
     """
-    names = sorted({*peers, owner})
+    names = sorted({*peers, owner}, reverse=from_last)
     share, rest = divmod(slots, len(names))
     return share + (names.index(owner) < rest)
 
 
 class Ownership:
-    """Holds a fair share of the slots: takes free ones, renews its own, gives back surplus when a peer appears.
+    """Holds a fair share of the slots: takes free ones, renews its own, gives back surplus when a peer appears. The
+    last `login_slots` are of a kind of their own, of which each has its share.
 
     A lease that could not be renewed is lost at once; whoever has it next has a larger token, and the bus refuses ours.
     While the leases can't be reached, a slot is let go of when its lease has run out, and taken again afterwards.
@@ -45,6 +46,7 @@ class Ownership:
         *,
         owner: str,
         slots: int,
+        login_slots: int = 0,
         life_s: float,
         on_change: Callable[[], None],
         monotonic_s: Callable[[], float] = time.monotonic,
@@ -53,7 +55,8 @@ class Ownership:
         self._leases = leases
         self._cache = cache
         self._owner = owner
-        self._slots = slots
+        # Each kind is shared for itself, so that whoever can has one that serves logins.
+        self._kinds = (range(slots - login_slots), range(slots - login_slots, slots))
         self._life_s = life_s
         self._on_change = on_change
         self._monotonic_s = monotonic_s
@@ -103,10 +106,16 @@ class Ownership:
             else:
                 del self.held[slot]
         peers = [key.removeprefix(PEER_PREFIX) for key in await self._cache.keys(PEER_PREFIX)]
-        share = fair_share(self._slots, peers, self._owner)
-        await self.give_back(sorted(self.held)[share:])
-        for slot in range(self._slots):
-            if len(self.held) >= share:
+        for kind in self._kinds:
+            # Who has one data slot more has no login slot more.
+            share = fair_share(len(kind), peers, self._owner, from_last=kind is self._kinds[1])
+            await self._hold(kind, share)
+
+    async def _hold(self, kind: range, share: int) -> None:
+        """Holds so many slots of a kind, as far as they are free."""
+        await self.give_back([slot for slot in sorted(self.held) if slot in kind][share:])
+        for slot in kind:
+            if sum(held in kind for held in self.held) >= share:
                 break
             if slot not in self.held:
                 await self._take(slot)

@@ -1,5 +1,6 @@
 """The side of the exchange: sessions, what they hear, and the questions that only a session can ask."""
 
+import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from cryptomarket.ingest.ownership import Ownership, slot_lease_name
 from cryptomarket.market.ticks import FeedState, Status, Tick
 from cryptomarket.pulse import IngestPulse, SessionPulse
 from cryptomarket.reachability import Reachability
-from cryptomarket.roles.side import Side
+from cryptomarket.roles.side import Side, Work
 from cryptomarket.secret import Secret
 from cryptomarket.settings import Settings
 
@@ -67,6 +68,31 @@ class _Identifier:
         return Profile(holder.deribit_id, holder.email, holder.username, holder.system_name, holder.type)
 
 
+class _WhileOwned:
+    """Runs something while this process owns what it needs. Another, which does, takes the letters meanwhile."""
+
+    def __init__(self, owned: Callable[[], bool]) -> None:
+        self._owned = owned
+        self._changed = asyncio.Event()
+
+    def look(self) -> None:
+        """What is owned may have changed."""
+        self._changed.set()
+
+    async def run(self, work: Work) -> None:
+        """For as long as it runs."""
+        running: asyncio.Task[None] | None = None
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._changed.clear()
+                if self._owned() and running is None:
+                    running = group.create_task(work())
+                elif running is not None and not self._owned():
+                    running.cancel()
+                    running = None
+                await self._changed.wait()
+
+
 @dataclass(frozen=True, slots=True)
 class Ingest:
     """The parts between the exchange and the bus."""
@@ -104,15 +130,23 @@ def build_ingest(
     feed = Feed(backplane.bus, fences, clock=clock)
     pool = _pool(settings, ws_url, feed.hear, clock)
     catalogue = Catalogue(pool, clock=clock, timeout_s=settings.request_timeout_s, absent_s=settings.refused_channel_s)
-    ownership = Ownership(
+
+    def own() -> None:
+        pool.own(ownership.held)
+        logins.look()
+
+    ownership = fences.ownership = Ownership(
         backplane.leases,
         backplane.cache,
         owner=process,
         slots=settings.pool_size,
+        login_slots=settings.login_slots,
         life_s=settings.slot_lease_s,
-        on_change=lambda: pool.own(ownership.held),
+        on_change=own,
     )
-    fences.ownership = ownership
+    logins = _WhileOwned(lambda: any(slot not in pool.data_slots for slot in ownership.held))
+    # What is another's until its lease says otherwise is not run here for a moment at the start.
+    own()
     holding = Holding(
         backplane.demand,
         backplane.bus,
@@ -146,7 +180,7 @@ def build_ingest(
             "feed": feed.run,
             "holding": holding.run,
             "silence": holding.run_silence,
-            "opening": opening.run,
+            "opening": lambda: logins.run(opening.run),
             "errands": errands.run,
             "reachability": reachability.run,
         },

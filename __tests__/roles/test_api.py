@@ -1,0 +1,50 @@
+"""A process that serves readers, and has no session with the exchange."""
+
+import asyncio
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from __tests__.postgres_server import PostgresServer
+from __tests__.roles.deployment import comes_true, deployment, told_by
+from cryptomarket.accounts.parts import AccountsParts
+from cryptomarket.errors import ExchangeUnavailable, UnknownTicker
+from cryptomarket.live.parts import LiveParts
+from cryptomarket.roles.role import Role
+from cryptomarket.secret import Secret
+
+
+async def test_it_knows_the_exchange_by_those_who_hear_it(tmp_path: Path, postgres: PostgresServer) -> None:
+    """Promise: tickers are resolved, pairs identified, and slots shown, though no session of the exchange is here."""
+    async with (
+        deployment(tmp_path, postgres) as built,
+        built.process(Role.INGEST),
+        built.process(Role.API) as api,
+    ):
+        live = cast("LiveParts", api.state["live"])
+        async with asyncio.timeout(20):
+            assert (await live.directory.resolve("BTC_usd")).name == "btc_usd"
+            with pytest.raises(UnknownTicker):
+                await live.directory.resolve("no_such_ticker")
+            accounts = cast("AccountsParts", api.state["accounts"])
+            entry = await accounts.login.enter("demo-7", Secret("demo-7-secret"), address="127.0.0.1")
+        assert entry
+        told = told_by(api)
+        await comes_true(told.reachable)
+        view = await told.operation()
+        assert [slot.slot for slot in view.slots] == [0, 1, 2, 3, 4, 5]
+        assert view.wanted == ["btc_usd", "eth_usd"]
+        assert set(await told.readiness()) == {"bus", "database"}
+        async with asyncio.timeout(20):
+            await api.hub.reached(5)
+
+
+async def test_without_anybody_who_hears_it_says_so(tmp_path: Path, postgres: PostgresServer) -> None:
+    """Promise: it starts and serves what is known; what only the exchange knows is unavailable, and says why."""
+    async with deployment(tmp_path, postgres, request_timeout_s=0.2) as built, built.process(Role.API) as api:
+        assert not told_by(api).reachable()
+        with pytest.raises(ExchangeUnavailable):
+            await cast("LiveParts", api.state["live"]).directory.resolve("btc_usd")
+        readiness = await told_by(api).readiness()
+        assert all(part.ready for part in readiness.values())

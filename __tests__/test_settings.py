@@ -69,7 +69,6 @@ def test_what_is_for_tests_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         ("LOG_HARD_CAPACITY", "100", "LOG_HARD_CAPACITY must not be smaller"),
         ("DERIBIT_CLIENT_ID", "alone", "DERIBIT_CLIENT_ID and DERIBIT_CLIENT_SECRET"),
         ("SESSION_HEARTBEAT_S", "5", "SESSION_HEARTBEAT_S"),
-        ("REDIS_URL", "redis://127.0.0.1:6379/0", "REDIS_URL asks for Redis"),
         ("SEAL_SECRET", "x", "SEAL_SECRET is shorter than 32 bytes"),
         ("KEEP_ALIVE_S", "inf", "KEEP_ALIVE_S: Input should be a finite number"),
         ("DEMAND_LINGER_S", "inf", "DEMAND_LINGER_S: Input should be a finite number"),

@@ -89,7 +89,8 @@ class Observer:
     def _streams(self) -> StreamsView:
         if self.hub is None or self.places is None:
             return StreamsView(open=0, behind=0, slow=0)
-        return StreamsView(open=self.places.open, behind=self.hub.behind_count, slow=self.hub.slow_count)
+        behind = sum(seat.is_behind for seat in self.hub.seats)
+        return StreamsView(open=self.places.open, behind=behind, slow=self.hub.slow_count)
 
     async def _slots(self, pulses: Sequence[IngestPulse]) -> list[SlotView]:
         """Of a slot that several processes speak of, the one that has a session there says how it is."""

@@ -73,8 +73,9 @@ async def running(settings: Settings, *, ws_url: str, role: Role = Role.ALL) -> 
     """All of a role, running until the block ends. Raises StartRefused, and whatever a part dies of."""
     clock = Clock.system()
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(settings))
+        # Asked first, since nothing is made there: what is refused here has not touched the database.
         backplane = await stack.enter_async_context(open_backplane(settings, clock))
+        database = await stack.enter_async_context(open_database(settings))
         if not backplane.is_shared:
             # Two gateways that know nothing of one another would each hear and store every tick.
             await stack.enter_async_context(database.alone())

@@ -29,7 +29,7 @@ async def test_it_knows_the_exchange_by_those_who_hear_it(tmp_path: Path, postgr
                 await live.directory.resolve("no_such_ticker")
             accounts = cast("AccountsParts", api.state["accounts"])
             entry = await accounts.login.enter("demo-7", Secret("demo-7-secret"), address="127.0.0.1")
-        assert entry
+        assert entry.token.access_token
         told = told_by(api)
         await comes_true(told.reachable)
         view = await told.operation()

@@ -62,14 +62,6 @@ class Hub:
         return self._seats
 
     @property
-    def behind_count(self) -> int:
-        """How many streams have something waiting."""
-        return sum(
-            seat.mailbox.first_waiting() is not None or (seat.line is not None and seat.line.buffered_bytes > 0)
-            for seat in self._seats
-        )
-
-    @property
     def tickers(self) -> frozenset[str]:
         """What the streams of this process want."""
         return frozenset(self._demand)

@@ -48,6 +48,11 @@ class Seat:
     on_leave: Callable[[], None] = nothing
     is_gone: bool = False
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something waits for the reader."""
+        return self.mailbox.first_waiting() is not None or (self.line is not None and self.line.buffered_bytes > 0)
+
     def leave(self, reason: Reason) -> None:
         """Asks the stream to say why, and end. The first reason stands."""
         if self.reason is None:

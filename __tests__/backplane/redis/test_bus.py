@@ -135,3 +135,17 @@ async def test_a_box_full_of_waiting_askers_leaves_room_for_all_else(link: Redis
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_a_server_out_of_memory_takes_nothing_in_part(own: RedisServer) -> None:
+    """Promise: what Redis has no room for is refused in whole, and named as a bus that is away."""
+    async with link_to(own) as link, RedisBus(link) as bus:
+        fence = await fence_at(link)
+        (first,) = await bus.publish(ticks("a"), fence)
+        with own.client() as client:
+            client.config_set("maxmemory", "1")
+            with pytest.raises(BusUnavailable):
+                await bus.publish(ticks("a", "b"), fence)
+            assert await bus.since(first.position, 100, 100) == []
+            client.config_set("maxmemory", "0")
+        assert seqs(await bus.publish(ticks("b", "a"), fence)) == [2, 3]

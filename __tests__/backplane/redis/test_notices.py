@@ -18,6 +18,7 @@ async def test_who_was_cut_off_hears_what_was_told_meanwhile(server: RedisServer
         async with asyncio.timeout(DEADLINE_S):
             while (await anext(listening)).subject != "before":
                 pass
+            await here.ask("XADD", here.keys.notices, "*", "a kind of a newer version", "x")
             await one.notify(SUBJECTS[0])
             assert await anext(listening) == SUBJECTS[0]
             with server.client() as client:

@@ -155,9 +155,11 @@ class RedisBus:
     async def since(self, after: Position, until: int, limit: int) -> list[Publication]:
         """See Bus.since. Read at the primary, which holds what a replica may not have yet."""
         last = min(until, after.seq + limit)
+        # The order is read last, so that what it says of the log held when the entries were read. No transaction: a
+        # server that is out of memory refuses even those that only read.
         order: Command = ("HMGET", self._link.keys.order, "epoch", "head", "first")
         entries: Command = ("XRANGE", self._link.keys.log(after.epoch), entry_id(after.seq + 1), entry_id(last))
-        told, *found = await self._link.together(order, *([entries] if last > after.seq else []))
+        *found, told = await self._link.primary.ask(*([entries] if last > after.seq else []), order)
         epoch, head, first = as_list(told)
         if epoch is None:
             raise LogTooShort(str(after))

@@ -66,20 +66,25 @@ class Line:
         """A connection of one's own, until it is given back. Raises BusUnavailable."""
         if self._monotonic_s() < self._resting_until_s:
             raise BusUnavailable("Redis is away.", retry_after_s=1.0)
-        with self.judging():
+        try:
+            async with asyncio.timeout(self.patience.timeout_s):
+                await self._room.acquire()
+        except TimeoutError:
+            raise BusUnavailable("Every connection to Redis is busy.", retry_after_s=1.0) from None
+        with ExitStack() as undo, self.judging():
+            undo.callback(self._room.release)
             # A Sentinel is asked first, perhaps one after the other: all of that has one end.
             async with asyncio.timeout(self.patience.connect_timeout_s + self.patience.timeout_s):
-                await self._room.acquire()
-                with ExitStack() as undo:
-                    undo.callback(self._room.release)
-                    taken = await self._pool.get_connection()  # type: ignore[no-untyped-call]
-                    undo.pop_all()
-                return cast("AbstractConnection", taken)
+                taken = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+            undo.pop_all()
+            return cast("AbstractConnection", taken)
 
     async def give_back(self, connection: AbstractConnection) -> None:
         """Others may use the connection now."""
-        self._room.release()
-        await self._pool.release(connection)
+        try:
+            await self._pool.release(connection)
+        finally:
+            self._room.release()
         if self._is_elsewhere:
             self._is_elsewhere = False
             await self._pool.disconnect(inuse_connections=False)

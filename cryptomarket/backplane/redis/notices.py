@@ -11,6 +11,7 @@ from cryptomarket.errors import BusUnavailable
 NOTICES_BOUND = 1024
 LIFE_S = 86_400
 _START = b"0-0"
+_KINDS = frozenset(kind.value for kind in NoticeKind)
 
 
 class Notices:
@@ -81,7 +82,9 @@ class Notices:
                 id_, told = as_list(entry)
                 self._heard = as_bytes(id_)
                 kind, subject = (as_bytes(part).decode() for part in as_list(told))
-                self._tell(Notice(NoticeKind(kind), subject))
+                # While processes are updated one by one, a newer one may tell what is not known here.
+                if kind in _KINDS:
+                    self._tell(Notice(NoticeKind(kind), subject))
 
     def _tell(self, notice: Notice) -> None:
         for queue in self._listeners:

@@ -65,3 +65,11 @@ statuses = Table(
     Index(None, "ticker", "since_ms"),
     info={GROWS_ONLY: True},
 )
+
+# Up to where something of an epoch was removed: whoever resumes below it can't be told everything.
+removals = Table(
+    "removals",
+    metadata,
+    Column("epoch", word(), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+)

@@ -11,17 +11,18 @@ from enum import StrEnum
 from typing import Protocol
 
 from cryptomarket.backplane.bus import Bus
-from cryptomarket.errors import LogTooShort
+from cryptomarket.errors import LogTooShort, Unavailable
 from cryptomarket.live.events import event
 from cryptomarket.live.hub import Hub
 from cryptomarket.live.mailbox import Entry
 from cryptomarket.live.recall import Recall
 from cryptomarket.live.seat import Seat
 from cryptomarket.market.position import Position
-from cryptomarket.market.wire import Change, PublicationKind
+from cryptomarket.market.wire import Change, Publication, PublicationKind
 
 REPLAY_PAGE = 500
 REPLAYS_AT_ONCE = 8
+ARCHIVE_REPLAYS_AT_ONCE = 2
 
 
 class Resume(StrEnum):
@@ -56,6 +57,33 @@ class SavedSets(Protocol):
         ...
 
 
+class Stored(Protocol):
+    """What was found in the database."""
+
+    @property
+    def publications(self) -> list[Publication]:
+        """In order."""
+        ...
+
+    @property
+    def until_seq(self) -> int:
+        """Up to here there are no others about the tickers."""
+        ...
+
+    @property
+    def stored_seq(self) -> int:
+        """Up to here more can be asked for now."""
+        ...
+
+
+class Archive(Protocol):
+    """What is stored, as far as it is provably whole."""
+
+    async def after(self, after: Position, until_seq: int, tickers: Collection[str], *, limit: int) -> Stored:
+        """Publications about these tickers after a position. Raises LogTooShort when that can't be proven."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """What a stream begins with: `replayed` tickers are told from after `after` to `until`, then `later` ones, which
@@ -84,13 +112,17 @@ class Opener:
         ahead_s: float,
         replay_page: int = REPLAY_PAGE,
         recall: Recall | None = None,
+        archive: Archive | None = None,
     ) -> None:
+        self._archive = archive
         self._hub = hub
         self._bus = bus
         self._saved_sets = saved_sets
         self._ahead_s = ahead_s
         self._replay_page = replay_page
+        # Bounds of what a crowd asks of the bus and of the database at once; the rest wait for their turn.
         self._pace = asyncio.Semaphore(REPLAYS_AT_ONCE)
+        self._archive_pace = asyncio.Semaphore(ARCHIVE_REPLAYS_AT_ONCE)
         self._recall = recall or Recall(hub, bus)
 
     async def open(self, seat: Seat, fixed: Collection[str] | None, last_event_id: str | None) -> Opening:
@@ -106,6 +138,8 @@ class Opener:
         else:
             since, version = dict.fromkeys(fixed), 0
         await self._recall(since)
+        if after is not None and not await self._reaches(after, since):
+            after = None
         # From here to the end nothing is awaited: position, pictures and seat are of one moment.
         tickers = tuple(since)
         since |= _published(seat)
@@ -145,11 +179,31 @@ class Opener:
                     if position.seq > (await self._bus.head()).seq:
                         return None
                     await self._hub.reached(position.seq)
-            if not self._hub.ring.reaches(position.seq):
-                await self._bus.since(position, self._hub.position.seq, 1)
-        except (LogTooShort, TimeoutError):
+        except TimeoutError:
             return None
         return position
+
+    async def _reaches(self, after: Position, tickers: Collection[str]) -> bool:
+        """Whether everything after a position can be told: by the ring, the log, or the database and then the log."""
+        if self._hub.ring.reaches(after.seq):
+            return True
+        until = self._hub.position.seq
+        try:
+            async with self._pace:
+                await self._bus.since(after, until, 1)
+        except LogTooShort:
+            if self._archive is None:
+                return False
+        else:
+            return True
+        try:
+            async with self._archive_pace:
+                stored = await self._archive.after(after, until, tickers, limit=1)
+            # Where the database ends, the log must go on.
+            await self._bus.since(Position(after.epoch, stored.stored_seq), until, 1)
+        except (LogTooShort, Unavailable):
+            return False
+        return True
 
     def _from_snapshots(self, seat: Seat, resume: Resume) -> Opening:
         position = self._hub.position
@@ -183,8 +237,8 @@ class Opener:
         """The events between, a page at a time. Raises LogTooShort when the log was trimmed meanwhile."""
         after = opening.after
         while after is not None and after.seq < opening.until:
-            page = await self._page(after, opening.until)
-            after = page[-1].publication.position
+            page, until = await self._page(after, opening)
+            after = Position(after.epoch, until)
             entries = [
                 entry
                 for entry in page
@@ -194,14 +248,26 @@ class Opener:
             if entries:
                 yield entries
 
-    async def _page(self, after: Position, until: int) -> Sequence[Entry]:
-        """The next events of the order, out of this process's own ring as far as it reaches back, else of the log."""
+    async def _page(self, after: Position, opening: Opening) -> tuple[Sequence[Entry], int]:
+        """The next events of the order and the sequence they reach: out of this process's own ring as far as it
+        reaches back, else of the log, else of the database.
+        """
         # A crowd's replays take turns with what is live.
         await asyncio.sleep(0)
         if self._hub.ring.reaches(after.seq):
-            return self._hub.ring.since(after.seq, until, self._replay_page)
-        async with self._pace:
-            return [Entry(found) for found in await self._bus.since(after, until, self._replay_page)]
+            entries = self._hub.ring.since(after.seq, opening.until, self._replay_page)
+            return entries, entries[-1].publication.seq
+        try:
+            async with self._pace:
+                page = await self._bus.since(after, opening.until, self._replay_page)
+        except LogTooShort:
+            if self._archive is None:
+                raise
+        else:
+            return [Entry(found) for found in page], page[-1].seq
+        async with self._archive_pace:
+            told = await self._archive.after(after, opening.until, opening.replayed, limit=self._replay_page)
+        return [Entry(found) for found in told.publications], told.until_seq
 
 
 def _published(seat: Seat) -> dict[str, Position]:

@@ -10,6 +10,8 @@ from cryptomarket.db import Database
 from cryptomarket.foundation import Backplane, accounts_on
 from cryptomarket.history.parts import HistoryParts
 from cryptomarket.history.questions import History
+from cryptomarket.history.replay import Replay
+from cryptomarket.history.replay_repository import ReplayRepository
 from cryptomarket.live.follow import Opener
 from cryptomarket.live.hub import Hub
 from cryptomarket.live.parts import LiveParts
@@ -72,7 +74,14 @@ async def build_api(
     live = LiveParts(
         exchange=settings.exchange.value,
         hub=hub,
-        opener=Opener(hub, backplane.bus, repository, ahead_s=limits.ahead_s, recall=recall),
+        opener=Opener(
+            hub,
+            backplane.bus,
+            repository,
+            ahead_s=limits.ahead_s,
+            recall=recall,
+            archive=Replay(ReplayRepository(database), backplane.bus),
+        ),
         subscriptions=subscriptions,
         directory=directory,
         places=accounts.places,

@@ -19,7 +19,7 @@ BROAD_NAMES = {"Exception", "BaseException"}
 
 SQL_WORDS = {"text", "select", "insert", "update", "delete", "union", "union_all", "literal_column"}
 SQL_PLACES = re.compile(
-    r"(^|/)(repository|tables)\.py$|^cryptomarket/db\.py$|^alembic/|^cryptomarket/history/writer\.py$"
+    r"(^|/)(\w+_)?(repository|tables)\.py$|^cryptomarket/db\.py$|^alembic/|^cryptomarket/history/writer\.py$"
 )
 SQL_EXECUTORS = {
     "execute",

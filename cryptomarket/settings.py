@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     log_capacity: int = Field(100_000, ge=100, description="Publications that a resume can reach back")
     log_hard_capacity: int = Field(1_000_000, ge=100, description="…and at most, when the writer is behind")
     writer_flush_ms: int = Field(200, ge=1, le=250, description="Longest time before what was published is stored")
-    writer_dead_s: Seconds = Field(30.0, description="When what a silent writer took is given to another")
+    writer_dead_s: Seconds = Field(10.0, description="When what a silent writer took is given to another")
     writer_flush_rows: int = Field(5000, ge=1, description="Rows after which it is stored at once")
 
     keep_alive_s: Seconds = Field(7.0, description="A stream without events for so long gets keep_alive")

@@ -21,6 +21,8 @@ from cryptomarket.market.wire import PublicationKind, encode, encode_tick
 
 log = structlog.get_logger(__name__)
 
+BATCH_WORDS = 500
+
 
 class Fences(Protocol):
     """Who may publish for a slot: the lease under which this process holds it, None when it does not."""
@@ -177,10 +179,15 @@ class Publisher:
         self._outbox.forget(self._owed)
 
     async def _publish(self, waiting: list[tuple[int, Word]]) -> None:
-        """Publishes slot by slot, and takes each out of `waiting` once that is done."""
+        """Publishes slot by slot, and takes each out of `waiting` once that is done.
+
+        A ticker's words stay in order, since it has one slot; between two slots, which are two sockets, there is none.
+        """
         published_us = self._clock.wall_us()
         unowned: set[str] = set()
-        for slot, of_slot in [(slot, list(group)) for slot, group in groupby(waiting, key=lambda entry: entry[0])]:
+        waiting.sort(key=_slot_of)
+        batches = [(slot, batch) for slot, group in groupby(waiting, key=_slot_of) for batch in _batches(list(group))]
+        for slot, of_slot in batches:
             words = [word for _, word in of_slot]
             batch = [_outgoing(word, published_us) for word in words if word.ticker not in unowned]
             self.counts.unowned += len(words) - len(batch)
@@ -208,6 +215,15 @@ class Publisher:
         self._owed.difference_update(tickers)
         self._outbox.forget(tickers)
         self._on_forgotten(tickers)
+
+
+def _slot_of(entry: tuple[int, Word]) -> int:
+    return entry[0]
+
+
+def _batches(entries: list[tuple[int, Word]]) -> list[list[tuple[int, Word]]]:
+    """Cut so that nobody else waits long at the bus for one batch."""
+    return [entries[at : at + BATCH_WORDS] for at in range(0, len(entries), BATCH_WORDS)]
 
 
 def _outgoing(word: Word, published_us: int) -> Outgoing:

@@ -6,7 +6,7 @@ import pytest
 
 from cryptomarket.backplane.memory import MemoryCache
 from cryptomarket.errors import BusUnavailable
-from cryptomarket.pulse import IngestPulse, Pulses, SessionPulse, StorePulse
+from cryptomarket.pulse import SILENT_BEATS, IngestPulse, Pulses, SessionPulse, StorePulse
 
 SESSION = SessionPulse(slot=3, purpose="data", state="ready", since_ms=1_790_165_113_481, channels=2)
 INGEST = IngestPulse(True, [SESSION], ["btc_usd"], ["btc_usd"], [], 50_000, 0)
@@ -47,6 +47,22 @@ async def test_who_dies_is_silent_soon() -> None:
     times.now_s += 0.2
     await listener.beat()
     assert listener.ingests == []
+
+
+async def test_that_nobody_hears_is_believed_after_some_beats() -> None:
+    """Promise: one beat without a word is no reason to tell every stream that its feeds are down; some are."""
+    times = Times()
+    cache = MemoryCache(lambda: times.now_s)
+    listener = pulses(times, cache, "c")
+    believed = []
+    for _ in range(SILENT_BEATS):
+        await listener.beat()
+        believed.append(listener.nobody_hears)
+    assert believed == [False] * (SILENT_BEATS - 1) + [True]
+    await pulses(times, cache, "a", INGEST).beat()
+    await listener.beat()
+    believed.append(listener.nobody_hears)
+    assert believed[-1] is False
 
 
 async def test_who_ends_in_order_takes_back_his_word() -> None:

@@ -13,6 +13,8 @@ log = structlog.get_logger(__name__)
 
 PREFIX = "pulse:"
 BEATS_OF_A_LIFE = 4
+# Those who hear the exchange may find the bus again a little later than who looks for them.
+SILENT_BEATS = 3
 
 
 class SessionPulse(msgspec.Struct, frozen=True):
@@ -56,12 +58,18 @@ class Pulses:
         self._beat_s = beat_s
         self._own = own
         self._known: list[Pulse] = []
+        self._silent_beats = 0
         self.on_beat: Callable[[], None] = lambda: None
 
     @property
     def ingests(self) -> list[IngestPulse]:
         """Those who hear the exchange."""
         return [pulse for pulse in self._known if isinstance(pulse, IngestPulse)]
+
+    @property
+    def nobody_hears(self) -> bool:
+        """Whether beat after beat, on a bus that was there, no process has told that it hears the exchange."""
+        return self._silent_beats >= SILENT_BEATS
 
     @property
     def stores(self) -> list[StorePulse]:
@@ -75,6 +83,7 @@ class Pulses:
                 try:
                     await self.beat()
                 except BusUnavailable as away:
+                    self._silent_beats = 0
                     log.debug("the pulse could not be told", reason=away.detail)
                 await asyncio.sleep(self._beat_s)
         finally:
@@ -87,6 +96,7 @@ class Pulses:
             await self._cache.put(self._key(pulse), msgspec.json.encode(pulse), life_s=BEATS_OF_A_LIFE * self._beat_s)
         found = [await self._cache.get(key) for key in sorted(await self._cache.keys(PREFIX))]
         self._known = [_decoder.decode(text) for text in found if text is not None]
+        self._silent_beats = 0 if self.ingests else self._silent_beats + 1
         self.on_beat()
 
     def _key(self, pulse: Pulse) -> str:

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -109,7 +110,17 @@ async def _build(
             )
             speakers["catalogue"] = catalogue.run
         api = await build_api(settings, database, backplane, history, catalogue, clock, process=process)
+        pulses.on_beat = partial(_tell_who_hears, pulses, api.hub)
     return _Parts(ingest, store, api, pulses, Side(speakers=speakers))
+
+
+def _tell_who_hears(pulses: Pulses, hub: Hub) -> None:
+    """Streams are told when nobody hears the exchange any more, since nobody is left who would publish it."""
+    if pulses.nobody_hears:
+        if hub.lose_ingest():
+            log.warning("no process hears the exchange; streams are told so")
+    elif pulses.ingests:
+        hub.find_ingest({ticker for pulse in pulses.ingests for ticker in pulse.held})
 
 
 def _state(

@@ -105,6 +105,32 @@ async def test_a_stream_that_opens_meanwhile_is_told_that_nothing_is_heard() -> 
         assert built.hub.picture("btc_usd").last_seq == 2
 
 
+@pytest.mark.parametrize("mode", Mode)
+async def test_feeds_are_down_while_nobody_hears_the_exchange(mode: Mode) -> None:
+    """Promise: what a process finds out of the ingest side it tells without an id and a seq, once; afterwards each feed
+    is as it is published by who hears it.
+    """
+    async with stormy() as built:
+        await built.publish(tick("btc_usd"), status("btc_usd"), tick("eth_usd"), status("eth_usd"))
+        reader = await built.opened(["btc_usd", "eth_usd"], mode=mode)
+        await reader.until_named("snapshot", 2)
+        assert built.hub.lose_ingest()
+        assert not built.hub.lose_ingest()
+        await reader.until_named("status", 2)
+        assert states(reader) == [("btc_usd", "down", "ingest", None), ("eth_usd", "down", "ingest", None)]
+        assert all(event.id is None and event.data["prev_seq"] is None for event in reader.named("status"))
+        late = await built.opened(["btc_usd"])
+        await late.until_named("snapshot")
+        assert late.named("snapshot")[0].data["state"] == "down"
+        built.hub.find_ingest([])
+        [down] = await built.publish(status("btc_usd", FeedState.DOWN))
+        await reader.until_seq(down.seq)
+        assert [event.data["seq"] for event in reader.named("status")] == [None, None, down.seq]
+        built.hub.find_ingest(["eth_usd"])
+        await reader.until_named("status", 4)
+        assert states(reader)[3] == ("eth_usd", "live", "heard", None)
+
+
 async def test_another_epoch_is_a_reset() -> None:
     """Promise: when the order has begun anew, streams end, come back, and are told `reset` and snapshots; no id of the
     former epoch is continued.

@@ -10,7 +10,9 @@ from __tests__.postgres_server import PostgresServer
 from __tests__.roles.deployment import comes_true, deployment, told_by
 from cryptomarket.accounts.parts import AccountsParts
 from cryptomarket.errors import ExchangeUnavailable, UnknownTicker
+from cryptomarket.live.events import feed_of
 from cryptomarket.live.parts import LiveParts
+from cryptomarket.market.ticks import FeedState
 from cryptomarket.roles.role import Role
 from cryptomarket.secret import Secret
 
@@ -48,3 +50,17 @@ async def test_without_anybody_who_hears_it_says_so(tmp_path: Path, postgres: Po
             await cast("LiveParts", api.state["live"]).directory.resolve("btc_usd")
         readiness = await told_by(api).readiness()
         assert all(part.ready for part in readiness.values())
+
+
+async def test_streams_learn_that_nobody_hears_the_exchange_any_more(tmp_path: Path, postgres: PostgresServer) -> None:
+    """Promise: when the last process that hears the exchange is gone, feeds are down here; with the next, live."""
+
+    def state() -> FeedState:
+        return feed_of(api.hub.picture("btc_usd"), now_ms=0)[0]
+
+    async with deployment(tmp_path, postgres, pulse_s=0.05) as built, built.process(Role.API) as api:
+        async with built.process(Role.INGEST):
+            await comes_true(lambda: state() is FeedState.LIVE)
+        await comes_true(lambda: state() is FeedState.DOWN)
+        async with built.process(Role.INGEST):
+            await comes_true(lambda: state() is FeedState.LIVE)

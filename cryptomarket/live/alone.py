@@ -1,5 +1,6 @@
 """What a process finds out by itself, and tells without an id: `seq` and `prev_seq` of it are null."""
 
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
 from cryptomarket.backplane.bus import Picture
@@ -10,11 +11,73 @@ from cryptomarket.market.ticks import FeedState, GapCause, Status
 from cryptomarket.market.wire import Publication, PublicationKind, decode_status, encode
 
 NOWHERE = Position("", 0)
+INGEST = "ingest"
 
 
-def bus_is_away(*, now_ms: int) -> Publication:
-    """The status of every feed from now until the bus is back."""
-    status = Status("", FeedState.DOWN, now_ms, None, GapCause.BUS.value)
+class Absence:
+    """What this process found out by itself: the bus is away, or nobody hears the exchange. Either way no feed is known
+    to be live, whatever was published last.
+
+    Who comes to hear the exchange again speaks of one ticker after the other; until then, a feed that was live stays
+    down. Bound: one name for each ticker of which something was published.
+    """
+
+    def __init__(self) -> None:
+        self._bus: Publication | None = None
+        self._ingest: Publication | None = None
+        self._nobody_hears = False
+        self._spoken_of: set[str] = set()
+        self._awaited: set[str] = set()
+
+    def of(self, ticker: str) -> Publication | None:
+        """The status that a feed has meanwhile, None where the published one stands."""
+        if self._bus is not None:
+            return self._bus
+        is_silent = ticker not in self._spoken_of if self._nobody_hears else ticker in self._awaited
+        return self._ingest if is_silent else None
+
+    def lose_bus(self, *, now_ms: int) -> bool:
+        """Nothing that is published is heard. False when it was known."""
+        known, self._bus = self._bus, self._bus or _down(GapCause.BUS.value, now_ms)
+        return known is None
+
+    @property
+    def bus_is_away(self) -> bool:
+        """Whether nothing that is published is heard."""
+        return self._bus is not None
+
+    def find_bus(self) -> None:
+        """Everything that was published was heard."""
+        self._bus = None
+
+    def lose_ingest(self, *, now_ms: int) -> bool:
+        """Nobody hears the exchange. False when it was known."""
+        known, self._nobody_hears = self._nobody_hears, True
+        if not known:
+            self._ingest = _down(INGEST, now_ms)
+            self._spoken_of.clear()
+            self._awaited.clear()
+        return not known
+
+    def find_ingest(self, live: Callable[[], Iterable[str]], held: Collection[str]) -> None:
+        """Somebody hears the exchange, and has spoken of what he holds. Of the feeds that are `live` by what was
+        published last, he has yet to speak; of others that stands.
+        """
+        if self._nobody_hears:
+            self._nobody_hears = False
+            self._awaited = set(live()) - self._spoken_of
+            self._spoken_of.clear()
+        self._awaited.difference_update(held)
+
+    def spoken_of(self, ticker: str) -> None:
+        """The status of a feed was published, and stands."""
+        if self._nobody_hears:
+            self._spoken_of.add(ticker)
+        self._awaited.discard(ticker)
+
+
+def _down(reason: str, now_ms: int) -> Publication:
+    status = Status("", FeedState.DOWN, now_ms, None, reason)
     return Publication(NOWHERE, PublicationKind.STATUS, "", None, encode(status))
 
 
@@ -35,5 +98,5 @@ def status_of(ticker: str, picture: Picture, position: Position, *, now_ms: int)
 
 
 def as_seen(picture: Picture, away: Publication | None) -> Picture:
-    """A picture as streams are told it: while the bus is away, no feed is live."""
+    """A picture as streams are told it: what the process found out by itself stands above what was published."""
     return picture if away is None else replace(picture, status=away)

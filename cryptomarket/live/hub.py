@@ -6,21 +6,23 @@ and hears nothing twice: there is no crack between looking and listening.
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
 from cryptomarket.backplane.bus import Picture
 from cryptomarket.clock import Clock
-from cryptomarket.live.alone import after, as_seen, bus_is_away, status_of
-from cryptomarket.live.events import event, snapshot
+from cryptomarket.live.alone import Absence, after, as_seen, status_of
+from cryptomarket.live.events import event, feed_of, snapshot
 from cryptomarket.live.fanout import Fanout
+from cryptomarket.live.interest import Interest
 from cryptomarket.live.mailbox import Entry
 from cryptomarket.live.ring import Ring
 from cryptomarket.live.seat import Reason, Seat, nothing
 from cryptomarket.live.transport import Line, chunk_of
 from cryptomarket.market.position import Position
+from cryptomarket.market.ticks import FeedState
 from cryptomarket.market.wire import Change, Publication, PublicationKind, SetChange, decode_set_change
 
 NOTHING = Picture()
@@ -40,18 +42,16 @@ class Hub:
         self._pictures: dict[str, Picture] = {}
         self.ring = Ring(ring_events)
         self.ring.begin(position.seq)
-        self._demand: Counter[str] = Counter()
-        # Seats with a mailbox by ticker; those with a line are the fan-out's.
-        self._by_ticker: dict[str, set[Seat]] = {}
+        # Seats with a mailbox listen by their interest; those with a line are the fan-out's.
+        self._interest = Interest()
         self._fanout = Fanout()
         self._lagging: set[Seat] = set()
         self._sweep_is_due = False
         self._by_user: dict[str, set[Seat]] = {}
         self._seats: set[Seat] = set()
         self._moved = asyncio.Event()
-        self.demand_changed = asyncio.Event()
-        # What every feed's status is while the bus is away.
-        self._away: Publication | None = None
+        self.demand_changed = self._interest.changed
+        self._absence = Absence()
         self.on_bus_back: Callable[[], None] = nothing
         self.draining = False
         self.slow_count = 0
@@ -64,11 +64,11 @@ class Hub:
     @property
     def tickers(self) -> frozenset[str]:
         """What the streams of this process want."""
-        return frozenset(self._demand)
+        return frozenset(self._interest.tickers)
 
     def picture(self, ticker: str) -> Picture:
-        """What is known of a ticker as of `position`; while the bus is away, its feed is down."""
-        return as_seen(self._pictures.get(ticker, NOTHING), self._away)
+        """What is known of a ticker as of `position`; its feed is down while bus or ingest are away."""
+        return as_seen(self._pictures.get(ticker, NOTHING), self._absence.of(ticker))
 
     def recall(self, ticker: str, remembered: bytes | None) -> None:
         """Fills in the last tick of a former epoch. Ticks of this epoch come by `broadcast` alone, in their order."""
@@ -83,7 +83,7 @@ class Hub:
         self.position = position
         self.ring.begin(position.seq)
         self._pictures = dict(pictures)
-        self._away = None
+        self._absence.find_bus()
         for seat in list(self._seats):
             seat.leave(Reason.DRAIN)
         self._moved.set()
@@ -91,26 +91,45 @@ class Hub:
 
     def lose_bus(self) -> bool:
         """Nothing is heard any more: every stream is told that its feeds are down. False when it was known."""
-        if self._away is not None:
-            return False
-        self._away = bus_is_away(now_ms=self._clock.wall_ms())
-        self._retell()
-        return True
+        with self._retelling():
+            return self._absence.lose_bus(now_ms=self._clock.wall_ms())
 
     def find_bus(self) -> None:
         """Everything up to `position` was heard after all: every stream is told how its feeds are."""
-        if self._away is not None:
-            self._away = None
-            self._retell()
+        if self._absence.bus_is_away:
+            with self._retelling():
+                self._absence.find_bus()
             self.on_bus_back()
 
-    def _retell(self) -> None:
+    def lose_ingest(self) -> bool:
+        """Nobody hears the exchange: every stream is told that its feeds are down. False when it was known."""
+        with self._retelling():
+            return self._absence.lose_ingest(now_ms=self._clock.wall_ms())
+
+    def find_ingest(self, held: Collection[str]) -> None:
+        """Somebody hears the exchange, and holds these: streams are told how their feeds are, as soon as that counts
+        again.
+        """
+        with self._retelling():
+            self._absence.find_ingest(self._live_tickers, held)
+
+    def _live_tickers(self) -> list[str]:
         now_ms = self._clock.wall_ms()
-        told: dict[str, Entry] = {}
-        for seat in list(self._seats):
-            for ticker in sorted(seat.tickers) if seat.seated else ():
-                if ticker not in told:
-                    told[ticker] = status_of(ticker, self.picture(ticker), self.position, now_ms=now_ms)
+        return [t for t, known in self._pictures.items() if feed_of(known, now_ms=now_ms)[0] is FeedState.LIVE]
+
+    @contextmanager
+    def _retelling(self) -> Iterator[None]:
+        """Tells every stream of those of its feeds whose state this process sees otherwise afterwards."""
+        before = {ticker: self._absence.of(ticker) for ticker in self._interest.tickers}
+        yield
+        now_ms = self._clock.wall_ms()
+        told = {
+            ticker: status_of(ticker, self.picture(ticker), self.position, now_ms=now_ms)
+            for ticker, word in before.items()
+            if self._absence.of(ticker) is not word
+        }
+        for seat in list(self._seats) if told else ():
+            for ticker in sorted(seat.tickers & told.keys()) if seat.seated else ():
                 self._offer(seat, told[ticker])
 
     @property
@@ -145,13 +164,13 @@ class Hub:
         seat.early.clear()
         seat.seated = True
         for ticker in seat.tickers:
-            self._demand_more(ticker)
-            self._listen(seat, ticker)
+            self._interest.more(ticker)
+            self._interest.listen(seat, ticker)
 
     def connect(self, seat: Seat, line: Line) -> None:
         """From the next publication on, events of this seat, whose mailbox is empty, are written to the line."""
         for ticker in seat.tickers:
-            self._unlisten(seat, ticker)
+            self._interest.unlisten(seat, ticker)
         seat.line = line
         seat.told_s = self._clock.monotonic_s()
         line.mark(self._backlog_bytes)
@@ -187,34 +206,13 @@ class Hub:
         self._seats.remove(seat)
         self.disconnect(seat)
         for ticker in seat.tickers if seat.seated else ():
-            self._unlisten(seat, ticker)
-            self._demand_less(ticker)
+            self._interest.unlisten(seat, ticker)
+            self._interest.less(ticker)
         if seat.follows_set:
             of_user = self._by_user.get(seat.owner_id, set())
             of_user.discard(seat)
             if not of_user:
                 self._by_user.pop(seat.owner_id, None)
-
-    def _demand_more(self, ticker: str) -> None:
-        if ticker not in self._demand:
-            self.demand_changed.set()
-        self._demand[ticker] += 1
-
-    def _demand_less(self, ticker: str) -> None:
-        self._demand[ticker] -= 1
-        if not self._demand[ticker]:
-            del self._demand[ticker]
-            self.demand_changed.set()
-
-    def _listen(self, seat: Seat, ticker: str) -> None:
-        self._by_ticker.setdefault(ticker, set()).add(seat)
-
-    def _unlisten(self, seat: Seat, ticker: str) -> None:
-        of_ticker = self._by_ticker.get(ticker)
-        if of_ticker is not None:
-            of_ticker.discard(seat)
-            if not of_ticker:
-                del self._by_ticker[ticker]
 
     def broadcast(self, batch: Sequence[Publication]) -> None:
         """Offers each publication to the seats that want it, and moves on."""
@@ -227,7 +225,7 @@ class Hub:
             self._draw(publication)
             if self._fanout.wants(publication.ticker):
                 self._fanout.offer(publication.ticker, entry.frame)
-            for seat in self._by_ticker.get(publication.ticker, ()):
+            for seat in self._interest.listeners(publication.ticker):
                 self._offer(seat, entry)
         if self._fanout.is_dirty and not self._sweep_is_due:
             # What else is published in this turn of the loop leaves in the same write.
@@ -266,6 +264,8 @@ class Hub:
     def _draw(self, publication: Publication) -> None:
         known = self._pictures.get(publication.ticker, NOTHING)
         is_tick = publication.kind is PublicationKind.TICK
+        if publication.kind is PublicationKind.STATUS:
+            self._absence.spoken_of(publication.ticker)
         self._pictures[publication.ticker] = Picture(
             tick=publication if is_tick else known.tick,
             remembered=None if is_tick else known.remembered,
@@ -290,13 +290,13 @@ class Hub:
         gone, new = sorted(seat.tickers.difference(change.tickers)), sorted(set(change.tickers) - seat.tickers)
         seat.tickers = set(change.tickers)
         for ticker in gone:
-            self._demand_less(ticker)
-            self._unlisten(seat, ticker)
+            self._interest.less(ticker)
+            self._interest.unlisten(seat, ticker)
         for ticker in new:
-            self._demand_more(ticker)
+            self._interest.more(ticker)
         if seat.line is None:
             for ticker in new:
-                self._listen(seat, ticker)
+                self._interest.listen(seat, ticker)
         elif seat.reason is None:
             now_s = self._clock.monotonic_s()
             seat.line_events += self._fanout.part(seat, now_s)

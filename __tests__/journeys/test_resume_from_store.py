@@ -2,12 +2,13 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from __tests__.journeys.gateway import Json, Reader, exact, reading
-from __tests__.journeys.witness import Scene, check_order, comes_true, scene
+from __tests__.journeys.witness import BUSY, Scene, check_order, comes_true, scene
 from cryptomarket.db import Database
 from cryptomarket.history.replay_repository import ReplayRepository
 
@@ -15,11 +16,12 @@ TICKERS = "btc_usd,eth_usd,BTC-PERPETUAL"
 # The log and the ring are far shorter than what is published while the reader is away.
 SHORT = {"log_capacity": "100", "stream_ring_events": "20", "writer_flush_ms": "50"}
 AWAY = 400
+QUICK = replace(BUSY, index_period_s=0.02)
 
 
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with scene(tmp_path, SHORT) as running:
+    async with scene(tmp_path, SHORT, market=QUICK) as running:
         yield running
 
 
@@ -46,8 +48,9 @@ async def test_everything_is_told_and_then_it_goes_on_live(running: Scene) -> No
     async with reading(running.gate, token, tickers=TICKERS) as witness:
         id_ = await left(running, token)
         await witness.until(lambda reader: seq_of(reader.last_id) > seq_of(id_) + AWAY, within_s=60)
+        live = seq_of(witness.last_id) + 50
         async with reading(running.gate, token, headers={"Last-Event-ID": id_}, tickers=TICKERS) as back:
-            await back.until(lambda reader: seq_of(reader.last_id) > seq_of(witness.last_id) + 20)
+            await back.until(lambda reader: seq_of(reader.last_id) > live)
             await witness.until(lambda reader: seq_of(reader.last_id) >= seq_of(back.last_id))
     assert back.named("connected")[0]["resume"] == "complete"
     assert not back.named("snapshot", "disconnected", "problem")

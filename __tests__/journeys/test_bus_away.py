@@ -12,7 +12,7 @@ import pytest
 
 from __tests__.backplane.outage import LeavingBus, LeavingCache, LeavingDemand, LeavingLeases, Outage
 from __tests__.live.world import eventually
-from cryptomarket import runtime as composition
+from cryptomarket import foundation
 from cryptomarket.backplane.memory import MemoryBus, MemoryLeases, MemoryLimiter, MemoryMailroom
 from cryptomarket.clock import Clock
 from cryptomarket.foundation import Backplane
@@ -48,7 +48,7 @@ async def stage(folder: Path, patch: pytest.MonkeyPatch) -> AsyncIterator[tuple[
             MemoryMailroom(),
         )
 
-    patch.setattr(composition, "memory_backplane", leaving)
+    patch.setattr(foundation, "memory_backplane", leaving)
     settings = Settings(
         data_dir=folder, project_mode="testing", pool_size=4, login_slots=1, demand_check_s=0.05,
         session_backoff_base_s=0.02, session_backoff_cap_s=0.1, slot_lease_s=LEASE_S,

@@ -1,6 +1,5 @@
 """The whole product as it is measured: real processes, reached over loopback, with the simulator as their exchange."""
 
-import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +12,7 @@ import httpx
 
 from benchmarks.crowd import Target
 from benchmarks.market import Script, record
-from benchmarks.processes import OTHER_CORE, SERVER_CORE, Program, program, wait_until
+from benchmarks.processes import OTHER_CORE, SERVER_CORE, Program, environment, program, wait_until
 
 STREAM_PATH = "/api/v2/sse/connection"
 
@@ -70,25 +69,28 @@ class Form(Protocol):
     def __call__(self, folder: Path, *options: str, **settings: str) -> AbstractContextManager[Deployment]: ...
 
 
-@contextmanager
-def simulator(folder: Path, *options: str) -> Iterator[str]:
-    """The simulated exchange, beside what is measured; gives the address of its WebSocket."""
-    command = [sys.executable, "-m", "cryptomarket", "simulate", "--port", "0", *options]
-    with program(command, folder / "simulator.log", core=OTHER_CORE) as running:
-        yield running.said(r"simulator listening on (ws://\S+)")[1]
+def command(*words: str) -> list[str]:
+    """The product's command line."""
+    return [sys.executable, "-m", "cryptomarket", *words]
+
+
+def simulator(folder: Path, *options: str) -> AbstractContextManager[Program]:
+    """The simulated exchange, beside what is measured."""
+    words = command("simulate", "--port", "0", *options)
+    return program(words, folder / "simulator.log", core=OTHER_CORE, environment=environment())
 
 
 @contextmanager
 def embedded(folder: Path, *options: str, **settings: str) -> Iterator[Deployment]:
     """One process with everything in it, and SQLite: options of the simulator, settings over the defaults."""
     with ExitStack() as stack:
-        ws_url = stack.enter_context(simulator(folder, *options))
-        given = {name.upper(): value for name, value in settings.items()}
-        environment = _environment(folder, {**_ROOM, "DERIBIT_WS_URL": ws_url, **given})
-        token = _token(folder, environment)
-        command = [sys.executable, "-m", "cryptomarket", "serve"]
+        exchange = stack.enter_context(simulator(folder, *options))
+        given = {**_ROOM, "HOME": str(folder), **{name.upper(): value for name, value in settings.items()}}
+        token = _token(folder, given)
+        ws_url = exchange.said(r"simulator listening on (ws://\S+)")[1]
+        own = environment(DERIBIT_WS_URL=ws_url, **given)
         log = folder / "gateway.log"
-        gateway = stack.enter_context(program(command, log, core=SERVER_CORE, environment=environment))
+        gateway = stack.enter_context(program(command("serve"), log, core=SERVER_CORE, environment=own))
         port = int(gateway.said(r"health http://[^:]+:(\d+)/health")[1])
         ready = f"http://127.0.0.1:{port}/ready"
         # The catalogue first: names that differ in case alone are told apart by it.
@@ -118,15 +120,11 @@ def playing(
         yield running
 
 
-def _environment(folder: Path, settings: Mapping[str, str]) -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], "HOME": str(folder), **settings}
-
-
-def _token(folder: Path, environment: Mapping[str, str]) -> str:
+def _token(folder: Path, settings: Mapping[str, str]) -> str:
     """The token of a new person, made before anything runs."""
     file = folder / "tokens"
-    command = [sys.executable, "-m", "cryptomarket", "mint", "1", "--out", str(file)]
-    with program(command, folder / "mint.log", core=OTHER_CORE, environment=environment) as minting:
+    words = command("mint", "1", "--out", str(file))
+    with program(words, folder / "mint.log", core=SERVER_CORE, environment=environment(**settings)) as minting:
         minting.process.wait(30)
     return file.read_text().split()[1]
 

@@ -99,6 +99,13 @@ def _contender(rival: Rival, load: Load, folder: Path) -> Contender:
     )
 
 
+def _acquaint(contender: Contender, folder: Path) -> None:
+    """A few streams first: what a server does once, and keeps, is no cost of the first round."""
+    with contender.speaking(), crowd(contender.port, 20, contender.targets, folder) as readers:
+        readers.open()
+        readers.rest()
+
+
 def _product(name: str, running: Deployment, targets: Sequence[Target]) -> Contender:
     return Contender(name, running.port, targets, lambda: running.cpu_s, lambda: running.resident_bytes, _nothing)
 
@@ -127,6 +134,8 @@ def fanout(
         ]
         contenders = [contender for contender in product if only in (None, contender.name)]
         contenders += [_contender(stack.enter_context(rival(folder)), load, folder) for rival in rivals]
+        for contender in contenders:
+            _acquaint(contender, folder)
         rounds: dict[str, list[Round]] = {contender.name: [] for contender in contenders}
         for number in range(load.rounds):
             for contender in contenders:

@@ -133,6 +133,11 @@ def piped(arguments: Sequence[str], *, core: int) -> "subprocess.Popen[str]":
         return subprocess.Popen(list(arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
 
+def environment(**more: str) -> dict[str, str]:
+    """What a program of this checkout is given, and nothing of what happens to be set here."""
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).resolve().parents[1]), **more}
+
+
 def free_port() -> int:
     """A port on loopback that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -39,7 +39,8 @@ def resume(
     """Storm after storm on one gateway. Each stream has ten tickers of fifty; there are fifty different sets."""
     storms = []
     seconds = 60 + rounds * sum(away_s + 8 for away_s in aways_s)
-    with playing(folder, Script(rate, FIFTY), seconds, form=form) as running:
+    # While all are away, nobody wants the channels; they must not be closed for that.
+    with playing(folder, Script(rate, FIFTY), seconds, form=form, demand_linger_s="60") as running:
         sets = [",".join((FIFTY * 2)[first : first + TICKERS_EACH]) for first in range(len(FIFTY))]
         with crowd(running.port, streams, [running.target(tickers) for tickers in sets], folder) as readers:
             readers.open()

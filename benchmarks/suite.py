@@ -26,6 +26,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     latency_window_s: float
     ingest_rates: tuple[float, ...]
     ingest_window_s: float
+    resume_streams: int
     resume_rounds: int
     slow_streams: int
     slow_rounds: int
@@ -36,7 +37,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
 
 WHOLE = Scale(
     fanout=(
-        Load(streams=500, rate=50, rounds=3, window_s=3, warm_s=1),
+        Load(streams=500, rate=50, rounds=3, window_s=2, warm_s=0.5),
         Load(streams=1000, rate=50, rounds=5, window_s=3, warm_s=1),
     ),
     full=Load(streams=1000, rate=1000, rounds=3, window_s=4, warm_s=2),
@@ -44,25 +45,27 @@ WHOLE = Scale(
     latency_window_s=4,
     ingest_rates=(5000, 10_000, 20_000),
     ingest_window_s=5,
+    resume_streams=1000,
     resume_rounds=2,
     slow_streams=200,
     slow_rounds=5,
-    slow_window_s=5,
+    slow_window_s=4,
     capacity_streams=10_000,
     capacity_window_s=5,
 )
 QUICK = Scale(
-    fanout=(Load(streams=200, rate=50, rounds=1, window_s=1.5, warm_s=0.5),),
-    full=Load(streams=200, rate=1000, rounds=1, window_s=1.5, warm_s=0.5),
+    fanout=(Load(streams=100, rate=50, rounds=1, window_s=1, warm_s=0.3),),
+    full=Load(streams=100, rate=1000, rounds=1, window_s=1, warm_s=0.3),
     latency_rounds=1,
-    latency_window_s=2,
+    latency_window_s=1,
     ingest_rates=(5000,),
     ingest_window_s=2,
+    resume_streams=200,
     resume_rounds=1,
-    slow_streams=100,
+    slow_streams=40,
     slow_rounds=1,
     slow_window_s=2,
-    capacity_streams=1000,
+    capacity_streams=500,
     capacity_window_s=1,
 )
 
@@ -123,7 +126,13 @@ def run(
         )
     if "resume" in names:
         results.resume = resume(
-            own("resume"), form, streams=1000, rate=200, aways_s=(0.0, 3.0), rounds=scale.resume_rounds, tell=tell
+            own("resume"),
+            form,
+            streams=scale.resume_streams,
+            rate=200,
+            aways_s=(0.0, 3.0),
+            rounds=scale.resume_rounds,
+            tell=tell,
         )
     if "slow" in names:
         results.slow = slow_readers(

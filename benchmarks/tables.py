@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from benchmarks.capacity import Fullness
-from benchmarks.fanout import PRODUCT, Round
+from benchmarks.fanout import OWN_SETS, PRODUCT, Round
 from benchmarks.figures import ratios, spelled, spread
 from benchmarks.ingest import Flood
 from benchmarks.latency import Delay
@@ -59,7 +59,7 @@ def fanout_table(fanned: Fanned) -> str:
                 _ms(one.latency_us.p50 for one in rounds),
                 _ms(one.latency_us.p99 for one in rounds),
                 # Later rounds use again what the first one has left.
-                spelled(rounds[0].kb_per_stream),
+                "–" if name == OWN_SETS else spelled(rounds[0].kb_per_stream),
                 _flaws(rounds),
             ]
         )

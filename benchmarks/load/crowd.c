@@ -37,7 +37,7 @@
 #define READ_BYTES (256 * 1024)
 #define AT_ONCE 256             /* connections under way while opening */
 #define OPEN_LIMIT_S 120.0
-#define RESUME_LIMIT_S 60.0
+#define RESUME_LIMIT_S 20.0
 #define ID_BYTES 80
 #define BUCKET_BITS 7           /* 128 buckets to each power of two: quantiles are exact to 0.8 % */
 #define BUCKETS (64 << BUCKET_BITS)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.crowd import BUILD, Target
-from benchmarks.processes import OTHER_CORE, SERVER_CORE, Program, free_port, program, wait_for_port
+from benchmarks.processes import OTHER_CORE, SERVER_CORE, Program, environment, free_port, program, wait_for_port
 
 NAIVE = "sse-starlette, Redis pub/sub per stream"
 PLAIN = "plain ASGI, a wake-up per stream"
@@ -87,7 +87,7 @@ def plain(folder: Path) -> Iterator[Rival]:
     """Plain ASGI."""
     port, feed_port = free_port(), free_port()
     command = [sys.executable, "-m", "benchmarks.rivals.plain", str(port), str(feed_port)]
-    with program(command, folder / "plain.log", core=SERVER_CORE, environment=_environment()) as running:
+    with program(command, folder / "plain.log", core=SERVER_CORE, environment=environment()) as running:
         wait_for_port(port)
         yield Rival(PLAIN, running, port, f"tcp://127.0.0.1:{feed_port}", Target("/"))
 
@@ -102,7 +102,7 @@ def naive(folder: Path) -> Iterator[Rival]:
         stack.enter_context(program(store, folder / "redis.log", core=OTHER_CORE))
         wait_for_port(redis_port)
         log = folder / "naive.log"
-        running = stack.enter_context(program(command, log, core=SERVER_CORE, environment=_environment()))
+        running = stack.enter_context(program(command, log, core=SERVER_CORE, environment=environment()))
         wait_for_port(port)
         yield Rival(NAIVE, running, port, f"redis://127.0.0.1:{redis_port}", Target("/"))
 
@@ -127,9 +127,5 @@ def nchan(folder: Path) -> Iterator[Rival]:
 def published(rival: Rival, folder: Path, *, rate: float, seconds: float) -> Iterator[None]:
     """The rival is told what the exchange says while the block runs, for so many seconds at most."""
     command = [sys.executable, "-m", "benchmarks.publisher", f"{rate:g}", f"{seconds:g}", "0", rival.feed_url]
-    with program(command, folder / "publisher.log", core=OTHER_CORE, environment=_environment()):
+    with program(command, folder / "publisher.log", core=OTHER_CORE, environment=environment()):
         yield
-
-
-def _environment() -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).resolve().parents[2])}

@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     session_backoff_base_s: Seconds = Field(0.5, description="First pause before a session reconnects")
     session_backoff_cap_s: Seconds = Field(30.0, description="Longest pause before a session reconnects")
     request_timeout_s: Seconds = Field(10.0, description="How long an answer of the exchange is waited for")
-    slot_lease_s: Seconds = Field(5.0, description="Life of the lease of a slot; it is renewed three times in it")
+    slot_lease_s: Seconds = Field(3.0, description="Life of the lease of a slot; it is renewed three times in it")
 
     pulse_s: Seconds = Field(1.0, description="How often processes tell one another how they are")
 

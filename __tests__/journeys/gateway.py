@@ -42,12 +42,14 @@ def exact(text: str) -> Json:
 class Gateway:
     """`cryptomarket up` in a process of its own, in a folder of its own.
 
-    `settings` are environment variables over `QUICK`. `start` may be called again after `stop` or `kill`.
+    `settings` are environment variables over `QUICK`; `last_words` are what its banner ends with. `start` may be called
+    again after `stop` or `kill`.
     """
 
     folder: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ("up",)
+    last_words: str = "curl -N"
     process: asyncio.subprocess.Process | None = None
     url: str = ""
     simulator_url: str = ""
@@ -121,7 +123,7 @@ class Gateway:
                 log.flush()
                 if not said.done():
                     text += line.decode(errors="replace")
-                    if "curl -N" in text:
+                    if self.last_words in text:
                         said.set_result(text)
         if not said.done():
             said.set_exception(AssertionError(f"the gateway ended before it was up:\n{text}"))

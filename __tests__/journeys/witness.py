@@ -164,13 +164,19 @@ def check_order(reader: Reader) -> None:
     last_seq: dict[str, int] = {}
     newest: dict[str, dict[str, Json]] = {}
     position = 0
-    for event in reader.events:
+    for before_it, event in zip([None, *reader.events], reader.events, strict=False):
         if event.event not in {"snapshot", "message", "status", "gap"}:
             continue
         data = exact(event.data)
         ticker = data["ticker"]
         if event.event == "snapshot":
             last_seq[ticker] = data["last_seq"]
+            continue
+        if data["seq"] is None:
+            # A parser repeats the last id for an event without one.
+            assert before_it is not None
+            assert event.id == before_it.id, "what a process tells by itself has no id"
+            assert (event.event, data["prev_seq"]) == ("status", None), "only a status is told by itself"
             continue
         assert data["prev_seq"] == last_seq[ticker], f"{ticker}: {data} does not follow {last_seq[ticker]}"
         assert data["seq"] > position, "a position came twice, or late"

@@ -134,11 +134,15 @@ class PostgresServer:
                 if own in (parent, int(status.parent.name)):
                     os.kill(int(status.parent.name), number)
 
+    def psql(self, database: str) -> list[str]:
+        """The command that reads statements, and prints nothing but answers."""
+        command = [str(self._programs / "psql"), "-h", str(self.folder), "-p", str(self.port), "-U", SUPERUSER]
+        return [*command, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", database]
+
     def sql(self, statement: str, database: str = "postgres") -> str:
         """What psql answers to a statement."""
-        command = [str(self._programs / "psql"), "-h", str(self.folder), "-p", str(self.port), "-U", SUPERUSER]
         done = subprocess.run(
-            [*command, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", statement],
+            [*self.psql(database), "-c", statement],
             capture_output=True,
             text=True,
             check=False,

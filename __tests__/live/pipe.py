@@ -47,6 +47,9 @@ class Pipe(asyncio.Transport):
         self._judge()
         return [_body_of(data) for data in taken]
 
+    def is_closing(self) -> bool:
+        return self.is_closed
+
     def close(self) -> None:
         self.is_closed = True
 

@@ -53,6 +53,30 @@ def test_who_leaves_hears_what_waited_and_no_more() -> None:
     assert fanout.part("leaver", 0.0) == 0
 
 
+class Closed(Pipe):
+    """A transport of uvloop that was closed, and whose protocol was not told yet."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        raise RuntimeError("unable to perform operation on a closed transport; the handler is closed")
+
+
+def test_one_that_has_just_closed_keeps_nothing_from_the_others() -> None:
+    """Promise: whoever breaks off in the middle of a turn costs nobody else an event."""
+    fanout, before, closed, after, late = Fanout(), pipe(), Closed(lambda: None), pipe(), pipe()
+    for name, each in (("before", before), ("closed", closed), ("after", after)):
+        fanout.join(name, each.line, ["a"], 0.0)
+    fanout.join("other", late.line, ["a", "b"], 0.0)
+    fanout.offer("a", b"data: 1\n\n")
+    fanout.flush(0.0)
+    fanout.offer("a", b"data: 2\n\n")
+    fanout.flush(0.0)
+    for each in (before, after, late):
+        assert b"".join(each.take()) == b"data: 1\n\ndata: 2\n\n"
+    for name in ("closed", "before", "after", "other"):
+        fanout.part(name, 0.0)
+    assert not fanout.wants("a")
+
+
 def test_a_line_is_written_from_its_own_transport() -> None:
     """A line is the transport's write and nothing between."""
     own = pipe()

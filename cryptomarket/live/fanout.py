@@ -61,8 +61,8 @@ class Fanout:
             return 0
         audience, joined_at = self._of.pop(who)
         self._write(audience, now_s)
-        del audience.writes[who]
-        if not audience.writes:
+        audience.writes.pop(who, None)
+        if not audience.writes and self._by_tickers.get(audience.tickers) is audience:
             del self._by_tickers[audience.tickers]
             for ticker in audience.tickers:
                 self._by_ticker[ticker].discard(audience)
@@ -98,5 +98,12 @@ class Fanout:
         data = audience.pending[0] if len(audience.pending) == 1 else b"".join(audience.pending)
         audience.pending.clear()
         audience.told_s = now_s
-        for write in audience.writes.values():
-            write(data)
+        gone = []
+        for who, write in audience.writes.items():
+            try:
+                write(data)
+            except RuntimeError:
+                # Closed a moment ago, and nobody was told yet: uvloop's transports say so, and asyncio's don't.
+                gone.append(who)
+        for who in gone:
+            del audience.writes[who]

@@ -192,8 +192,9 @@ class Hub:
         now_s = self._clock.monotonic_s()
         self._fanout.flush(now_s)
         seat.told_s = now_s
-        seat.line_events += frame.count(b"\n\n")
-        seat.line.write(chunk_of(frame))
+        if not seat.line.is_lost:
+            seat.line_events += frame.count(b"\n\n")
+            seat.line.write(chunk_of(frame))
 
     def told_s(self, seat: Seat) -> float:
         """When something was last written to a line."""

@@ -86,9 +86,11 @@ class StreamResponse(Response):
         with _patience(self._seat, line, self._farewell_s):
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             async for frame in frames:
-                await send({"type": "http.response.body", "body": frame, "more_body": True})
                 if line.is_lost:
                     return
+                await send({"type": "http.response.body", "body": frame, "more_body": True})
+            if line.is_lost:
+                return
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         await line.emptied(self._farewell_s)
 

@@ -118,7 +118,7 @@ class Stream:
             else:
                 while waiting := self._seat.mailbox.take():
                     yield b"".join([entry.frame for entry in waiting])
-                if self._seat.reason is None and not self._seat.is_gone:
+                if self._seat.reason is None and not line.is_lost:
                     await self._direct(line)
         yield event("disconnected", {"reason": self._seat.reason, "retry_ms": self._retry_ms})
 
@@ -207,7 +207,7 @@ class Stream:
         clear_seq = self._hub.position.seq
         self._hub.connect(self._seat, line)
         try:
-            while self._seat.reason is None and not self._seat.is_gone:
+            while self._seat.reason is None and not line.is_lost:
                 now_s = self._clock.monotonic_s()
                 if not line.buffered_bytes:
                     clear_seq = self._hub.position.seq

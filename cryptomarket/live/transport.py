@@ -31,15 +31,19 @@ class Line:
     `on_lost` is called once the connection is gone, `on_lag` when its buffer has filled beyond the water mark.
     """
 
-    __slots__ = ("_flow", "_transport", "is_lost", "on_lag", "on_lost", "write")
+    __slots__ = ("_flow", "_transport", "on_lag", "on_lost", "write")
 
     def __init__(self, transport: asyncio.Transport, flow: FlowControl) -> None:
         self._transport = transport
         self._flow = flow
         self.write: Callable[[bytes], None] = transport.write
-        self.is_lost = False
         self.on_lost: Callable[[], None] = _nobody
         self.on_lag: Callable[[], None] = _nobody
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is gone, or about to be."""
+        return self._transport.is_closing()
 
     @property
     def buffered_bytes(self) -> int:
@@ -57,7 +61,6 @@ class Line:
 
     def lose(self) -> None:
         """The connection is gone."""
-        self.is_lost = True
         self.on_lost()
 
     def abort(self) -> None:

@@ -164,7 +164,11 @@ async def light_reader(
         # The other side's buffer grows with the segment, which is 64 kB on loopback.
         own.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SMALL_SEGMENT_BYTES)
     loop = asyncio.get_running_loop()
-    await loop.sock_connect(own, (address.hostname, address.port))
+    try:
+        await loop.sock_connect(own, (address.hostname, address.port))
+    except OSError:
+        own.close()
+        raise
     await loop.create_connection(lambda: reader, sock=own)
     return reader
 

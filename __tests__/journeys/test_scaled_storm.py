@@ -51,8 +51,9 @@ async def test_nothing_is_lost_doubled_or_out_of_order(
     byte for byte what was published; and what was published is what the exchange has sent.
     """
     chance = random.Random(SEED)
-    ports = {"always_tickers": ",".join(TICKERS), "stream_ring_events": "500"}
-    async with deployment(tmp_path, postgres, *PROCESSES, market=MARKET, **ports) as built:
+    async with deployment(
+        tmp_path, postgres, *PROCESSES, market=MARKET, always_tickers=",".join(TICKERS), stream_ring_events="500"
+    ) as built:
         for name in ("api1", "api2"):
             # Its port stays when it comes back.
             await built[name].stop()

@@ -26,8 +26,8 @@ class Flood:
 
     @property
     def is_held(self) -> bool:
-        """Whether what came was stored as it came: at most a second of it was still on its way."""
-        return self.stored_rate >= 0.97 * self.sent_rate and self.lag <= self.sent_rate
+        """Whether what came was stored as it came: with something left of the core, and a second on the way at most."""
+        return self.core_share < 0.98 and self.lag <= self.sent_rate
 
 
 def _flood(running: Deployment, folder: Path, rate: float, warm_s: float, window_s: float) -> Flood:

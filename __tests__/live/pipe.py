@@ -36,8 +36,10 @@ class Pipe(asyncio.Transport):
 
     def _judge(self) -> None:
         if self.get_write_buffer_size() > self._high_bytes:
-            self._flow.pause_writing()
-            self.line.on_lag()
+            # Once, as a transport does, until it has fallen to the low water mark again.
+            if not self._flow.write_paused:
+                self._flow.pause_writing()
+                self.line.on_lag()
         elif self.get_write_buffer_size() <= self._high_bytes // 4:
             self._flow.resume_writing()
 

@@ -4,11 +4,13 @@ import asyncio
 
 import pytest
 
+from __tests__.live.pipe import Pipe
 from __tests__.live.world import EPOCH, START_MS, Event, Hands, events_of, published, set_change, status, tick
 from cryptomarket.backplane.bus import Picture
 from cryptomarket.live.hub import Hub
 from cryptomarket.live.mailbox import LogMailbox
 from cryptomarket.live.seat import Reason, Seat
+from cryptomarket.live.transport import chunk_of
 from cryptomarket.market.position import Position
 from cryptomarket.market.ticks import FeedState
 from cryptomarket.market.wire import Change
@@ -165,6 +167,52 @@ def test_beginning_anew_ends_what_was_before(hub: Hub) -> None:
     assert seat.reason is Reason.DRAIN
     assert hub.position == Position(EPOCH, 102)
     assert hub.picture("btc_usd").last_seq == 101
+
+
+def connected(hub: Hub, *tickers: str, follows: bool = False) -> tuple[Seat, Pipe]:
+    """A seat on the fast path, whose reader takes nothing."""
+    seat, pipe = seated(hub, *tickers, follows=follows), Pipe(lambda: None)
+    hub.connect(seat, pipe.line)
+    return seat, pipe
+
+
+async def test_beginning_anew_also_silences_who_is_written_to_directly(hub: Hub) -> None:
+    """Promise: what was published before leaves, and nothing of the new order follows, even in the same turn."""
+    seat, pipe = connected(hub, "btc_usd")
+    hub.broadcast([published(tick("btc_usd"), 1)])
+    hub.begin(Position(EPOCH, 100), {})
+    hub.broadcast([published(tick("btc_usd"), 101, 99)])
+    hub.disconnect(seat)
+    told = [event.id for body in pipe.take() for event in events_of(body)]
+    assert told == [Position(EPOCH, 1)]
+    assert seat.line_events == 1
+
+
+async def test_who_lagged_before_he_went_live_is_watched(hub: Hub) -> None:
+    """Promise: a reader who stalls while he is told the past is bounded in bytes as any other is."""
+    hub = Hub(Position(EPOCH, 0), Hands().clock(), backlog_bytes=200_000)
+    seat, pipe = seated(hub, "btc_usd"), Pipe(lambda: None)
+    pipe.write(chunk_of(b"x" * 100_000))
+    assert pipe.line.lags
+    hub.connect(seat, pipe.line)
+    for seq in range(1, 1001):
+        hub.broadcast([published(tick("btc_usd"), seq, seq - 1 or None)])
+        # sleep: a turn of the loop, at whose end what was published is written
+        await asyncio.sleep(0)
+    assert seat.reason is Reason.SLOW
+    assert pipe.get_write_buffer_size() < 210_000
+
+
+async def test_changes_of_a_set_are_bounded_too(hub: Hub) -> None:
+    """Promise: memory per stream is bounded, also where its user changes his set and nothing else happens."""
+    hub = Hub(Position(EPOCH, 0), Hands().clock(), backlog_bytes=10_000)
+    seat, pipe = connected(hub, follows=True)
+    for seq in range(1, 201):
+        change = (Change.UNSUBSCRIBED, Change.SUBSCRIBED)[seq % 2]
+        hub.broadcast([set_change(change, "btc_usd", ["btc_usd"] if seq % 2 else [], seq, seq)])
+    assert seat.reason is Reason.SLOW
+    assert hub.slow_count == 1
+    assert pipe.get_write_buffer_size() < 11_000
 
 
 def test_the_first_reason_stands(hub: Hub) -> None:

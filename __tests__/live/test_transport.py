@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from __tests__.live.world import eventually
 from cryptomarket.live.transport import Line, LineProtocol, chunk_of, line_of
@@ -24,6 +24,13 @@ async def serving(serve: Serve) -> AsyncIterator[int]:
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await serve(line_of(scope), send)
 
+    async with serving_application(application) as port:
+        yield port
+
+
+@asynccontextmanager
+async def serving_application(application: ASGIApp) -> AsyncIterator[int]:
+    """A server of an application; its port."""
     config = uvicorn.Config(application, http=LineProtocol, port=0, log_level="critical", lifespan="off")
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
@@ -97,6 +104,34 @@ async def test_who_is_gone_is_known_at_once() -> None:
         await begun.wait()
         writer.close()
         await lost.wait()
+
+
+async def test_who_asks_again_and_leaves_is_known_too() -> None:
+    """Promise: a request that waits behind a stream (RFC 9112, 9.3.2) does not hide that its reader has gone."""
+    lost, begun, disconnected = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        line = line_of(scope)
+        assert line is not None
+        line.on_lost = lost.set
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await receive()
+        begun.set()
+        while not lost.is_set():
+            line.write(chunk_of(b"more"))
+            # sleep: a turn of the loop; nothing is read any more, so that only a write finds out
+            await asyncio.sleep(0)
+        assert (await receive())["type"] == "http.disconnect"
+        disconnected.set()
+
+    async with serving_application(application) as port, asyncio.timeout(DEADLINE_S):
+        _, writer = await asked(port)
+        await begun.wait()
+        writer.write(b"GET /second HTTP/1.1\r\nHost: gateway\r\n\r\n")
+        await writer.drain()
+        writer.close()
+        await lost.wait()
+        await disconnected.wait()
 
 
 async def test_who_does_not_read_lags_and_is_given_up() -> None:

@@ -85,6 +85,7 @@ class Hub:
         self._pictures = dict(pictures)
         self._absence.find_bus()
         for seat in list(self._seats):
+            self._silence(seat)
             seat.leave(Reason.DRAIN)
         self._moved.set()
         self._moved = asyncio.Event()
@@ -173,15 +174,17 @@ class Hub:
             self._interest.unlisten(seat, ticker)
         seat.line = line
         seat.told_s = self._clock.monotonic_s()
-        line.mark(self._backlog_bytes)
         line.on_lag = partial(self._lagging.add, seat)
+        line.mark(self._backlog_bytes)
+        if line.lags:
+            # It says so once, and has: what he was told of the past is still on its way.
+            self._lagging.add(seat)
         self._fanout.join(seat, line, seat.tickers, seat.told_s)
 
     def disconnect(self, seat: Seat) -> None:
         """Takes a line away, after what waits for it was written."""
         if seat.line is not None:
-            seat.line_events += self._fanout.part(seat, self._clock.monotonic_s())
-            self._lagging.discard(seat)
+            self._silence(seat)
             seat.line.on_lag = nothing
             seat.line = None
 
@@ -195,6 +198,8 @@ class Hub:
         if not seat.line.is_lost:
             seat.line_events += frame.count(b"\n\n")
             seat.line.write(chunk_of(frame))
+            if seat.line.buffered_bytes > self._backlog_bytes:
+                self.let_go(seat)
 
     def told_s(self, seat: Seat) -> float:
         """When something was last written to a line."""
@@ -246,10 +251,14 @@ class Hub:
 
     def let_go(self, seat: Seat) -> None:
         """He is slow. What was written to him stays on its way; nothing else is."""
-        self._lagging.discard(seat)
-        seat.line_events += self._fanout.part(seat, self._clock.monotonic_s())
+        self._silence(seat)
         self.slow_count += 1
         seat.leave(Reason.SLOW)
+
+    def _silence(self, seat: Seat) -> None:
+        """From the next publication on, nothing is written to its line; what waits for the end of the turn is."""
+        self._lagging.discard(seat)
+        seat.line_events += self._fanout.part(seat, self._clock.monotonic_s())
 
     def _offer(self, seat: Seat, entry: Entry) -> None:
         if seat.reason is not None:

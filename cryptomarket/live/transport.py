@@ -9,8 +9,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 EXTENSION = "cryptomarket.line"
 HIGH_WATER_BYTES = 65_536
@@ -80,15 +81,25 @@ class Line:
 
 
 class LineProtocol(HttpToolsProtocol):
-    """An HTTP/1 connection that offers its line in the scope of each request."""
+    """An HTTP/1 connection that offers its line in the scope of each request.
+
+    A request that comes while another is answered waits for its turn (RFC 9112, 9.3.2). What happens to the connection
+    is told to the one that is answered.
+    """
 
     _line: Line | None = None
+    _answered: RequestResponseCycle | None = None
 
     def on_message_begin(self) -> None:
         """A request has begun."""
         super().on_message_begin()
-        self._line = Line(self.transport, self.flow)
-        self.scope["extensions"] = {EXTENSION: self._line}  # type: ignore[dict-item]  # a Line instead of a dict
+        line = Line(self.transport, self.flow)
+        self.scope["extensions"] = {EXTENSION: line}  # type: ignore[dict-item]  # a Line instead of a dict
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answered = cycle
+        self._line = _offered(cycle.scope)
+        super()._start_asgi_task(cycle, app)
 
     def pause_writing(self) -> None:
         """The transport's buffer is above the mark (asyncio, "Streaming protocols")."""
@@ -100,10 +111,18 @@ class LineProtocol(HttpToolsProtocol):
         """The other side is gone, or was given up."""
         if self._line is not None:
             self._line.lose()
+        if self._answered is not None and not self._answered.response_complete:
+            # The library tells the request that came last.
+            self._answered.disconnected = True
+            self._answered.message_event.set()
         super().connection_lost(exc)
 
 
 def line_of(scope: Mapping[str, Any]) -> Line | None:
     """The line of a request whose response can be written to it: one in chunks."""
+    return _offered(scope) if scope.get("http_version") == "1.1" else None
+
+
+def _offered(scope: Mapping[str, Any]) -> Line | None:
     line = (scope.get("extensions") or {}).get(EXTENSION)
-    return line if isinstance(line, Line) and scope.get("http_version") == "1.1" else None
+    return line if isinstance(line, Line) else None

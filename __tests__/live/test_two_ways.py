@@ -1,13 +1,14 @@
 """Two ways to a reader, past ASGI and through it: one behaviour, byte for byte."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from __tests__.live.world import QUIET, START_MS, House, Json, Reader, Way, gap, house, status, tick
+from __tests__.live.world import QUIET, START_MS, House, Json, Reader, Way, gap, house, status, tick, turns
 from cryptomarket.live.stream import Mode
 from cryptomarket.market.ticks import FeedState
 
@@ -114,3 +115,34 @@ def test_both_ways_tell_the_same_bytes(fixed: tuple[str, ...] | None, steps: lis
 def test_also_for_readers_who_conflate(steps: list[tuple[str, Json]]) -> None:
     """Promise: `mode=latest` for a reader who keeps up is the same on both ways."""
     asyncio.run(play(steps, TICKERS, {"mode": Mode.LATEST}))
+
+
+@pytest.fixture
+def by_line() -> Iterator[None]:
+    """Readers are written to directly."""
+    Way.by_line = True
+    yield
+    Way.by_line = False
+
+
+@pytest.mark.usefixtures("by_line")
+async def test_who_reads_nothing_is_slow_however_few_bytes_wait() -> None:
+    """Promise: a reader is judged by how far the order has gone on without him, too, and told `slow` when he reads."""
+    async with house(limits=replace(QUIET, keep_alive_s=0.02, lag_events=10)) as built:
+        stalled = await built.opened(["btc_usd"])
+        reads = await built.opened(["btc_usd"])
+        for reader in (stalled, reads):
+            await reader.until_named("connected")
+            await turns(5)
+        stalled.reading.clear()
+        await built.publish(tick("btc_usd", START_MS), *(tick("eth_usd", START_MS + at) for at in range(20)))
+        async with asyncio.timeout(10):
+            while stalled.seat.reason is None:
+                built.hands.forward(0.1)
+                await asyncio.sleep(0.01)  # sleep: the stream looks at its time now and then
+        assert built.hub.slow_count == 1
+        assert reads.seat.reason is None
+        stalled.reads_on()
+        await stalled.until_ended()
+        assert stalled.seqs == [1]
+        assert stalled.events[-1].data["reason"] == "slow"

@@ -8,7 +8,7 @@ import pytest
 from redis.backoff import ConstantBackoff
 from redis.exceptions import AuthenticationError, NoScriptError
 
-from __tests__.backplane.redis_server import RedisServer
+from __tests__.backplane.redis_server import RedisServer, until
 from cryptomarket.backplane.redis.address import Patience, pool_of
 from cryptomarket.backplane.redis.line import Line
 from cryptomarket.errors import BusUnavailable
@@ -48,6 +48,22 @@ async def test_a_silent_server_is_away_in_time(own: RedisServer) -> None:
         assert time.monotonic() - begun_s < 5
     own.send(signal.SIGCONT)
     assert await line.ask(("ECHO", "mine")) == [b"mine"]
+    await line.close()
+
+
+async def test_after_a_loss_nothing_leads_where_it_led(own: RedisServer) -> None:
+    """Promise: a server that stood still may have been replaced meanwhile: no connection from before is used again."""
+    line = line_to(own.url)
+    await asyncio.gather(*(line.ask(("ECHO", str(number))) for number in range(4)))
+    with own.client() as client:
+        before = {each["id"] for each in client.client_list()}
+    own.send(signal.SIGSTOP)
+    with pytest.raises(BusUnavailable):
+        await line.ask(("PING",))
+    own.send(signal.SIGCONT)
+    await asyncio.gather(*(line.ask(("ECHO", str(number))) for number in range(4)))
+    with own.client() as client:
+        until(lambda: not before & {each["id"] for each in client.client_list()}, "an old connection is still there")
     await line.close()
 
 

@@ -46,7 +46,7 @@ class Line:
         self._monotonic_s = monotonic_s
         self._losses = 0
         self._resting_until_s = 0.0
-        self._is_elsewhere = False
+        self._is_doubtful = False
 
     async def ask(self, *commands: Command) -> list[Answer]:
         """Sends these commands together; their answers, in order.
@@ -85,8 +85,8 @@ class Line:
             await self._pool.release(connection)
         finally:
             self._room.release()
-        if self._is_elsewhere:
-            self._is_elsewhere = False
+        if self._is_doubtful:
+            self._is_doubtful = False
             await self._pool.disconnect(inuse_connections=False)
 
     @contextmanager
@@ -97,12 +97,15 @@ class Line:
         except NoScriptError:
             raise
         except LOST as lost:
+            # What is idle leads to where it led before. A primary that stood still goes on as if it were one, while a
+            # Sentinel has long named another, and tells it only after a while.
+            self._is_doubtful = True
             self._lost(str(lost) or type(lost).__name__)
             raise BusUnavailable("Redis is away.") from lost
         except ResponseError as refused:
             log.warning("redis can't serve", reason=str(refused))
             # It is no primary (any more), so the primary is to be found anew. Out of a script, 6.2 tells it further on.
-            self._is_elsewhere = isinstance(refused, ReadOnlyError) or "READONLY" in str(refused)
+            self._is_doubtful = isinstance(refused, ReadOnlyError) or "READONLY" in str(refused)
             raise BusUnavailable("Redis can't serve now.") from refused
         self._losses = 0
 

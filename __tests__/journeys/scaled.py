@@ -8,7 +8,7 @@ import re
 import shutil
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -259,16 +259,25 @@ def own_redis(*options: str) -> Iterator[RedisServer]:
 
 @asynccontextmanager
 async def deployment(
+    folder: Path, postgres: PostgresServer, *names: str, market: SimulatorOptions = BUSY, **settings: str
+) -> AsyncIterator[Deployment]:
+    """These processes on a Redis of their own, started and ready, until the block ends."""
+    with own_redis() as redis:
+        async with deployment_on(redis, folder, postgres, *names, market=market, **settings) as built:
+            yield built
+
+
+@asynccontextmanager
+async def deployment_on(
+    redis: RedisServer,
     folder: Path,
     postgres: PostgresServer,
     *names: str,
-    redis_options: Collection[str] = (),
     market: SimulatorOptions = BUSY,
     **settings: str,
 ) -> AsyncIterator[Deployment]:
     """These processes, started and ready, until the block ends; shows their logs when it ends badly."""
     async with AsyncExitStack() as stack:
-        redis = stack.enter_context(own_redis(*redis_options))
         simulator = await stack.enter_async_context(simulating(market))
         database = postgres.new_name()
         stack.callback(postgres.drop, database)

@@ -91,6 +91,17 @@ async def test_what_was_loaded_is_found_in_any_case_without_asking(catalogue: Ca
     assert (len(catalogue), len(catalogue.all()), catalogue.is_loaded) == (6, 6, True)
 
 
+async def test_before_everything_is_known_names_that_differ_in_case_stay_apart(catalogue: Catalogue) -> None:
+    """Promise: who asks for the pair `BTC_USDC` while the gateway starts never gets prices of the index `btc_usdc`."""
+    names = ("btc_usdc", "BTC_USDC", "Btc_usdc", "btc-perpetual")
+    found = [each for pair in (names[:2], names[2:]) for each in await asyncio.gather(*map(catalogue.resolve, pair))]
+    assert not catalogue.is_loaded
+    expected = [("btc_usdc", Kind.INDEX), ("BTC_USDC", Kind.SPOT), ("btc_usdc", Kind.INDEX),
+                ("BTC-PERPETUAL", Kind.PERPETUAL)]  # fmt: skip
+    assert [(each.name, each.kind) for each in found] == expected
+    assert [(await catalogue.resolve(name)).name for name in names] == [name for name, _ in expected]
+
+
 async def test_an_instrument_listed_since_is_found_by_asking_once(catalogue: Catalogue, exchange: Exchange) -> None:
     await catalogue.load()
     assert (await catalogue.resolve("xrp_usdc-30jun26-0D625-c")).name == LATER["instrument_name"]
@@ -139,7 +150,7 @@ async def test_one_who_leaves_does_not_take_the_others_answer_away(catalogue: Ca
     opened = asyncio.Event()
     exchange.gate = opened.wait
     first = asyncio.create_task(catalogue.resolve("BTC-PERPETUAL"))
-    second = asyncio.create_task(catalogue.resolve("btc-perpetual"))
+    second = asyncio.create_task(catalogue.resolve("BTC-PERPETUAL"))
     await eventually(lambda: len(exchange.asked) == 1)
     first.cancel()
     await asyncio.wait([first])

@@ -96,7 +96,8 @@ class Catalogue:
         log.info("catalogue loaded", indices=len(index_names), instruments=len(instruments))
 
     async def resolve(self, name: str) -> Instrument:
-        instrument = self._names.find(name)
+        # Until all are known, what is spelled alike may be another: `btc_usdc` is an index, `BTC_USDC` a pair.
+        instrument = self._names.find(name) if self.is_loaded else self._names.exact(name)
         if instrument is None and looks_like_a_name(name) and not self._is_absent(folded(name)):
             instrument = await self._look_up_once(name)
         if instrument is None:
@@ -105,17 +106,16 @@ class Catalogue:
 
     async def _look_up_once(self, name: str) -> Instrument | None:
         """Many who miss the same name share one look-up, which goes on when one of them leaves."""
-        key = folded(name)
-        asking = self._asking.get(key)
+        asking = self._asking.get(name)
         if asking is None:
             if len(self._asking) >= self._max_asking:
                 raise ExchangeUnavailable("Too many unknown tickers are being looked up already.", retry_after_s=1.0)
-            asking = self._asking[key] = asyncio.create_task(self._look_up(name), name=f"look up {key}")
-            asking.add_done_callback(lambda done: self._looked_up(key, done))
+            asking = self._asking[name] = asyncio.create_task(self._look_up(name), name=f"look up {name}")
+            asking.add_done_callback(lambda done: self._looked_up(name, done))
         return await asyncio.shield(asking)
 
-    def _looked_up(self, key: str, done: asyncio.Task[Instrument | None]) -> None:
-        del self._asking[key]
+    def _looked_up(self, name: str, done: asyncio.Task[Instrument | None]) -> None:
+        del self._asking[name]
         if not done.cancelled():
             done.exception()  # looked at, for those who waited may have left
 
@@ -131,16 +131,28 @@ class Catalogue:
         return instrument
 
     async def _find(self, name: str) -> Instrument | None:
-        if "_" in name:
-            for index_name in await self._records.index_names():
-                if folded(index_name) == folded(name):
-                    return index_instrument(index_name)
+        """As `Names.find` would: the exact name comes first, then an index in any case, then an instrument."""
+        index_names = await self._records.index_names() if "_" in name else ()
+        if name in index_names:
+            return index_instrument(name)
+        exact = await self._instrument(name)
+        if exact is not None:
+            return exact
+        for index_name in index_names:
+            if folded(index_name) == folded(name):
+                return index_instrument(index_name)
         for spelling in spellings(name):
-            try:
-                return await self._records.instrument(spelling)
-            except ExchangeFatal as refusal:
-                if not names_nothing(refusal):
-                    raise
+            found = await self._instrument(spelling) if spelling != name else None
+            if found is not None:
+                return found
+        return None
+
+    async def _instrument(self, spelling: str) -> Instrument | None:
+        try:
+            return await self._records.instrument(spelling)
+        except ExchangeFatal as refusal:
+            if not names_nothing(refusal):
+                raise
         return None
 
     def _is_absent(self, key: str) -> bool:

@@ -29,6 +29,9 @@ class Names:
     def find(self, name: str) -> Instrument | None:
         return self._exact.get(name) or self._folded.get(folded(name))
 
+    def exact(self, name: str) -> Instrument | None:
+        return self._exact.get(name)
+
     def nearest(self, name: str, count: int) -> Sequence[str]:
         return self._likeness.nearest(name, count)
 

@@ -109,7 +109,7 @@ class OperationParts:
     operation: Callable[[], Awaitable[OperationView]]
 
 
-def parts(request: Request) -> OperationParts:
+async def parts(request: Request) -> OperationParts:
     """This module's parts, from lifespan state."""
     return cast("OperationParts", request.state.operation)
 

@@ -9,6 +9,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal, TextIO
 
 import structlog
@@ -26,6 +27,10 @@ _SECRET_NAMES = re.compile(
     r"(?:^|[_\-.])(?:secret|password|passwd|token|authorization|cookie|signature|api[_\-]?key|secret[_\-]?key"
     r"|one[_\-]time[_\-]key|token[_\-]?key|seal[_\-]?secret|credentials?)$",
     re.IGNORECASE,
+)
+# Where none of these is in a text, none of the patterns below can find anything: one look instead of seven.
+_HINT = re.compile(
+    r"eyJ|cmk_|gAAAA|bearer|basic|secret|token|api_?key|passw(?:or)?d|cookie|authorization|signature|://", re.IGNORECASE
 )
 _NAMES = r"(?:x-secret-key|secret|token(?:_?key)?|api_?key|passw(?:or)?d|cookie|authorization|signature)"
 _SECRET_TEXTS = (
@@ -140,13 +145,18 @@ def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
 
 def redact_text(text: str) -> str:
     """The text without what looks like a token, a key, or a value under a secret name."""
-    for pattern, replacement in _SECRET_TEXTS:
+    for pattern, replacement in _SECRET_TEXTS if _HINT.search(text) else ():
         text = pattern.sub(replacement, text)
     return text
 
 
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAMES.search(name) is not None
+
+
 def _redacted(name: str, value: object, depth: int) -> object:
-    if _SECRET_NAMES.search(name) or isinstance(value, Secret | Sealed):
+    if _is_secret(name) or isinstance(value, Secret | Sealed):
         return STARS
     if value is None or isinstance(value, bool | int | float):
         return value

@@ -134,7 +134,7 @@ CREDENTIAL_PARAMETERS: list[dict[str, Any]] = [
 ]
 
 
-def accounts_of(request: Request) -> AccountsParts:
+async def accounts_of(request: Request) -> AccountsParts:
     return cast("AccountsParts", request.state.accounts)
 
 

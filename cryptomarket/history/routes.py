@@ -16,7 +16,7 @@ from cryptomarket.problems import problem_responses
 router = APIRouter(prefix="/api/v2", tags=["history"], dependencies=[Depends(person)])
 
 
-def parts(request: Request) -> HistoryParts:
+async def parts(request: Request) -> HistoryParts:
     return cast("HistoryParts", request.state.history)
 
 

@@ -26,7 +26,7 @@ WRITTEN: dict[str, Any] = {
 }
 
 
-def own(
+async def own(
     caller: Person,
     user_id: Annotated[str, Path(description="Your own user id", examples=["u_mfrggzdfmztwq2lknnwg23tpob"])],
 ) -> Caller:

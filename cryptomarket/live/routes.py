@@ -69,7 +69,7 @@ CREATED: dict[int | str, dict[str, Any]] = {
 }
 
 
-def parts(request: Request) -> LiveParts:
+async def parts(request: Request) -> LiveParts:
     """This room's parts, from lifespan state."""
     return cast("LiveParts", request.state.live)
 
@@ -91,7 +91,7 @@ class Asked:
     last_event_id: str | None
 
 
-def asked(
+async def asked(
     tickers: Annotated[
         str | None,
         Query(

@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api/v1/market", tags=["v1"], dependencies=[Depends(s
 UserId = Annotated[str, Path(description="Your own user id", examples=["u_mfrggzdfmztwq2lknnwg23tpob"])]
 
 
-def own(caller: Person, user_id: UserId) -> Caller:
+async def own(caller: Person, user_id: UserId) -> Caller:
     """The caller, when the path names him. Raises Forbidden."""
     if caller.user_id != user_id:
         raise Forbidden("This is another user's.", field="user_id")

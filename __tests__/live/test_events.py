@@ -1,13 +1,18 @@
 """The bytes of each event."""
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
+
 from __tests__.live.world import EPOCH, START_MS, events_of, gap, published, status, tick
-from cryptomarket.backplane.bus import Picture
+from cryptomarket.backplane.bus import Outgoing, Picture
 from cryptomarket.live.events import event, feed_of, frame_of, merged_gaps, snapshot
+from cryptomarket.market.instruments import Kind
 from cryptomarket.market.position import Position
-from cryptomarket.market.ticks import FeedState, GapCause
+from cryptomarket.market.ticks import FeedState, GapCause, PerpetualSummary, Tick
+from cryptomarket.market.wire import PublicationKind, encode_tick
 
 P = Position(EPOCH, 7)
 
@@ -64,6 +69,29 @@ def test_a_snapshot_tells_the_tick_with_its_own_seq_and_what_comes_next() -> Non
     assert (told.data["seq"], told.data["prev_seq"], told.data["last_seq"]) == (4, 2, 6)
     assert (told.data["state"], told.data["since_ms"], told.data["age_ms"]) == ("down", START_MS, 500)
     assert told.data["price"] == Decimal("85500.12")
+
+
+def names_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    names = [name for name, _ in pairs]
+    assert len(set(names)) == len(names), names
+    return dict(pairs)
+
+
+@pytest.mark.parametrize("is_remembered", [False, True])
+def test_a_snapshot_of_an_instrument_tells_both_states(is_remembered: bool) -> None:
+    """Promise: no name comes twice in an event (RFC 8259, 4); the feed's `state` does not hide the instrument's."""
+    heard = Tick(
+        "BTC-PERPETUAL", "BTC-PERPETUAL", Kind.PERPETUAL, Decimal("85500.5"), START_MS, START_MS * 1000,
+        summary=PerpetualSummary(state="open", last_price=Decimal("85500.5")),
+    )  # fmt: skip
+    payload = encode_tick(heard, published_us=START_MS * 1000)
+    spoken = published(Outgoing(PublicationKind.TICK, heard.ticker, payload), 4)
+    picture = Picture(remembered=payload) if is_remembered else Picture(tick=spoken, last_seq=4)
+    [told] = events_of(snapshot(heard.ticker, picture, now_ms=START_MS))
+    data = json.loads(told.text.partition("data: ")[2], object_pairs_hook=names_once)
+    assert (data["state"], data["instrument_state"]) == ("unknown", "open")
+    [message] = events_of(frame_of(spoken))
+    assert message.data["state"] == "open"
 
 
 def test_a_snapshot_of_nothing_is_the_ticker_and_nulls() -> None:

@@ -58,8 +58,11 @@ class MessageEvent(BaseModel):
 class SnapshotEvent(MessageEvent):
     """The last known tick of a ticker with its own `seq`; nulls when none is known."""
 
+    instrument_state: str | None = Field(
+        default=None, description="What a `message` of an instrument calls `state`", examples=["open"]
+    )
     age_ms: AgeMs
-    state: FeedState
+    state: FeedState = Field(description="The feed's, as in `status`")
     since_ms: SinceMs
     last_seq: int | None = Field(description="What the ticker's next event has as `prev_seq`", examples=[48213])
 

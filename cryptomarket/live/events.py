@@ -75,7 +75,7 @@ def feed_of(picture: Picture, *, now_ms: int) -> tuple[FeedState, int | None, in
 
 def snapshot(ticker: str, picture: Picture, *, now_ms: int, id_: Position | None = None) -> bytes:
     """The last known tick of a ticker with its own seq, its age, its feed's state, and the seq that the ticker's next
-    event will name as its predecessor.
+    event will name as its predecessor. An instrument's own `state` is `instrument_state` here, beside its feed's.
     """
     state, since_ms, age_ms = feed_of(picture, now_ms=now_ms)
     more = encode({"age_ms": age_ms, "state": state, "since_ms": since_ms, "last_seq": picture.last_seq})
@@ -85,5 +85,7 @@ def snapshot(ticker: str, picture: Picture, *, now_ms: int, id_: Position | None
         told = b'{"seq":null,"prev_seq":null,' + picture.remembered[1:]
     else:
         told = encode({"ticker": ticker, **_NOTHING_KNOWN})
+    # Quotes in a text are escaped, so this is the name; it stands before all that could nest another.
+    told = told.replace(b',"state":', b',"instrument_state":', 1)
     head = b"" if id_ is None else b"id: %s\n" % str(id_).encode()
     return head + b"event: snapshot\ndata: %s,%s\n\n" % (told[:-1], more[1:])

@@ -8,15 +8,12 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+
+from __tests__.deployment.certificate import certify
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 CONFIGURATION = Path(__file__).resolve().parents[2] / "nginx"
@@ -95,7 +92,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
         port = free_port()
         listen = folder / "listen.conf"
         if tls:
-            listen.write_text((folder / "listen_tls.conf").read_text().replace("8443", f"127.0.0.1:{port}"))
+            text = (folder / "listen_tls.conf").read_text().replace("8443", f"127.0.0.1:{port}")
+            listen.write_text(text.replace("8080", f"127.0.0.1:{free_port()}"))
             certify(folder / "tls")
         else:
             listen.write_text(listen.read_text().replace("8080", f"127.0.0.1:{port}"))
@@ -111,29 +109,6 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield run
     if started:
         subprocess.run([*command, "-s", "stop"], check=True, timeout=30, capture_output=True)
-
-
-def certify(folder: Path) -> None:
-    """A certificate that this test signs for itself."""
-    folder.mkdir()
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "fullchain.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "privkey.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
 
 
 def get(port: int, path: str, headers: dict[str, str] | None = None) -> tuple[http.client.HTTPResponse, bytes]:

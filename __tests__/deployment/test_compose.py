@@ -1,0 +1,197 @@
+"""What docker-compose.yml starts: settings that can work, within the memory of a small host, and one door to it."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import AuthenticationError
+from redis.exceptions import ConnectionError as LostConnection
+
+from __tests__.backplane.redis_server import free_port, until
+from __tests__.deployment.compose import ROOT, compose, interpolated, is_ours, memory_mib, names_read, services
+from cryptomarket.roles.role import Role, check_role
+from cryptomarket.settings import Settings, load_settings
+
+HOST_MIB = 1024
+WORKER_BEAT_AND_FLOWER_MIB = 216
+GIVEN = {
+    "EXCHANGE": "production",
+    "SEAL_SECRET": "s" * 64,
+    "TOKEN_KEY": "t" * 64,
+    "REDIS_PASSWORD": "redispassword",
+    "POSTGRES_PASSWORD": "postgrespassword",
+    "DERIBIT_CLIENT_ID": "key",
+    "DERIBIT_CLIENT_SECRET": "secret",
+}
+ROLES = {"api": Role.API, "ingest": Role.INGEST, "writer": Role.WRITE}
+OWN = sorted(name for name, service in services().items() if is_ours(service))
+
+
+def test_everything_fits_into_one_gigabyte() -> None:
+    """Guards the small host: the limits of all services, profiles included, leave room for worker, beat and flower."""
+    limits = {name: memory_mib(service) for name, service in services(GIVEN).items()}
+    assert sum(limits.values()) + WORKER_BEAT_AND_FLOWER_MIB <= HOST_MIB, limits
+
+
+def test_the_documented_limits_are_those_that_are_set() -> None:
+    """Guards the table in docs/deployment.md against a change in one place alone."""
+    page = (ROOT / "docs" / "deployment.md").read_text()
+    told = {name: int(limit) for name, limit in re.findall(r"^\| `(\w+)`[^|]*\| (\d+) \|", page, re.MULTILINE)}
+    assert told == {name: memory_mib(service) for name, service in services(GIVEN).items()}
+    assert f"leaves {HOST_MIB - sum(told.values())} MiB" in page
+
+
+def test_nothing_is_published_but_the_door() -> None:
+    """Guards Redis, PostgreSQL and the processes: no port leads there; in the clear, only the host's own."""
+    published = {name: service["ports"] for name, service in services(GIVEN).items() if "ports" in service}
+    assert published == {"nginx": ["127.0.0.1:8080:8080", "8443:8443"]}
+    assert [name for name, service in services().items() if "network_mode" in service] == []
+
+
+def test_the_servers_are_out_of_reach() -> None:
+    """Guards the inner network: nothing on it but what needs it, no way out of it, and nginx not in it."""
+    whole = compose(GIVEN)
+    assert whole["networks"]["back"] == {"internal": True}
+    for name in ("redis", "postgres", "writer", "simulator"):
+        assert list(whole["services"][name]["networks"]) == ["back"]
+    assert list(whole["services"]["nginx"]["networks"]) == ["front"]
+    assert [name for name, service in whole["services"].items() if "outside" in service["networks"]] == ["ingest"]
+
+
+def test_only_nginx_is_believed() -> None:
+    """Guards the limits per address: forwarded headers count from nginx's own fixed address alone."""
+    started = services(GIVEN)
+    address = started["nginx"]["networks"]["front"]["ipv4_address"]
+    assert started["api"]["environment"]["TRUSTED_PROXIES"] == address
+    assert started["nginx"]["extra_hosts"] == [f"gateway:{started['api']['networks']['front']['ipv4_address']}"]
+    fixed = [
+        service["networks"]["front"]["ipv4_address"]
+        for service in started.values()
+        if "front" in service["networks"] and isinstance(service["networks"], dict)
+    ]
+    assert len(fixed) == len(set(fixed)) == 3
+
+
+def test_what_compose_reads_the_gateway_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards a `.env` that serves both: no name that compose reads is refused by `cryptomarket` as a slip."""
+    monkeypatch.chdir(tmp_path)
+    values = GIVEN | {"PROJECT_MODE": "production", "LOG_FORMAT": "json"}
+    for name in names_read():
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / ".env").write_text("".join(f"{name}={values.get(name, '40000')}\n" for name in names_read()))
+    assert load_settings().exchange == "production"
+
+
+@pytest.mark.parametrize("service", sorted(ROLES))
+def test_every_role_can_work_with_what_it_is_given(service: str) -> None:
+    """Guards the deployment against the sentence with which a process refuses its settings."""
+    started = services(GIVEN)[service]
+    environment = started["environment"]
+    assert {name.lower() for name in environment} <= Settings.model_fields.keys()
+    settings = Settings.model_validate({name.lower(): value for name, value in environment.items() if value})
+    command = started["command"]
+    assert command[:4] == ["cryptomarket", "serve", "--role", ROLES[service]]
+    workers = int(command[5]) if "--workers" in command else 1
+    check_role(settings, ROLES[service], workers)
+    assert settings.project_mode == "production"
+    assert settings.database_name == "cryptomarket_production_production"
+    assert settings.app_host == "0.0.0.0"
+
+
+def test_each_role_has_only_the_secrets_that_it_needs() -> None:
+    """Guards against one broken process giving away what it never needed."""
+    secrets = ("SEAL_SECRET", "TOKEN_KEY", "DERIBIT_CLIENT_SECRET")
+    given = {
+        role: [name for name in secrets if services(GIVEN)[role]["environment"][name]] for role in ("api", "ingest")
+    }
+    assert given == {"api": ["SEAL_SECRET", "TOKEN_KEY"], "ingest": ["SEAL_SECRET", "DERIBIT_CLIENT_SECRET"]}
+    assert not any(services(GIVEN)["writer"]["environment"][name] for name in secrets)
+    assert "env_file" not in services()["redis"] | services()["postgres"] | services()["nginx"]
+
+
+@pytest.mark.parametrize("name", sorted(name for name, needed in names_read().items() if needed))
+def test_a_secret_that_is_missing_is_asked_for(name: str) -> None:
+    """Guards against a deployment with an empty password: compose refuses, with a sentence that says where it goes."""
+    with pytest.raises(KeyError, match=r"\.env"):
+        services({key: value for key, value in GIVEN.items() if key != name})
+
+
+@pytest.mark.parametrize("service", OWN)
+def test_every_process_begins_when_it_can_work(service: str) -> None:
+    """Guards the order of the start: nobody before the servers that he stands on say that they are well."""
+    waits = services()[service].get("depends_on", {})
+    assert all(each["condition"] == "service_healthy" for each in waits.values())
+    if service in ROLES:
+        assert {"redis", "postgres"} <= waits.keys()
+    for name, each in waits.items():
+        assert each.get("required", True) or "profiles" in services()[name]
+
+
+@pytest.mark.parametrize("service", OWN)
+def test_what_says_that_a_process_is_well_is_in_its_image(service: str) -> None:
+    """Guards against a check that calls a program which the image has not got."""
+    command = services()[service]["healthcheck"]["test"]
+    assert command[:3] == ["CMD", "python", "-c"]
+    compile(command[3], "healthcheck", "exec")
+    path = re.search(r"http://127\.0\.0\.1:(\d+)(/\S+)'", command[3])
+    assert path is not None
+    assert path[1] in str(services()[service]["command"]) or path[1] == services()[service]["environment"]["APP_PORT"]
+
+
+def test_redis_starts_as_it_is_told_to(tmp_path: Path) -> None:
+    """Guards Redis's own line, on a real one: the password is asked for, and stands in no list of processes; nothing is
+    evicted, and what was said survives.
+    """
+    service = services(GIVEN)["redis"]
+    shell, flag, script = service["command"]
+    port = free_port()
+    script = script.replace("--dir /data", f"--dir {tmp_path} --port {port} --bind 127.0.0.1")
+    password = service["environment"]["REDISCLI_AUTH"]
+    process = subprocess.Popen(
+        [shell, flag, script],
+        env={"PATH": "/usr/bin:/bin", "REDISCLI_AUTH": password},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        with Redis(port=port, password=password, socket_timeout=5, socket_connect_timeout=2) as client:
+            until(lambda: _answers(client), "it did not start")
+            configured = client.config_get("maxmemory*", "append*", "save")
+            assert configured["maxmemory"] == str(64 * 2**20)
+            assert configured["maxmemory-policy"] == "noeviction"
+            assert configured["appendonly"] == "yes"
+            assert configured["save"] == ""
+        with Redis(port=port, socket_timeout=5) as stranger, pytest.raises(AuthenticationError):
+            stranger.ping()
+        # The process that was started is the server itself: what compose signals is what ends.
+        seen = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        assert seen.startswith(b"redis-server")
+        assert password.encode() not in seen
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def _answers(client: Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except LostConnection:
+        return False
+
+
+def test_redis_has_room_for_the_log_at_its_bound() -> None:
+    """Guards against a log that Redis has to refuse: at its hard bound, with entries of a kilobyte, there is room."""
+    settings = services(GIVEN)["api"]["environment"]
+    [limit] = re.findall(r"--maxmemory (\d+)mb", services()["redis"]["command"][2])
+    entry_bytes = 1100
+    assert int(settings["LOG_HARD_CAPACITY"]) * entry_bytes < 0.75 * int(limit) * 2**20
+    assert int(limit) < 0.75 * memory_mib(services(GIVEN)["redis"])
+
+
+def test_names_are_filled_in_as_compose_does() -> None:
+    """Guards the other tests of this file."""
+    text = "${A:-x} ${B:-x} ${C} $$D ${E:?say}"
+    assert interpolated(text, {"B": "b", "E": "e"}) == "x b  $D e"
+    with pytest.raises(KeyError, match="say"):
+        interpolated(text, {})

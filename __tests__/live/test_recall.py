@@ -1,5 +1,6 @@
 """A snapshot tells the last tick that the gateway knows, also when it was heard before this epoch."""
 
+import asyncio
 import json
 from decimal import Decimal
 
@@ -62,6 +63,35 @@ async def test_what_the_bus_remembers_needs_no_store() -> None:
     assert _told(hub)["price"] == 85500.1
     await recall(["btc_usd"])
     assert store.asked == 0
+
+
+async def test_a_crowd_asks_once_and_nobody_asks_soon_again() -> None:
+    """Promise: a thousand streams that open together cost one question, and one more after a while."""
+    bus, hub = await _world()
+    store, now_s = Store(None), [100.0]
+    recall = Recall(hub, bus, store, monotonic_s=lambda: now_s[0])
+    await asyncio.gather(*(recall(["btc_usd"]) for _ in range(50)))
+    assert store.asked == 1
+    await recall(["btc_usd"])
+    assert store.asked == 1
+    now_s[0] += 5
+    store.kept = OLD
+    await recall(["btc_usd", "eth_usd"])
+    assert store.asked == 3
+    assert _told(hub)["price"] == 85500.1
+
+
+async def test_one_who_leaves_takes_nothing_from_the_others() -> None:
+    """Promise: whoever asked first may be gone before the answer; who waits with him gets it."""
+    bus, hub = await _world()
+    recall = Recall(hub, bus, Store(OLD))
+    first = asyncio.create_task(recall(["btc_usd"]))
+    second = asyncio.create_task(recall(["btc_usd"]))
+    await asyncio.sleep(0)  # sleep: both have asked
+    first.cancel()
+    async with asyncio.timeout(10):
+        await second
+    assert _told(hub)["price"] == 85500.1
 
 
 async def test_a_tick_of_this_epoch_is_never_replaced() -> None:

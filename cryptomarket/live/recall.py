@@ -1,6 +1,8 @@
 """What is known of a ticker from before this epoch: the last tick that was remembered or stored."""
 
-from collections.abc import Collection
+import asyncio
+import time
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 import structlog
@@ -23,23 +25,57 @@ class LastTicks(Protocol):
 
 
 class Recall:
-    """Fills the hub's picture where this epoch has no tick yet, so that a snapshot tells what the gateway does know."""
+    """Fills the hub's picture where this epoch has no tick yet, so that a snapshot tells what the gateway does know.
 
-    def __init__(self, hub: Hub, bus: Bus, kept: LastTicks | None = None) -> None:
+    A crowd that asks for the same ticker asks once. Where nobody knew a tick, nobody is asked again for `again_s`
+    seconds: what comes meanwhile is heard. Bound: one time for each ticker that somebody has asked for and that exists.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        bus: Bus,
+        kept: LastTicks | None = None,
+        *,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        again_s: float = 5.0,
+    ) -> None:
         self._hub = hub
         self._bus = bus
         self._kept = kept
+        self._monotonic_s = monotonic_s
+        self._again_s = again_s
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._again_at_s: dict[str, float] = {}
 
     async def __call__(self, tickers: Collection[str]) -> None:
         """Asks the bus, then the store, for the last ticks of these."""
-        unknown = [ticker for ticker in tickers if _is_blank(self._hub, ticker)]
-        if not unknown:
-            return
-        for ticker, picture in (await self._pictures(unknown)).items():
-            self._hub.recall(ticker, picture.remembered)
-        for ticker in unknown:
-            if _is_blank(self._hub, ticker):
-                self._hub.recall(ticker, await self._stored(ticker))
+        now_s = self._monotonic_s()
+        unknown = [
+            ticker
+            for ticker in tickers
+            if _is_blank(self._hub, ticker) and self._again_at_s.get(ticker, now_s) <= now_s
+        ]
+        new = [ticker for ticker in unknown if ticker not in self._asking]
+        if new:
+            asking = asyncio.create_task(self._ask(new), name="recall")
+            self._asking |= dict.fromkeys(new, asking)
+        for asked in {self._asking[ticker] for ticker in unknown}:
+            # Who leaves does not take the answer from the others who wait for it.
+            await asyncio.shield(asked)
+
+    async def _ask(self, tickers: Collection[str]) -> None:
+        try:
+            for ticker, picture in (await self._pictures(tickers)).items():
+                self._hub.recall(ticker, picture.remembered)
+            for ticker in tickers:
+                if _is_blank(self._hub, ticker):
+                    self._hub.recall(ticker, await self._stored(ticker))
+        finally:
+            again_at_s = self._monotonic_s() + self._again_s
+            for ticker in tickers:
+                del self._asking[ticker]
+                self._again_at_s[ticker] = again_at_s
 
     async def _pictures(self, tickers: Collection[str]) -> dict[str, Picture]:
         try:

@@ -26,6 +26,17 @@ def head_at(server: RedisServer) -> int:
         return int(client.hget("cryptomarket:test:order", "head") or 0)
 
 
+# A Sentinel leaves one that takes itself for the primary alone for so long (sentinel.c, SENTINEL_PUBLISH_PERIOD * 4).
+DEMOTED_S = 8.0
+
+
+def leads(sentinel: RedisSentinel, server: RedisServer) -> bool:
+    """Whether the Sentinel names this server."""
+    with sentinel.client() as client:
+        told = client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main")
+    return int(told[1]) == server.port
+
+
 def make_replica(server: RedisServer, *of: str) -> None:
     with server.client() as client:
         client.execute_command("REPLICAOF", *of)
@@ -139,4 +150,32 @@ async def test_a_sentinel_fails_over(pair: tuple[RedisServer, RedisServer]) -> N
                 with pytest.raises(LogTooShort):
                     await bus.since(before[0].position, 10, 10)
         finally:
+            sentinel.stop()
+
+
+async def test_a_primary_that_wakes_up_is_left(pair: tuple[RedisServer, RedisServer]) -> None:
+    """Promise: who stood still while another was promoted takes himself for the primary until his Sentinel tells him
+    otherwise; it is asked, and what is published goes where it says, long before that.
+    """
+    primary, replica = pair
+    with tempfile.TemporaryDirectory(prefix="redis") as folder:
+        sentinel = RedisSentinel(Path(folder), primary.port)
+        sentinel.start()
+        try:
+            async with link_to(sentinel.url, timeout_s=20.0) as link, RedisBus(link) as bus:
+                before = await bus.publish(ticks("a"), await fence_at(link))
+                primary.send(signal.SIGSTOP)
+                # Under way when it wakes up, so nothing seems to have been lost.
+                asking = asyncio.create_task(bus.head())
+                await asyncio.to_thread(until, lambda: leads(sentinel, replica), "nobody else was promoted")
+                primary.send(signal.SIGCONT)
+                assert (await asking).epoch == before[0].position.epoch
+                async with asyncio.timeout(DEMOTED_S):
+                    while True:
+                        after = await said_when_back(bus, link, "a")
+                        if after[0].position.epoch != before[0].position.epoch:
+                            break
+                assert head_at(replica) >= 1
+        finally:
+            primary.send(signal.SIGCONT)
             sentinel.stop()

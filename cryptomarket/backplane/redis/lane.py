@@ -59,6 +59,8 @@ class Lane:
             async with self._sending:
                 self._refuse_if_broken_since(breaks)
                 connection = await self._opened()
+                if self._line.leads_elsewhere(connection):
+                    raise BusUnavailable("Another Redis is the primary now.")
                 await self._send(connection, command_of(self._number))
             # Nothing is awaited between: turns to hear are taken in the order of sending.
             async with self._hearing:

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from typing import cast
 
 import structlog
-from redis.asyncio import ConnectionPool
+from redis.asyncio import Connection, ConnectionPool
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import AbstractBackoff
@@ -20,6 +20,8 @@ from cryptomarket.errors import BusUnavailable
 
 log = structlog.get_logger(__name__)
 
+# How often a Sentinel is asked whom it names, while a line is used.
+LOOK_S = 1.0
 LOST = (LostConnection, LateAnswer, InvalidResponse, OSError, TimeoutError)
 
 
@@ -29,6 +31,9 @@ class Line:
     Bound: as many connections as the pool may have; a call waits for a free one as long as for an answer. After a loss
     nobody tries for a while, by `backoff`: calls are refused at once meanwhile, so nobody waits for what is known to be
     away, and what is back is not run down.
+
+    A primary that stood still or was cut off answers as if it were one when it is back, for as long as its Sentinel
+    takes to tell it otherwise. So the Sentinel is asked now and then, and a connection that leads elsewhere is left.
     """
 
     def __init__(
@@ -47,6 +52,9 @@ class Line:
         self._losses = 0
         self._resting_until_s = 0.0
         self._is_doubtful = False
+        self._watched = pool if isinstance(pool, SentinelConnectionPool) and pool.is_master else None
+        self._looked_s = monotonic_s()
+        self._looking: asyncio.Task[None] | None = None
 
     async def ask(self, *commands: Command) -> list[Answer]:
         """Sends these commands together; their answers, in order.
@@ -75,9 +83,33 @@ class Line:
             undo.callback(self._room.release)
             # A Sentinel is asked first, perhaps one after the other: all of that has one end.
             async with asyncio.timeout(self.patience.connect_timeout_s + self.patience.timeout_s):
-                taken = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+                taken = cast("AbstractConnection", await self._pool.get_connection())  # type: ignore[no-untyped-call]
             undo.pop_all()
-            return cast("AbstractConnection", taken)
+        if self.leads_elsewhere(taken):
+            await taken.disconnect(nowait=True)
+            await self.give_back(taken)
+            raise BusUnavailable("Another Redis is the primary now.", retry_after_s=1.0)
+        return taken
+
+    def leads_elsewhere(self, connection: AbstractConnection) -> bool:
+        """Whether a connection leads to what is no primary any more, by its Sentinel's last word."""
+        if self._watched is None or not isinstance(connection, Connection):
+            return False
+        self._look(self._watched)
+        return (connection.host, connection.port) != self._watched.master_address
+
+    def _look(self, pool: SentinelConnectionPool) -> None:
+        now_s = self._monotonic_s()
+        if now_s - self._looked_s >= LOOK_S and (self._looking is None or self._looking.done()):
+            self._looked_s = now_s
+            self._looking = asyncio.create_task(self._asked_sentinel(pool))
+
+    async def _asked_sentinel(self, pool: SentinelConnectionPool) -> None:
+        """Learns the primary's address; what is idle and leads elsewhere is closed by the pool."""
+        # Without a Sentinel, what is connected goes on.
+        with suppress(*LOST, ResponseError):
+            async with asyncio.timeout(self.patience.connect_timeout_s + self.patience.timeout_s):
+                await pool.get_master_address()  # type: ignore[no-untyped-call]
 
     async def give_back(self, connection: AbstractConnection) -> None:
         """Others may use the connection now."""
@@ -134,6 +166,9 @@ class Line:
 
     async def close(self) -> None:
         """Closes every connection."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
         await self._pool.aclose()
         if isinstance(self._pool, SentinelConnectionPool):
             await self._pool.sentinel_manager.aclose()

@@ -1,14 +1,19 @@
 """The line of a real connection: what is written, who is slow, who is gone."""
 
 import asyncio
+import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import pytest
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from __tests__.live.world import eventually
+from cryptomarket.live.mailbox import LogMailbox
+from cryptomarket.live.seat import Seat
+from cryptomarket.live.sse import StreamResponse
 from cryptomarket.live.transport import Line, LineProtocol, chunk_of, line_of
 
 Serve = Callable[[Line | None, Send], Awaitable[None]]
@@ -132,6 +137,31 @@ async def test_who_asks_again_and_leaves_is_known_too() -> None:
         writer.close()
         await lost.wait()
         await disconnected.wait()
+
+
+async def test_who_breaks_off_is_no_fault_of_the_gateway(caplog: pytest.LogCaptureFixture) -> None:
+    """Promise: a stream whose connection is closing ends in silence, also where nobody was told of the end yet."""
+    closed = asyncio.Event()
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        async def frames(line: Line | None) -> AsyncGenerator[bytes, None]:
+            assert line is not None
+            yield b"data: 1\n\n"
+            line.abort()
+            yield b"data: 2\n\n"
+
+        seat = Seat(LogMailbox(1000), "u")
+        await StreamResponse(frames, seat, farewell_s=1.0, ended=closed.set)(scope, receive, send)
+
+    async with serving_application(application) as port, asyncio.timeout(DEADLINE_S):
+        logger = logging.getLogger("uvicorn.error")
+        logger.setLevel(logging.ERROR)
+        logger.addHandler(caplog.handler)
+        _, writer = await asked(port)
+        await closed.wait()
+        writer.close()
+    logger.removeHandler(caplog.handler)
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 async def test_who_does_not_read_lags_and_is_given_up() -> None:

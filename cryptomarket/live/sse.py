@@ -87,9 +87,10 @@ class StreamResponse(Response):
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             async for frame in frames:
                 if line.is_lost:
-                    return
+                    break
                 await send({"type": "http.response.body", "body": frame, "more_body": True})
             if line.is_lost:
+                await line.lost()
                 return
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         await line.emptied(self._farewell_s)

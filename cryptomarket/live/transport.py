@@ -68,6 +68,12 @@ class Line:
         """Gives the connection up, and with it what it still holds."""
         self._transport.abort()
 
+    async def lost(self) -> None:
+        """Returns once the server knows that the connection is gone, and takes no answer for an unfinished one."""
+        self.abort()
+        # sleep: the turn of the loop in which a connection that closes is told so
+        await asyncio.sleep(0)
+
     async def emptied(self, within_s: float) -> None:
         """Returns once the kernel has everything; gives the connection up when that takes too long."""
         self._transport.set_write_buffer_limits(high=0)

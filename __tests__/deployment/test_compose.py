@@ -1,5 +1,6 @@
 """What docker-compose.yml starts: settings that can work, within the memory of a small host, and one door to it."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ from redis.exceptions import ConnectionError as LostConnection
 
 from __tests__.backplane.redis_server import free_port, until
 from __tests__.deployment.compose import ROOT, compose, interpolated, is_ours, memory_mib, names_read, services
+from __tests__.postgres_server import PostgresServer, programs
 from cryptomarket.roles.role import Role, check_role
 from cryptomarket.settings import Settings, load_settings
 
@@ -187,6 +189,22 @@ def test_redis_has_room_for_the_log_at_its_bound() -> None:
     entry_bytes = 1100
     assert int(settings["LOG_HARD_CAPACITY"]) * entry_bytes < 0.75 * int(limit) * 2**20
     assert int(limit) < 0.75 * memory_mib(services(GIVEN)["redis"])
+
+
+def test_postgres_reads_its_options(postgres: PostgresServer) -> None:
+    """Guards PostgreSQL's own line, on a real one: it knows each option, and has connections for all twice."""
+    [program, *options] = services(GIVEN)["postgres"]["command"]
+    given = dict(option.removeprefix("--").split("=") for option in options)
+    account = "postgres" if os.geteuid() == 0 else None
+    for name in given:
+        said = subprocess.run(
+            [programs() / program, *options, "-D", postgres.folder / "data", "-C", name],
+            cwd=postgres.folder, user=account, capture_output=True, text=True, check=False, timeout=30,
+        )  # fmt: skip
+        assert said.returncode == 0, said.stderr
+        assert re.fullmatch(r"\d+", said.stdout.strip())  # in its own units
+    connections_of_a_process = 8
+    assert int(given["max_connections"]) > 2 * len(ROLES) * connections_of_a_process
 
 
 def test_names_are_filled_in_as_compose_does() -> None:

@@ -92,6 +92,25 @@ async def test_a_connection_without_chunks_has_no_line() -> None:
     assert found == [None]
 
 
+@pytest.mark.parametrize("headers", [[], [(b"content-length", b"15")]])
+async def test_a_connection_without_chunks_gets_none(headers: list[tuple[bytes, bytes]]) -> None:
+    """Promise: HTTP/1.0 gets the bytes as they are, and their end is the connection's (RFC 9112, 6.1 and 6.3)."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
+        await finish(send, b"last\n\n")
+
+    async with serving_application(application) as port, asyncio.timeout(DEADLINE_S):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.0\r\nHost: gateway\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        body = await reader.read()
+        writer.close()
+    assert b"chunked" not in head
+    assert body == b"data: 1\n\nlast\n\n"
+
+
 async def test_who_is_gone_is_known_at_once() -> None:
     """Without a write, and without anybody asking."""
     lost = asyncio.Event()

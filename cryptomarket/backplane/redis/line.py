@@ -52,6 +52,7 @@ class Line:
         self._losses = 0
         self._resting_until_s = 0.0
         self._is_doubtful = False
+        self._is_first_try = False
         self._watched = pool if isinstance(pool, SentinelConnectionPool) and pool.is_master else None
         self._looked_s = monotonic_s()
         self._looking: asyncio.Task[None] | None = None
@@ -146,13 +147,16 @@ class Line:
         if now_s >= self._resting_until_s:
             self._losses += 1
             self._resting_until_s = now_s + self._backoff.compute(self._losses)
-            log.warning("redis is away", reason=reason, losses=self._losses)
+            if not self._is_first_try:
+                log.warning("redis is away", reason=reason, losses=self._losses)
 
     async def try_once(self) -> None:
         """Connects, whatever was before. Raises AuthenticationError of redis-py when the server wants another password,
         BusUnavailable when it can't be reached.
         """
         self._resting_until_s = 0.0
+        # Whoever begins says himself, and once, what came of it.
+        self._is_first_try = True
         try:
             await self.ask(("PING",))
         except BusUnavailable as away:
@@ -162,7 +166,10 @@ class Line:
                 reason = reason.__cause__
             if reason is not None:
                 raise reason from None
-            raise
+            sentence = str(away.__cause__ or "") or "there is no answer"
+            raise BusUnavailable(f"{sentence.rstrip('.')}.") from away
+        finally:
+            self._is_first_try = False
 
     async def close(self) -> None:
         """Closes every connection."""

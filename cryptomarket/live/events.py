@@ -1,11 +1,13 @@
 """The events of a stream as bytes (WHATWG HTML, 9.2 "Server-sent events"). Each is encoded once, whoever hears it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from cryptomarket.backplane.bus import Picture
 from cryptomarket.market.position import Position
 from cryptomarket.market.ticks import FeedState
 from cryptomarket.market.wire import (
+    Change,
     Publication,
     PublicationKind,
     data_of,
@@ -47,6 +49,14 @@ def frame_of(publication: Publication) -> bytes:
         _HEAD_OF_KIND[publication.kind],
         data_of(publication),
     )
+
+
+def set_change(
+    change: Change, ticker: str, tickers: Sequence[str], seq: int | None, picture: bytes, *, id_: Position | None
+) -> bytes:
+    """A ticker was taken into the set, followed by its snapshot `picture`, or out of it. The last of it has the id."""
+    told = event(change.value, {"ticker": ticker, "tickers": tickers, "seq": seq}, id_=None if picture else id_)
+    return told + picture
 
 
 def merged_gaps(earlier: Publication, later: Publication) -> Publication:

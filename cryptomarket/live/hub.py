@@ -14,7 +14,7 @@ from functools import partial
 from cryptomarket.backplane.bus import Picture
 from cryptomarket.clock import Clock
 from cryptomarket.live.alone import Absence, after, as_seen, status_of
-from cryptomarket.live.events import event, feed_of, snapshot
+from cryptomarket.live.events import feed_of, set_change, snapshot
 from cryptomarket.live.fanout import Fanout
 from cryptomarket.live.interest import Interest
 from cryptomarket.live.mailbox import Entry
@@ -316,22 +316,10 @@ class Hub:
             # The id promises all of them, so it goes with the last.
             id_ = publication.position if step is steps[-1] and not by_itself else None
             seq = None if by_itself else publication.seq
-            self._offer(seat, self._told(publication, seq, *step, change.tickers, id_))
-
-    def _told(
-        self,
-        publication: Publication,
-        seq: int | None,
-        ticker: str,
-        change: Change,
-        tickers: Sequence[str],
-        id_: Position | None,
-    ) -> Entry:
-        told = replace(publication, ticker=ticker)
-        data = {"ticker": ticker, "tickers": tickers, "seq": seq}
-        if change is Change.UNSUBSCRIBED:
-            return Entry(told, event(change.value, data, id_=id_), change)
-        return Entry(told, event(change.value, data) + self.snapshot(ticker, id_=id_), change)
+            ticker, change_of_it = step
+            picture = self.snapshot(ticker, id_=id_) if change_of_it is Change.SUBSCRIBED else b""
+            frame = set_change(change_of_it, ticker, change.tickers, seq, picture, id_=id_)
+            self._offer(seat, Entry(replace(publication, ticker=ticker), frame, change_of_it))
 
     def snapshot(self, ticker: str, *, id_: Position | None = None) -> bytes:
         """The snapshot event of a ticker as of `position`."""

@@ -16,6 +16,6 @@ async def test_routes_take_their_parts_from_the_state(repository: Repository, st
     """Parts come from lifespan state, as they were put there, and nobody exchanges one on the way."""
     handed = HistoryParts(History(repository, new_bus(), clock=stopped.clock), Names(), stopped.clock)
     request = cast("Request", SimpleNamespace(state=SimpleNamespace(history=handed)))
-    assert parts(request) is handed
+    assert await parts(request) is handed
     with pytest.raises(AttributeError):
         handed.clock = stopped.clock  # type: ignore[misc]

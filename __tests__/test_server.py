@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 import uvicorn
 import uvloop
+from starlette.types import Receive, Scope, Send
 
 from cryptomarket.backplane.memory import MemoryBus
 from cryptomarket.clock import Clock
@@ -84,6 +85,36 @@ async def test_what_is_no_http_gets_a_problem(hub: Hub) -> None:
     assert problem["status"] == 400
     assert str(UUID(problem["request_id"])) == problem["request_id"]
     assert f"x-request-id: {problem['request_id']}".encode() in head
+
+
+async def test_an_endless_head_is_refused(hub: Hub) -> None:
+    """Promise: whoever has not said who he is costs no more memory than a head may have."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    config = uvicorn.Config(app, port=0, http=Wire, ws="none", lifespan="off", log_config=None, log_level=None)
+    server = Server(config, hub, "")
+    async with asyncio.timeout(10):
+        serving = asyncio.create_task(server.serve())
+        while not server.started:  # noqa: ASYNC110  the server tells nobody
+            await asyncio.sleep(0.01)  # sleep: between two looks
+        port = server.servers[0].sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(2):
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 30_000 + b"\r\n\r\n")
+            assert b" 204 " in await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
+        writer.write(b"a" * 65_000)
+        await writer.drain()
+        writer.write(b"a" * 1000)
+        answer = await reader.read()
+        writer.close()
+        server.stop()
+        await serving
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"65536" in answer
 
 
 async def test_a_taken_port_is_told_before_anything_is_begun(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from cryptomarket.settings import Settings
 log = structlog.get_logger(__name__)
 
 BACKLOG = 2048
+HEAD_LIMIT_BYTES = 65_536
 COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 ADDRESSES = {
     Exchange.PRODUCTION: "wss://www.deribit.com/ws/api/v2",
@@ -39,10 +40,34 @@ ADDRESSES = {
 
 
 class Wire(LineProtocol):
-    """A connection. What can't be read as HTTP is answered with a problem document, too, and an id."""
+    """A connection. What can't be read as HTTP is answered with a problem document, too, and an id.
+
+    The library keeps what has come of a request's head until it is whole. Bound: HEAD_LIMIT_BYTES, and one read.
+    """
+
+    _is_in_head = False
+    _head_bytes = 0
+
+    def on_message_begin(self) -> None:
+        """A head has begun."""
+        super().on_message_begin()
+        self._is_in_head, self._head_bytes = True, 0
+
+    def on_headers_complete(self) -> None:
+        """A head is whole."""
+        self._is_in_head = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Reads on, unless a head takes no end."""
+        super().data_received(data)
+        if self._is_in_head and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_LIMIT_BYTES:
+                self.send_400_response(f"The head of a request is at most {HEAD_LIMIT_BYTES} bytes.")
 
     def send_400_response(self, msg: str) -> None:
-        """Answers and closes; `msg` is the library's own sentence."""
+        """Answers and closes; `msg` is the library's own sentence, or ours."""
         request_id = str(uuid4())
         problem = Problem(title=TITLES[400], status=400, detail=msg, request_id=request_id)
         body = problem.model_dump_json(exclude_none=True).encode()

@@ -11,10 +11,10 @@ from __tests__.history.world import new_bus
 from cryptomarket.accounts.access import Caller, authenticated
 from cryptomarket.accounts.tokens import Scope
 from cryptomarket.app import create_app
+from cryptomarket.backplane.memory import MemoryBus
 from cryptomarket.clock import Clock
 from cryptomarket.errors import UnknownTicker
-from cryptomarket.history.parts import HistoryParts
-from cryptomarket.history.questions import History
+from cryptomarket.history.parts import build_history
 from cryptomarket.history.repository import Repository
 from cryptomarket.market.instruments import Instrument, Kind, folded
 
@@ -44,14 +44,14 @@ class Names:
 
 @asynccontextmanager
 async def outside(
-    repository: Repository, clock: Clock, *, scope: Scope = Scope.PERSON
+    repository: Repository, clock: Clock, *, scope: Scope = Scope.PERSON, bus: MemoryBus | None = None
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of an application that takes every caller for USER with this scope."""
 
     async def caller() -> Caller:
         return Caller(USER, frozenset({scope}), "jti", 2**40)
 
-    state = {"history": HistoryParts(History(repository, new_bus(), clock=clock), Names(), clock)}
+    state = {"history": build_history(repository, bus or new_bus(), Names(), clock)}
     app: FastAPI = create_app(state, exchange="simulator", body_limit_bytes=1000)
     app.dependency_overrides[authenticated] = caller
 

@@ -6,15 +6,14 @@ from fastapi import Request
 
 from __tests__.history.outside import Names
 from __tests__.history.world import StoppedClock, new_bus
-from cryptomarket.history.parts import HistoryParts
-from cryptomarket.history.questions import History
+from cryptomarket.history.parts import build_history
 from cryptomarket.history.repository import Repository
 from cryptomarket.history.routes import parts
 
 
 async def test_routes_take_their_parts_from_the_state(repository: Repository, stopped: StoppedClock) -> None:
     """Parts come from lifespan state, as they were put there, and nobody exchanges one on the way."""
-    handed = HistoryParts(History(repository, new_bus(), clock=stopped.clock), Names(), stopped.clock)
+    handed = build_history(repository, new_bus(), Names(), stopped.clock)
     request = cast("Request", SimpleNamespace(state=SimpleNamespace(history=handed)))
     assert await parts(request) is handed
     with pytest.raises(AttributeError):

@@ -263,3 +263,29 @@ async def test_the_last_words_of_a_ticker_are_handed_over(history: History, repo
     assert last is not None
     assert status is not None
     assert (last.tick.timestamp_ms, last.seq, status.state) == (T, 2, FeedState.LIVE)
+
+
+@pytest.mark.parametrize(
+    ("time_ms", "max_ms", "found"),
+    [(T, None, (T, 0)), (T + 5, None, (T, 5)), (T + 6, None, (T + 11, 5)), (T + 4, 3, None), (T + 8, 3, (T + 11, 3)),
+     (T - 50, 50, (T, 50)), (T - 50, 49, None), (NOW_MS, None, (T + 11, NOW_MS - T - 11)), (T + 2, 2, (T, 2))],
+)  # fmt: skip
+async def test_the_tick_closest_to_a_moment(
+    history: History, repository: Repository, time_ms: int, max_ms: int | None, found: tuple[int, int] | None
+) -> None:
+    """`at` is the closest tick on either side, at most so far away; of two as close the earlier one."""
+    await repository.keep(heard([index_tick(T), index_tick(T + 11), index_tick(T + 10, ticker="eth_usd")]))
+    if found is None:
+        with pytest.raises(NotFound, match=f"within {max_ms} ms"):
+            await history.at("btc_usd", time_ms, max_difference_ms=max_ms)
+        return
+    told = json.loads(await history.at("btc_usd", time_ms, max_difference_ms=max_ms))
+    assert (told["timestamp"], told["difference_ms"]) == found
+
+
+async def test_no_tick_is_closest_to_the_future(history: History) -> None:
+    """What is not yet has no tick; nothing stored has none either."""
+    with pytest.raises(Impossible, match="future"):
+        await history.at("btc_usd", NOW_MS + 1)
+    with pytest.raises(NotFound, match="no tick of btc_usd"):
+        await history.at("btc_usd", NOW_MS)

@@ -66,6 +66,7 @@ async def test_a_question_that_cannot_be_is_refused(
 @pytest.mark.parametrize(
     "path",
     ["/api/v2/ticks/btc_usdd", "/api/v2/ticks/btc_usdd/latest", "/api/v2/gaps/btc_usdd",
+     "/api/v2/ticks/btc_usdd/at?time=0", "/api/v2/ticks/btc_usdd/stats", "/api/v2/candles/btc_usdd?resolution=1",
      f"/api/v1/market/{USER}/get_order/btc_usdd?start_date=2026-01-01_0:0:0"],
 )  # fmt: skip
 async def test_an_unknown_ticker_names_the_nearest(client: httpx2.AsyncClient, path: str) -> None:
@@ -95,6 +96,42 @@ async def test_gaps_of_a_range(client: httpx2.AsyncClient, repository: Repositor
              "prev_seq": 1}
         ],
     }  # fmt: skip
+
+
+async def test_a_moment_a_range_and_its_candles(client: httpx2.AsyncClient, repository: Repository) -> None:
+    """`at`, `stats` and `candles` answer with exact numbers, and echo what was understood in milliseconds."""
+    await repository.keep(heard([index_tick(T, "85500.10"), index_tick(T + 2000, "85500.000000001")]))
+    at = await client.get("/api/v2/ticks/BTC_USD/at", params={"time": (T + 1500) * 1000, "max_difference_ms": 500})
+    assert '"price":85500.000000001' in at.text
+    assert at.json()["difference_ms"] == 500
+    stats = exact(await client.get("/api/v2/ticks/btc_usd/stats", params={"start": T}))
+    assert (stats["count"], stats["max"], stats["end"]) == (2, Decimal("85500.10"), NOW_MS)
+    candles = exact(await client.get("/api/v2/candles/btc_usd", params={"resolution": "1D"}))
+    assert [candle["ticks"] for candle in candles["data"]] == [2]
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status", "field"),
+    [
+        ("ticks/btc_usd/at", {}, 400, "time"),
+        ("ticks/btc_usd/at", {"time": "soon"}, 400, "time"),
+        ("ticks/btc_usd/at", {"time": "2999-01-01"}, 422, "time"),
+        ("ticks/btc_usd/at", {"time": "0", "max_difference_ms": "-1"}, 422, "max_difference_ms"),
+        ("ticks/btc_usd/stats", {"start": "2999-01-01"}, 422, "start"),
+        ("ticks/btc_usd/stats", {"end": "x"}, 400, "end"),
+        ("candles/btc_usd", {}, 400, "resolution"),
+        ("candles/btc_usd", {"resolution": "7"}, 422, "resolution"),
+        ("candles/btc_usd", {"resolution": "1", "start": "0", "end": "9"}, 200, None),
+        ("candles/btc_usd", {"resolution": "1", "start": "0"}, 422, "start"),
+    ],
+)
+async def test_figures_that_cannot_be_are_refused(
+    client: httpx2.AsyncClient, path: str, query: dict[str, str], status: int, field: str | None
+) -> None:
+    """400 for what can't be read, 422 for what can't be, each naming its field."""
+    response = await client.get(f"/api/v2/{path}", params=query)
+    assert response.status_code == status, response.text
+    assert [error["field"] for error in response.json().get("errors", [])] == ([field] if field else [])
 
 
 async def test_history_needs_a_caller(

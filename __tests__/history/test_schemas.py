@@ -3,10 +3,13 @@ from decimal import Decimal
 
 import pytest
 
+from __tests__.history.outside import Names
 from __tests__.history.world import StoppedClock, heard, index_tick, new_bus, option_tick, perpetual_tick
+from cryptomarket.history.parts import build_history
 from cryptomarket.history.questions import History, TicksQuestion
 from cryptomarket.history.repository import Repository
-from cryptomarket.history.schemas import Latest, TickRow, TicksPage
+from cryptomarket.history.schemas import CandlesAnswer, Latest, Stats, TickAt, TickRow, TicksPage
+from cryptomarket.market.candles import Resolution
 from cryptomarket.market.ticks import Gap, GapCause
 
 
@@ -25,6 +28,11 @@ async def test_what_is_answered_is_what_is_documented(
     assert row.ticker == ticker
     latest = Latest.model_validate_json(await history.latest(ticker))
     assert latest.seq == row.seq
+    assert TickAt.model_validate_json(await history.at(ticker, 5)).seq == row.seq
+    figures = build_history(repository, new_bus(), Names(), stopped.clock).figures
+    stats = Stats.model_validate_json(await figures.stats(ticker, None, None))
+    candles = CandlesAnswer.model_validate_json(await figures.candles(ticker, Resolution.DAY_1, 0, 9))
+    assert stats.count == candles.count == (0 if row.price is None else 1)
 
 
 async def test_the_schema_knows_every_field_that_all_rows_have(repository: Repository, stopped: StoppedClock) -> None:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from cryptomarket.backplane.bus import Bus, Picture
+from cryptomarket.backplane.bus import Bus
 from cryptomarket.clock import Clock
 from cryptomarket.errors import BusUnavailable, Impossible, Malformed, NotFound
 from cryptomarket.history.cursors import Cursor, Order
-from cryptomarket.history.repository import Extent, Look, Repository
+from cryptomarket.history.reach import NOWHERE, Heard, Reach, range_of
+from cryptomarket.history.repository import Look, Repository
 from cryptomarket.history.rows import (
     ROW_FIELDS,
     Choice,
@@ -19,14 +20,13 @@ from cryptomarket.history.rows import (
     chosen_json,
     row_json,
 )
-from cryptomarket.market.position import Position
-from cryptomarket.market.ticks import FeedState, Source
-from cryptomarket.market.wire import PublicationKind, data_of, decode_status, decode_tick, encode
+from cryptomarket.history.timestamps import END_OF_TIME_MS
+from cryptomarket.market.ticks import Source
+from cryptomarket.market.wire import PublicationKind, data_of, decode_tick, encode
 
 MAX_ROWS = 10_000
 MAX_GAPS = 1000
 BOUNDS = "[start,end)"
-_NOWHERE = Position("", 0)
 _EVERYTHING_BELIEVED = Choice(believed_only=True)
 
 
@@ -44,32 +44,6 @@ class TicksQuestion:
     fields: Collection[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    """What the bus knows: up to where the log is stored, one ticker's picture, and whether the log gave something of it
-    up that is not written down yet. None is "can't be found out".
-    """
-
-    stored_up_to: Position | None
-    picture: Picture | None
-    lost: bool = False
-
-    def proves(self, extent: Extent, start_ms: int, end_ms: int) -> bool:
-        """Whether every tick of [start_ms, end_ms) that was heard is among the stored ones."""
-        if self.stored_up_to is None or extent.first_stream_ms is None or extent.settled_ms is None:
-            return False
-        if start_ms < extent.first_stream_ms or self.lost:
-            return False
-        # The exchange orders a channel: nothing older than a settled tick is still on its way.
-        return end_ms <= extent.settled_ms or self._all_is_stored(self.stored_up_to.seq)
-
-    def _all_is_stored(self, stored_up_to: int) -> bool:
-        if self.picture is None or self.picture.status is None or self.picture.last_seq is None:
-            return False
-        is_live = decode_status(self.picture.status.payload).state is FeedState.LIVE
-        return is_live and self.picture.last_seq <= stored_up_to
-
-
 class History:
     """Answers about what was stored, as JSON where prices have to stay exact.
 
@@ -80,7 +54,7 @@ class History:
         self._repository = repository
         self._bus = bus
         self._clock = clock
-        self._group = group
+        self._reach = Reach(bus, clock=clock, group=group)
 
     async def last_tick(self, ticker: str) -> StoredTick | None:
         return await self._repository.last_tick(ticker)
@@ -94,7 +68,7 @@ class History:
             raise Impossible(
                 f"There is no field {unknown[0][:64]!r}; there are {', '.join(sorted(ROW_FIELDS))}.", field="fields"
             )
-        heard = await self._heard(asked.ticker)
+        heard = await self._reach.heard(asked.ticker)
         async with self._repository.look() as look:
             cursor = await self._begun(look, asked, heard) if asked.cursor is None else _continued(asked, asked.cursor)
             begun = asked.cursor is not None
@@ -114,34 +88,16 @@ class History:
             }
         )
 
-    async def _heard(self, ticker: str) -> _Heard:
-        try:
-            # In this order: what is acknowledged later than the picture was published says nothing against it.
-            stored_up_to = await self._bus.acknowledged(self._group)
-            # A loss that is written down by now is among the gaps, which are read later.
-            lost = any(loss.ticker == ticker for loss in await self._bus.losses(self._group))
-            head, pictures = await self._bus.pictures([ticker])
-        except BusUnavailable:
-            return _Heard(None, None)
-        return _Heard(Position(head.epoch, stored_up_to), pictures.get(ticker), lost)
-
-    async def _begun(self, look: Look, asked: TicksQuestion, heard: _Heard) -> Cursor:
-        now_ms = self._clock.wall_ms()
-        extent = await look.extent(asked.ticker, stored_up_to=heard.stored_up_to or _NOWHERE)
-        start_ms, end_ms = _range(asked.start_ms, asked.end_ms, first_ms=extent.first_ms, now_ms=now_ms)
-        complete = (
-            end_ms <= now_ms
-            and heard.proves(extent, start_ms, end_ms)
-            and await look.was_live(asked.ticker, start_ms, end_ms)
-        )
+    async def _begun(self, look: Look, asked: TicksQuestion, heard: Heard) -> Cursor:
+        span = await self._reach.span(look, asked.ticker, asked.start_ms, asked.end_ms, heard)
         return Cursor.at_start(
             asked.ticker,
-            start_ms,
-            end_ms,
+            span.start_ms,
+            span.end_ms,
             order=asked.order or "asc",
             source=asked.source,
-            newest_id=extent.newest_id,
-            complete=complete,
+            newest_id=span.newest_id,
+            complete=span.complete,
         )
 
     async def latest(self, ticker: str) -> bytes:
@@ -169,12 +125,34 @@ class History:
         event = place[:-1] + b"," + data_of(picture.tick)[1:]
         return event, decode_tick(picture.tick.payload).received_us
 
+    async def at(self, ticker: str, time_ms: int, *, max_difference_ms: int | None = None) -> bytes:
+        """The tick closest to a moment, and how far it is away; of two as close the earlier one.
+
+        Raises Impossible for a moment in the future, NotFound when no tick is so close.
+        """
+        if time_ms > self._clock.wall_ms():
+            raise Impossible("time lies in the future.", field="time")
+        far_ms = END_OF_TIME_MS if max_difference_ms is None else max_difference_ms
+        until = Cursor.at_start(ticker, max(0, time_ms - far_ms), time_ms + 1, order="desc")
+        after = Cursor.at_start(ticker, time_ms + 1, time_ms + far_ms + 1)
+        async with self._repository.look() as look:
+            found = [
+                row
+                for asked in (until, after)
+                for row in (await look.page(asked, _EVERYTHING_BELIEVED, limit=1, begun=False)).rows
+            ]
+        if not found:
+            near = "" if max_difference_ms is None else f" within {max_difference_ms} ms of that time"
+            raise NotFound(f"There is no tick of {ticker}{near}.", field="time")
+        closest = min(found, key=lambda row: abs(row.timestamp_ms - time_ms))
+        return row_json(closest)[:-1] + b',"difference_ms":%d}' % abs(closest.timestamp_ms - time_ms)
+
     async def gaps(self, ticker: str, start_ms: int | None, end_ms: int | None, *, limit: int) -> dict[str, object]:
         """Recorded gaps that overlap the range. Raises Impossible for a range that can't be."""
         now_ms = self._clock.wall_ms()
         async with self._repository.look() as look:
-            extent = await look.extent(ticker, stored_up_to=_NOWHERE)
-            start, end = _range(start_ms, end_ms, first_ms=extent.first_ms, now_ms=now_ms)
+            extent = await look.extent(ticker, stored_up_to=NOWHERE)
+            start, end = range_of(start_ms, end_ms, first_ms=extent.first_ms, now_ms=now_ms)
             found = await look.gaps(ticker, start, end, limit=limit + 1)
         return {
             "ticker": ticker,
@@ -193,18 +171,6 @@ class History:
         everything = Cursor.at_start(ticker, start_ms, end_ms)
         page = await self._repository.page(everything, _EVERYTHING_BELIEVED, limit=limit, begun=False)
         return page.rows, page.more
-
-
-def _range(start_ms: int | None, end_ms: int | None, *, first_ms: int | None, now_ms: int) -> tuple[int, int]:
-    """[start, end) in milliseconds; what was not said is the first row, and now."""
-    if start_ms is not None and start_ms > now_ms:
-        raise Impossible("start lies in the future.", field="start")
-    end = now_ms if end_ms is None else end_ms
-    if start_ms is None:
-        return min(end, end if first_ms is None else first_ms), end
-    if start_ms >= end:
-        raise Impossible("start must lie before end: a range is [start, end).", field="start")
-    return start_ms, end
 
 
 def _json_of(row: Row, fields: Collection[str] | None) -> bytes:

@@ -1,7 +1,7 @@
 """The only SQL of this room."""
 
 import operator
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, cast
 
@@ -14,6 +14,7 @@ from cryptomarket.db import Database
 from cryptomarket.history.cursors import Cursor
 from cryptomarket.history.rows import Choice, Row, StoredGap, StoredStatus, StoredTick
 from cryptomarket.history.tables import gaps, price_tickers, statuses
+from cryptomarket.market.candles import PricePoint
 from cryptomarket.market.position import Position
 from cryptomarket.market.ticks import FeedState, Gap, Source, Status, Tick
 from cryptomarket.market.wire import Publication, encode_summary
@@ -30,6 +31,7 @@ _STATUS_COLUMNS = (*_POSITION, "prev_seq", "state", "since_ms", "age_ms", "reaso
 
 _row = price_tickers.c
 _ROWS = select(*(_row[name] for name in Row._fields))
+_PRICES = select(*(_row[name] for name in PricePoint._fields))
 _GAPS = select(*(gaps.c[name] for name in StoredGap._fields))
 _STATUSES = select(*(statuses.c[name] for name in StoredStatus._fields))
 
@@ -248,6 +250,21 @@ class Look:
             .limit(limit)
         )
         return [StoredGap._make(row) for row in (await self._connection.execute(overlapping)).all()]
+
+    async def prices(
+        self, ticker: str, start_ms: int, end_ms: int, *, newest_id: int, at_once: int = 5000
+    ) -> AsyncGenerator[list[PricePoint], None]:
+        """The believed prices of [start_ms, end_ms) in order, in pieces, so that no range is ever held whole."""
+        wanted = _in_order(_PRICES, "asc").where(
+            _of(ticker, Choice(believed_only=True)),
+            _row.timestamp_ms >= start_ms,
+            _row.timestamp_ms < end_ms,
+            _row.id <= newest_id,
+            _row.price.is_not(None),
+        )
+        async with self._connection.stream(wanted, execution_options={"yield_per": at_once}) as result:
+            async for piece in result.partitions():
+                yield [PricePoint._make(row) for row in piece]
 
     async def extent(self, ticker: str, *, stored_up_to: Position) -> Extent:
         """How far the rows of a ticker reach, where everything of an epoch up to a position is stored."""

@@ -1,4 +1,4 @@
-"""What was stored: ranges, the newest tick, gaps."""
+"""What was stored: ranges, single ticks, what prices have made of a time, gaps."""
 
 from typing import Annotated, Literal, cast
 
@@ -8,8 +8,9 @@ from cryptomarket.accounts.access import person
 from cryptomarket.history.cursors import EXAMPLE, Cursor, Order
 from cryptomarket.history.parts import HistoryParts
 from cryptomarket.history.questions import MAX_GAPS, MAX_ROWS, TicksQuestion
-from cryptomarket.history.schemas import GapsAnswer, Latest, TicksPage
-from cryptomarket.history.timestamps import time_ms
+from cryptomarket.history.schemas import CandlesAnswer, GapsAnswer, Latest, Stats, TickAt, TicksPage
+from cryptomarket.history.timestamps import END_OF_TIME_MS, time_ms
+from cryptomarket.market.candles import Resolution
 from cryptomarket.market.ticks import Source
 from cryptomarket.problems import problem_responses
 
@@ -46,6 +47,7 @@ NO_TIME = (
     "start is a time: ISO 8601, such as 2026-01-31T12:00:00Z, or an integer of Unix seconds.",
     "start",
 )
+NO_TIME_AT = ("Malformed request", NO_TIME[1].replace("start", "time"), "time")
 NO_RANGE = ("Impossible request", "start must lie before end: a range is [start, end).", "start")
 
 
@@ -107,6 +109,75 @@ async def list_ticks(
 )
 async def get_latest_tick(history: Parts, ticker: Name) -> Response:
     return exact(await history.history.latest((await history.directory.resolve(ticker)).name))
+
+
+@router.get(
+    "/ticks/{ticker}/at",
+    operation_id="get_tick_at",
+    summary="The tick closest to a moment",
+    description="By the exchange's time; of two as close the earlier one. 404 when there is none, or none so close.",
+    response_model=TickAt,
+    responses=problem_responses(
+        400,
+        401,
+        403,
+        404,
+        422,
+        503,
+        shown={400: NO_TIME_AT, 422: ("Impossible request", "time lies in the future.", "time")},
+    ),
+)
+async def get_tick_at(
+    history: Parts,
+    ticker: Name,
+    time: Annotated[
+        str, Query(description="The moment, written like `start` of a range", examples=["2026-09-23T12:05:13.481Z"])
+    ],
+    max_difference_ms: Annotated[
+        int | None, Query(description="No tick further away is told", examples=[60_000], ge=0, le=END_OF_TIME_MS)
+    ] = None,
+) -> Response:
+    moment_ms = time_ms(time, field="time")
+    name = (await history.directory.resolve(ticker)).name
+    return exact(await history.history.at(name, moment_ms, max_difference_ms=max_difference_ms))
+
+
+@router.get(
+    "/ticks/{ticker}/stats",
+    operation_id="get_tick_stats",
+    summary="Count, lowest, highest, average, first and last price of a range",
+    description="Of the ticks that have a price. All are exact but the average, which has 28 significant digits.",
+    response_model=Stats,
+    responses=problem_responses(400, 401, 403, 404, 422, 503, shown={400: NO_TIME, 422: NO_RANGE}),
+)
+async def get_tick_stats(history: Parts, ticker: Name, start: Start = None, end: End = None) -> Response:
+    start_ms, end_ms = _time(start, "start"), _time(end, "end")
+    name = (await history.directory.resolve(ticker)).name
+    return exact(await history.figures.stats(name, start_ms, end_ms))
+
+
+@router.get(
+    "/candles/{ticker}",
+    operation_id="list_candles",
+    summary="Candles of a range, from the stored ticks",
+    description="Every candle that overlaps the range, whole, oldest first; where there was no price there is no "
+    "candle. Days begin at midnight UTC. `complete` and `gaps` are about the whole candles, up to now. Without "
+    "`start`, the last 1000. At most 10,000.",
+    response_model=CandlesAnswer,
+    responses=problem_responses(400, 401, 403, 404, 422, 503, shown={400: NO_TIME, 422: NO_RANGE}),
+)
+async def list_candles(
+    history: Parts,
+    ticker: Name,
+    resolution: Annotated[
+        Resolution, Query(description="Length of a candle in minutes; `1D` is a day", examples=[Resolution.MINUTE_1])
+    ],
+    start: Start = None,
+    end: End = None,
+) -> Response:
+    start_ms, end_ms = _time(start, "start"), _time(end, "end")
+    name = (await history.directory.resolve(ticker)).name
+    return exact(await history.figures.candles(name, resolution, start_ms, end_ms))
 
 
 @router.get(

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from cryptomarket.history.cursors import EXAMPLE
+from cryptomarket.market.candles import Resolution
 from cryptomarket.market.instruments import Kind
 from cryptomarket.market.ticks import GapCause, GapState, Source
 
@@ -73,6 +74,12 @@ class Latest(TickRow):
     age_ms: int = Field(description="Milliseconds since the gateway received it", examples=[412])
 
 
+class TickAt(TickRow):
+    """The tick closest to a moment."""
+
+    difference_ms: int = Field(description="How far it is away from that moment, in milliseconds", examples=[19])
+
+
 class RecordedGap(BaseModel):
     """Nothing is known of the ticker in [from_ms, to_ms)."""
 
@@ -103,6 +110,64 @@ class TicksPage(BaseModel):
         description="Pass it as `cursor` for the next page; null on the last", examples=[EXAMPLE]
     )
     data: list[TickRow | ChosenFields]
+
+
+class Judged(BaseModel):
+    """What every answer about a range says: how it was understood, and whether anything is missing from it."""
+
+    ticker: str = Field(examples=["btc_usd"])
+    start: int = Field(description="As understood, in milliseconds", examples=[1790165113000])
+    end: int = Field(description="As understood, in milliseconds", examples=[1790165120000])
+    bounds: Literal["[start,end)"]
+    complete: bool = Field(description="Whether everything of the range was heard and stored", examples=[False])
+    gaps: list[RecordedGap] = Field(description="Those that overlap, oldest first, at most 1000")
+
+
+class PriceAt(BaseModel):
+    """A price and the exchange's time of it, in milliseconds."""
+
+    timestamp: int = Field(examples=[1790165113481])
+    price: Number = Field(examples=[85500.12])
+
+
+class Stats(Judged):
+    """What the prices of a range have in common; null where there is none."""
+
+    count: int = Field(description="Ticks with a price", examples=[7])
+    min: Number | None = Field(examples=[85499.9])
+    max: Number | None = Field(examples=[85501.25])
+    avg: Number | None = Field(description="To 28 significant digits", examples=[85500.4375])
+    first: PriceAt | None
+    last: PriceAt | None
+
+
+class Candle(BaseModel):
+    """Open, high, low and close of the ticks in [timestamp, timestamp + resolution)."""
+
+    timestamp: int = Field(description="When it begins, in milliseconds", examples=[1790165100000])
+    open: Number = Field(examples=[85500.12])
+    high: Number = Field(examples=[85501.25])
+    low: Number = Field(examples=[85499.9])
+    close: Number = Field(examples=[85500.75])
+    ticks: int = Field(description="How many prices it is made of", examples=[57])
+    closed: bool = Field(description="Whether its time is over and no further tick is on its way", examples=[True])
+    revised: bool = Field(
+        description="Whether a tick of it came in more than ten seconds after its end, when it was closed already",
+        examples=[False],
+    )
+    source: Source = Field(
+        description="`stream` when all its ticks were streamed; else the least direct source of one",
+        examples=[Source.STREAM],
+    )
+    synthetic: bool = Field(description="Nothing was traded, and the exchange filled it in", examples=[False])
+
+
+class CandlesAnswer(Judged):
+    """Candles that overlap a range, each whole, oldest first."""
+
+    resolution: Resolution = Field(examples=[Resolution.MINUTE_1])
+    count: int = Field(examples=[1])
+    data: list[Candle]
 
 
 class GapsAnswer(BaseModel):

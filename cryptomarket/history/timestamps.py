@@ -9,7 +9,7 @@ OLDER_PATTERN = "YYYY-MM-DD_H:M:S"
 
 _SECONDS_BELOW = 10**11
 _MILLISECONDS_BELOW = 10**14
-_END_OF_TIME_MS = 253_402_300_800_000  # the year 10000, where ISO 8601 stops having four digits
+END_OF_TIME_MS = 253_402_300_800_000  # the year 10000, where ISO 8601 stops having four digits
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,20}")
 _OLDER = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})_([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})")
 _LOST_PLUS = re.compile(r"(T[0-9:.,]+) ([0-9:]{2,5})")
@@ -51,7 +51,7 @@ def time_ms(text: str, *, field: str) -> int:
             f"milliseconds or microseconds.",
             field=field,
         )
-    if not 0 <= moment_ms < _END_OF_TIME_MS:
+    if not 0 <= moment_ms < END_OF_TIME_MS:
         raise Impossible(f"{field} lies outside of the years 1970 to 9999.", field=field)
     return moment_ms
 

@@ -8,10 +8,11 @@ from cryptomarket.accounts.parts import AccountsParts
 from cryptomarket.clock import Clock
 from cryptomarket.db import Database
 from cryptomarket.foundation import Backplane, accounts_on
-from cryptomarket.history.parts import HistoryParts
+from cryptomarket.history.parts import build_history
 from cryptomarket.history.questions import History
 from cryptomarket.history.replay import Replay
 from cryptomarket.history.replay_repository import ReplayRepository
+from cryptomarket.history.repository import Repository
 from cryptomarket.live.follow import Opener
 from cryptomarket.live.hub import Hub
 from cryptomarket.live.parts import LiveParts
@@ -90,7 +91,8 @@ async def build_api(
         clock=clock,
         random=random.random,
     )
-    state = {"live": live, "history": HistoryParts(history, directory, clock), "accounts": accounts}
+    past = build_history(Repository(database), backplane.bus, directory, clock)
+    state = {"live": live, "history": past, "accounts": accounts}
     side = Side(
         listeners={"relay": relay.run, "revocations": accounts.revocations.run},
         speakers={"wants of streams": wants.run_streams, "wants of saved sets": wants.run_saved},

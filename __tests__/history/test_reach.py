@@ -1,0 +1,48 @@
+"""What is understood of a range, and what of it is settled. What `complete` means is shown in test_questions."""
+
+import pytest
+
+from __tests__.history.world import NOW_MS, StoppedClock, heard, index_tick, live, new_bus, publish, writing
+from cryptomarket.errors import Impossible
+from cryptomarket.history.reach import Reach, range_of
+from cryptomarket.history.repository import Repository
+
+T = NOW_MS - 100_000
+
+
+@pytest.mark.parametrize(
+    ("start_ms", "end_ms", "first_ms", "understood"),
+    [
+        (None, None, None, (NOW_MS, NOW_MS)),
+        (None, None, 5, (5, NOW_MS)),
+        (None, 3, 5, (3, 3)),
+        (NOW_MS, None, 5, None),
+        (NOW_MS, NOW_MS + 1, 5, (NOW_MS, NOW_MS + 1)),
+        (NOW_MS + 1, NOW_MS + 2, 5, None),
+        (7, 8, None, (7, 8)),
+        (8, 8, None, None),
+    ],
+)
+def test_a_range_is_half_open(
+    start_ms: int | None, end_ms: int | None, first_ms: int | None, understood: tuple[int, int] | None
+) -> None:
+    """Promise: [start, end); what is not said is the first row, and now; what can't be is refused."""
+    if understood is None:
+        with pytest.raises(Impossible):
+            range_of(start_ms, end_ms, first_ms=first_ms, now_ms=NOW_MS)
+    else:
+        assert range_of(start_ms, end_ms, first_ms=first_ms, now_ms=NOW_MS) == understood
+
+
+async def test_what_is_acknowledged_is_settled(repository: Repository, stopped: StoppedClock) -> None:
+    """Promise: a range is settled up to the last tick that the writers have acknowledged, and no further."""
+    bus = new_bus()
+    async with writing(bus, repository, stopped.clock):
+        await publish(bus, live(T), index_tick(T), index_tick(T + 1000))
+    await repository.keep(heard([index_tick(T + 2000)], first_seq=9))
+    reach = Reach(bus, clock=stopped.clock)
+    known = await reach.heard("btc_usd")
+    async with repository.look() as look:
+        span = await reach.span(look, "btc_usd", T, T + 1000, known)
+        assert (span.complete, span.settled_ms) == (True, T + 1000)
+        assert not (await reach.span(look, "btc_usd", T - 1, T + 1000, known)).complete

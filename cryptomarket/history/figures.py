@@ -1,0 +1,159 @@
+"""Numbers about a range of prices: statistics and candles, folded from the stored ticks."""
+
+from contextlib import aclosing
+from decimal import Context, Decimal, localcontext
+
+from cryptomarket.clock import Clock
+from cryptomarket.errors import Impossible
+from cryptomarket.history.questions import BOUNDS, MAX_GAPS
+from cryptomarket.history.reach import Reach, Span, range_of
+from cryptomarket.history.repository import Look, Repository
+from cryptomarket.market.candles import GRACE_MS, Candle, Folding, PricePoint, Resolution
+from cryptomarket.market.wire import encode
+
+MAX_CANDLES = 10_000
+CANDLES_UNLESS_SAID = 1000
+AVERAGE_DIGITS = 28
+# Sums are exact: no price of a market has so many digits, before and after the point together.
+_EXACT = Context(prec=250)
+_AVERAGE = Context(prec=AVERAGE_DIGITS)
+
+
+class Statistics:
+    """Counts what it is fed with, in order."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: PricePoint | None = None
+        self.last: PricePoint | None = None
+        self.min: Decimal | None = None
+        self.max: Decimal | None = None
+        self._sum = Decimal(0)
+
+    def add(self, points: list[PricePoint]) -> None:
+        if not points:
+            return
+        prices = [point.price for point in points]
+        lowest, highest = min(prices), max(prices)
+        self.min = lowest if self.min is None else min(self.min, lowest)
+        self.max = highest if self.max is None else max(self.max, highest)
+        self.first = self.first or points[0]
+        self.last = points[-1]
+        self.count += len(points)
+        with localcontext(_EXACT):
+            self._sum = sum(prices, self._sum)
+
+    @property
+    def avg(self) -> Decimal | None:
+        return _AVERAGE.divide(self._sum, Decimal(self.count)) if self.count else None
+
+
+class Figures:
+    """Answers as JSON, in which prices are exact. What prices have made of them is told in constant memory, whatever
+    the range.
+    """
+
+    def __init__(self, repository: Repository, reach: Reach, *, clock: Clock) -> None:
+        self._repository = repository
+        self._reach = reach
+        self._clock = clock
+
+    async def stats(self, ticker: str, start_ms: int | None, end_ms: int | None) -> bytes:
+        """How many prices a range has, the lowest, highest, average, first and last. Raises Impossible."""
+        heard = await self._reach.heard(ticker)
+        found = Statistics()
+        async with self._repository.look() as look:
+            span = await self._reach.span(look, ticker, start_ms, end_ms, heard)
+            pieces = look.prices(ticker, span.start_ms, span.end_ms, newest_id=span.newest_id)
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    found.add(piece)
+            missing = await self._missing(look, ticker, span)
+        return encode(
+            {
+                "ticker": ticker,
+                "start": span.start_ms,
+                "end": span.end_ms,
+                "bounds": BOUNDS,
+                **missing,
+                "count": found.count,
+                "min": found.min,
+                "max": found.max,
+                "avg": found.avg,
+                "first": _told(found.first),
+                "last": _told(found.last),
+            }
+        )
+
+    async def candles(self, ticker: str, resolution: Resolution, start_ms: int | None, end_ms: int | None) -> bytes:
+        """The candles that overlap a range, each whole; those without a price are left out. Raises Impossible."""
+        heard = await self._reach.heard(ticker)
+        now_ms = self._clock.wall_ms()
+        folding, candles = Folding(resolution), list[Candle]()
+        async with self._repository.look() as look:
+            extent = await self._reach.extent(look, ticker, heard)
+            start, end = range_of(start_ms, end_ms, first_ms=extent.first_ms, now_ms=now_ms)
+            if start_ms is None:
+                start = max(start, end - CANDLES_UNLESS_SAID * resolution.length_ms)
+            first_ms, last_ms = _whole(resolution, start, end)
+            known_ms = last_ms if last_ms <= now_ms else max(end, now_ms)
+            span = await self._reach.judged(look, ticker, first_ms, known_ms, extent, heard)
+            pieces = look.prices(ticker, first_ms, last_ms, newest_id=span.newest_id)
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    candles += folding.add(piece)
+            candles += folding.rest()
+            missing = await self._missing(look, ticker, span)
+        closed_ms = max(span.settled_ms or 0, now_ms - GRACE_MS)
+        return encode(
+            {
+                "ticker": ticker,
+                "resolution": resolution,
+                "start": start,
+                "end": end,
+                "bounds": BOUNDS,
+                "count": len(candles),
+                **missing,
+                "data": [candle_told(candle, is_closed=candle.end_ms <= closed_ms) for candle in candles],
+            }
+        )
+
+    @staticmethod
+    async def _missing(look: Look, ticker: str, span: Span) -> dict[str, object]:
+        gaps = await look.gaps(ticker, span.start_ms, span.end_ms, limit=MAX_GAPS)
+        return {"complete": span.complete and not gaps, "gaps": [gap._asdict() for gap in gaps]}
+
+
+def _whole(resolution: Resolution, start_ms: int, end_ms: int) -> tuple[int, int]:
+    """From the beginning of the range's first candle to the end of its last one."""
+    if start_ms == end_ms:
+        return start_ms, end_ms
+    first_ms, last_ms = resolution.start_of(start_ms), resolution.end_of(end_ms - 1)
+    count = (last_ms - first_ms) // resolution.length_ms
+    if count > MAX_CANDLES:
+        raise Impossible(
+            f"The range has {count} candles of this resolution, and an answer at most {MAX_CANDLES}: "
+            "ask for less, or for longer candles.",
+            field="start",
+        )
+    return first_ms, last_ms
+
+
+def _told(point: PricePoint | None) -> dict[str, object] | None:
+    return None if point is None else {"timestamp": point.timestamp_ms, "price": point.price}
+
+
+def candle_told(candle: Candle, *, is_closed: bool) -> dict[str, object]:
+    """A candle as callers see it."""
+    return {
+        "timestamp": candle.start_ms,
+        "open": candle.open,
+        "high": candle.high,
+        "low": candle.low,
+        "close": candle.close,
+        "ticks": candle.ticks,
+        "closed": is_closed,
+        "revised": candle.is_revised,
+        "source": candle.source,
+        "synthetic": candle.is_synthetic,
+    }

@@ -1,0 +1,104 @@
+"""How far the store reaches into a range, and whether everything of it was heard."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from cryptomarket.backplane.bus import Bus, Picture
+from cryptomarket.clock import Clock
+from cryptomarket.errors import BusUnavailable, Impossible
+from cryptomarket.history.repository import Extent, Look
+from cryptomarket.market.position import Position
+from cryptomarket.market.ticks import FeedState
+from cryptomarket.market.wire import decode_status
+
+NOWHERE = Position("", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the bus knows: up to where the log is stored, one ticker's picture, and whether the log gave something of it
+    up that is not written down yet. None is "can't be found out".
+    """
+
+    stored_up_to: Position | None
+    picture: Picture | None
+    lost: bool = False
+
+    def proves(self, extent: Extent, start_ms: int, end_ms: int) -> bool:
+        """Whether every tick of [start_ms, end_ms) that was heard is among the stored ones."""
+        if self.stored_up_to is None or extent.first_stream_ms is None or extent.settled_ms is None:
+            return False
+        if start_ms < extent.first_stream_ms or self.lost:
+            return False
+        # The exchange orders a channel: nothing older than a settled tick is still on its way.
+        return end_ms <= extent.settled_ms or self._all_is_stored(self.stored_up_to.seq)
+
+    def _all_is_stored(self, stored_up_to: int) -> bool:
+        if self.picture is None or self.picture.status is None or self.picture.last_seq is None:
+            return False
+        is_live = decode_status(self.picture.status.payload).state is FeedState.LIVE
+        return is_live and self.picture.last_seq <= stored_up_to
+
+
+class Span(NamedTuple):
+    """A range as it was understood, the last row that was stored by then, and whether everything of it was heard but
+    for its recorded gaps. Nothing before `settled_ms` is still on its way; None is "not known".
+    """
+
+    start_ms: int
+    end_ms: int
+    newest_id: int
+    complete: bool
+    settled_ms: int | None
+
+
+class Reach:
+    """Judges ranges. `group` names the writers' consumer group on the bus: what it has acknowledged is stored."""
+
+    def __init__(self, bus: Bus, *, clock: Clock, group: str = "store") -> None:
+        self._bus = bus
+        self._clock = clock
+        self._group = group
+
+    async def heard(self, ticker: str) -> Heard:
+        """What the bus knows of a ticker. To be asked before the database is looked at."""
+        try:
+            # In this order: what is acknowledged later than the picture was published says nothing against it.
+            stored_up_to = await self._bus.acknowledged(self._group)
+            # A loss that is written down by now is among the gaps, which are read later.
+            lost = any(loss.ticker == ticker for loss in await self._bus.losses(self._group))
+            head, pictures = await self._bus.pictures([ticker])
+        except BusUnavailable:
+            return Heard(None, None)
+        return Heard(Position(head.epoch, stored_up_to), pictures.get(ticker), lost)
+
+    async def span(self, look: Look, ticker: str, start_ms: int | None, end_ms: int | None, heard: Heard) -> Span:
+        """What was not said is the first row, and now. Raises Impossible for a range that can't be."""
+        extent = await self.extent(look, ticker, heard)
+        start, end = range_of(start_ms, end_ms, first_ms=extent.first_ms, now_ms=self._clock.wall_ms())
+        return await self.judged(look, ticker, start, end, extent, heard)
+
+    async def extent(self, look: Look, ticker: str, heard: Heard) -> Extent:
+        """How far the rows of a ticker reach."""
+        return await look.extent(ticker, stored_up_to=heard.stored_up_to or NOWHERE)
+
+    async def judged(self, look: Look, ticker: str, start_ms: int, end_ms: int, extent: Extent, heard: Heard) -> Span:
+        """A range that can be, and whether everything of it was heard."""
+        complete = (
+            end_ms <= self._clock.wall_ms()
+            and heard.proves(extent, start_ms, end_ms)
+            and await look.was_live(ticker, start_ms, end_ms)
+        )
+        return Span(start_ms, end_ms, extent.newest_id, complete, None if heard.lost else extent.settled_ms)
+
+
+def range_of(start_ms: int | None, end_ms: int | None, *, first_ms: int | None, now_ms: int) -> tuple[int, int]:
+    """[start, end) in milliseconds; what was not said is the first row, and now."""
+    if start_ms is not None and start_ms > now_ms:
+        raise Impossible("start lies in the future.", field="start")
+    end = now_ms if end_ms is None else end_ms
+    if start_ms is None:
+        return min(end, end if first_ms is None else first_ms), end
+    if start_ms >= end:
+        raise Impossible("start must lie before end: a range is [start, end).", field="start")
+    return start_ms, end

@@ -44,13 +44,13 @@ def test_who_leaves_hears_what_waited_and_no_more() -> None:
     fanout, leaver = Fanout(), pipe()
     fanout.join("leaver", leaver.line, ["a"], 0.0)
     fanout.offer("a", b"data: 1\n\n")
-    assert fanout.part("leaver", 0.0) == 1
+    assert fanout.part("leaver", 0.0).events == 1
     assert leaver.take() == [b"data: 1\n\n"]
     fanout.offer("a", b"data: 2\n\n")
     fanout.flush(0.0)
     assert leaver.take() == []
     assert not fanout.wants("a")
-    assert fanout.part("leaver", 0.0) == 0
+    assert fanout.part("leaver", 0.0).events == 0
 
 
 class Closed(Pipe):

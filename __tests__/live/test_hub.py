@@ -185,7 +185,7 @@ async def test_beginning_anew_also_silences_who_is_written_to_directly(hub: Hub)
     hub.disconnect(seat)
     told = [event.id for body in pipe.take() for event in events_of(body)]
     assert told == [Position(EPOCH, 1)]
-    assert seat.line_events == 1
+    assert seat.told.events == 1
 
 
 async def test_who_lagged_before_he_went_live_is_watched(hub: Hub) -> None:

@@ -6,21 +6,40 @@ joining are done once, whoever hears it; what is done per line is the write.
 
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from cryptomarket.live.transport import Line, chunk_of
+
+
+class Tally(NamedTuple):
+    """What was written: events, and bytes with their framing."""
+
+    events: int = 0
+    bytes: int = 0
+
+    def plus(self, other: "Tally") -> "Tally":
+        """Both together."""
+        return Tally(self.events + other.events, self.bytes + other.bytes)
+
+    def minus(self, other: "Tally") -> "Tally":
+        """What is more here than there."""
+        return Tally(self.events - other.events, self.bytes - other.bytes)
+
+
+NO_TALLY = Tally()
 
 
 @dataclass(eq=False, slots=True)
 class Audience:
     """Lines that want exactly these tickers. `pending` waits for the end of the turn; `told_s` is the last write,
-    `event_count` what was ever offered.
+    `tally` what was ever written.
     """
 
     tickers: frozenset[str]
     writes: dict[Hashable, Callable[[bytes], None]] = field(default_factory=dict)
     pending: list[bytes] = field(default_factory=list)
     told_s: float = 0.0
-    event_count: int = 0
+    tally: Tally = NO_TALLY
 
 
 class Fanout:
@@ -29,8 +48,8 @@ class Fanout:
     def __init__(self) -> None:
         self._by_tickers: dict[frozenset[str], Audience] = {}
         self._by_ticker: dict[str, set[Audience]] = {}
-        # Each line's audience, and how much that had been offered when the line joined it.
-        self._of: dict[Hashable, tuple[Audience, int]] = {}
+        # Each line's audience, and how much that had been written when the line joined it.
+        self._of: dict[Hashable, tuple[Audience, Tally]] = {}
         self._dirty: list[Audience] = []
 
     @property
@@ -53,12 +72,12 @@ class Fanout:
         # What waits there was published before the newcomer's first.
         self._write(audience, now_s)
         audience.writes[who] = line.write
-        self._of[who] = audience, audience.event_count
+        self._of[who] = audience, audience.tally
 
-    def part(self, who: Hashable, now_s: float) -> int:
-        """Takes a line out, after what waits for it was written. Returns how many events it was written."""
+    def part(self, who: Hashable, now_s: float) -> Tally:
+        """Takes a line out, after what waits for it was written. Returns what it was written."""
         if who not in self._of:
-            return 0
+            return NO_TALLY
         audience, joined_at = self._of.pop(who)
         self._write(audience, now_s)
         audience.writes.pop(who, None)
@@ -68,7 +87,14 @@ class Fanout:
                 self._by_ticker[ticker].discard(audience)
                 if not self._by_ticker[ticker]:
                     del self._by_ticker[ticker]
-        return audience.event_count - joined_at
+        return audience.tally.minus(joined_at)
+
+    def tally(self, who: Hashable) -> Tally:
+        """What a line was written since it joined."""
+        if who not in self._of:
+            return NO_TALLY
+        audience, joined_at = self._of[who]
+        return audience.tally.minus(joined_at)
 
     def told_s(self, who: Hashable) -> float:
         """When something was last written to all of the audience of `who`, by the clock that `flush` is told."""
@@ -83,7 +109,6 @@ class Fanout:
                 if not audience.pending:
                     self._dirty.append(audience)
                 audience.pending.append(chunk)
-                audience.event_count += 1
 
     def flush(self, now_s: float) -> None:
         """Writes what waits."""
@@ -96,6 +121,7 @@ class Fanout:
         if not audience.pending:
             return
         data = audience.pending[0] if len(audience.pending) == 1 else b"".join(audience.pending)
+        audience.tally = audience.tally.plus(Tally(len(audience.pending), len(data)))
         audience.pending.clear()
         audience.told_s = now_s
         gone = []

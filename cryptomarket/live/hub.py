@@ -15,7 +15,7 @@ from cryptomarket.backplane.bus import Picture
 from cryptomarket.clock import Clock
 from cryptomarket.live.alone import Absence, after, as_seen, status_of
 from cryptomarket.live.events import feed_of, set_change, snapshot
-from cryptomarket.live.fanout import Fanout
+from cryptomarket.live.fanout import Fanout, Tally
 from cryptomarket.live.interest import Interest
 from cryptomarket.live.mailbox import Entry
 from cryptomarket.live.ring import Ring
@@ -190,16 +190,19 @@ class Hub:
 
     def say(self, seat: Seat, frame: bytes) -> None:
         """Writes something to one seat's line alone, after everything that waits for it."""
-        if seat.line is None:
+        if seat.line is None or seat.line.is_lost:
             return
-        now_s = self._clock.monotonic_s()
-        self._fanout.flush(now_s)
-        seat.told_s = now_s
-        if not seat.line.is_lost:
-            seat.line_events += frame.count(b"\n\n")
-            seat.line.write(chunk_of(frame))
-            if seat.line.buffered_bytes > self._backlog_bytes:
-                self.let_go(seat)
+        seat.told_s = self._clock.monotonic_s()
+        self._fanout.flush(seat.told_s)
+        chunk = chunk_of(frame)
+        seat.told = seat.told.plus(Tally(frame.count(b"\n\n"), len(chunk)))
+        seat.line.write(chunk)
+        if seat.line.buffered_bytes > self._backlog_bytes:
+            self.let_go(seat)
+
+    def written_bytes(self, seat: Seat) -> int:
+        """What was written to a line in all."""
+        return seat.told.bytes + self._fanout.tally(seat).bytes
 
     def told_s(self, seat: Seat) -> float:
         """When something was last written to a line."""
@@ -258,7 +261,7 @@ class Hub:
     def _silence(self, seat: Seat) -> None:
         """From the next publication on, nothing is written to its line; what waits for the end of the turn is."""
         self._lagging.discard(seat)
-        seat.line_events += self._fanout.part(seat, self._clock.monotonic_s())
+        seat.told = seat.told.plus(self._fanout.part(seat, self._clock.monotonic_s()))
 
     def _offer(self, seat: Seat, entry: Entry) -> None:
         if seat.reason is not None:
@@ -309,7 +312,7 @@ class Hub:
                 self._interest.listen(seat, ticker)
         elif seat.reason is None:
             now_s = self._clock.monotonic_s()
-            seat.line_events += self._fanout.part(seat, now_s)
+            seat.told = seat.told.plus(self._fanout.part(seat, now_s))
             self._fanout.join(seat, seat.line, seat.tickers, now_s)
         steps = [*((ticker, Change.UNSUBSCRIBED) for ticker in gone), *((ticker, Change.SUBSCRIBED) for ticker in new)]
         for step in steps:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from cryptomarket.live.fanout import NO_TALLY, Tally
 from cryptomarket.live.mailbox import Mailbox
 from cryptomarket.live.transport import Line
 from cryptomarket.market.wire import Publication, SetChange
@@ -29,7 +30,7 @@ class Seat:
     """One stream's place. `owner_id` is its user; `follows_set` says that it carries his saved set, of which `version`
     was applied. `dies_with` tells whether a revocation ends it. With a `line`, events are written there, and nothing
     comes to the mailbox any more; `told_s` is when something was last written to it alone,
-    `line_events` how many events went there.
+    `told` what went there, but for what the present audience was written.
     """
 
     mailbox: Mailbox
@@ -42,7 +43,7 @@ class Seat:
     seated: bool = False
     line: Line | None = None
     told_s: float = 0.0
-    line_events: int = 0
+    told: Tally = NO_TALLY
     reason: Reason | None = None
     left: asyncio.Event = field(default_factory=asyncio.Event)
     on_leave: Callable[[], None] = nothing

@@ -101,7 +101,7 @@ class StreamResponse(Response):
             user_id=self._seat.owner_id,
             # Without a reason of ours, the reader has left.
             reason=str(self._seat.reason or "left"),
-            events=self._event_count + self._seat.line_events,
+            events=self._event_count + self._seat.told.events,
             duration_s=round(asyncio.get_running_loop().time() - began_s, 3),
         )
 

@@ -204,14 +204,16 @@ class Stream:
 
     async def _direct(self, line: Line) -> None:
         """Live on the fast path: the hub writes, and all that is left to do is to watch the time."""
-        clear_seq = self._hub.position.seq
         self._hub.connect(self._seat, line)
+        marked_seq, marked_bytes = self._hub.position.seq, 0
         try:
             while self._seat.reason is None and not line.is_lost:
                 now_s = self._clock.monotonic_s()
-                if not line.buffered_bytes:
-                    clear_seq = self._hub.position.seq
-                elif self._hub.position.seq - clear_seq > self._limits.lag_events:
+                written_bytes = self._hub.written_bytes(self._seat)
+                if written_bytes - line.buffered_bytes >= marked_bytes:
+                    # He has taken all that had been written at the last mark.
+                    marked_seq, marked_bytes = self._hub.position.seq, written_bytes
+                elif self._hub.position.seq - marked_seq > self._limits.lag_events:
                     self._hub.let_go(self._seat)
                     return
                 if now_s >= self._ends_at_s:

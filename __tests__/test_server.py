@@ -117,6 +117,62 @@ async def test_an_endless_head_is_refused(hub: Hub) -> None:
     assert b"65536" in answer
 
 
+class Hasty(Wire):
+    """A connection that waits for a head as short as a test can."""
+
+    head_deadline_s = 0.2
+
+
+@pytest.mark.parametrize(("sent", "answer"), [(b"", b""), (b"GET / HTTP/1.1\r\nHost: x\r\n", b"HTTP/1.1 400 ")])
+async def test_a_head_that_does_not_come_is_not_waited_for(hub: Hub, sent: bytes, answer: bytes) -> None:
+    """Promise: who connects and says nothing, or not all, holds a connection for some seconds and no longer."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        pytest.fail("nothing of it is a request")
+
+    config = uvicorn.Config(app, port=0, http=Hasty, ws="none", lifespan="off", log_config=None, log_level=None)
+    server = Server(config, hub, "")
+    async with asyncio.timeout(10):
+        serving = asyncio.create_task(server.serve())
+        while not server.started:  # noqa: ASYNC110  the server tells nobody
+            await asyncio.sleep(0.01)  # sleep: between two looks
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.servers[0].sockets[0].getsockname()[1])
+        writer.write(sent)
+        told = await reader.read()
+        writer.close()
+        server.stop()
+        await serving
+    assert told.startswith(answer)
+    assert bool(told) is bool(answer)
+
+
+async def test_garbage_behind_a_request_never_gets_into_its_answer(hub: Hub) -> None:
+    """Promise: what a stream carries is the stream's; who breaks the protocol behind his request is hung up on."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
+        await receive()
+        await receive()
+
+    config = uvicorn.Config(app, port=0, http=Wire, ws="none", lifespan="off", log_config=None, log_level=None)
+    server = Server(config, hub, "")
+    async with asyncio.timeout(10):
+        serving = asyncio.create_task(server.serve())
+        while not server.started:  # noqa: ASYNC110  the server tells nobody
+            await asyncio.sleep(0.01)  # sleep: between two looks
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.servers[0].sockets[0].getsockname()[1])
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        told = await reader.readuntil(b"data: 1\n\n\r\n")
+        writer.write(b"HELO mail.example\r\n\r\n")
+        told += await reader.read()
+        writer.close()
+        server.stop()
+        await serving
+    assert told.endswith(b"data: 1\n\n\r\n")
+    assert b"400" not in told
+
+
 async def test_a_taken_port_is_told_before_anything_is_begun(tmp_path: Path) -> None:
     """Promise: one sentence with the port and the setting; no store is made in vain."""
     holder = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)

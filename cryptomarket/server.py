@@ -31,6 +31,7 @@ from cryptomarket.settings import Settings
 log = structlog.get_logger(__name__)
 
 BACKLOG = 2048
+HEAD_DEADLINE_S = 20.0
 HEAD_LIMIT_BYTES = 65_536
 COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 ADDRESSES = {
@@ -42,21 +43,55 @@ ADDRESSES = {
 class Wire(LineProtocol):
     """A connection. What can't be read as HTTP is answered with a problem document, too, and an id.
 
-    The library keeps what has come of a request's head until it is whole. Bound: HEAD_LIMIT_BYTES, and one read.
+    The library keeps what has come of a request's head until it is whole. Bound: HEAD_LIMIT_BYTES, and one read; and a
+    connection that has no whole head within HEAD_DEADLINE_S is closed.
     """
 
+    head_deadline_s = HEAD_DEADLINE_S
     _is_in_head = False
     _head_bytes = 0
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the library has it
+        """Somebody has come."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """He is gone."""
+        self._end_wait()
+        super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         """A head has begun."""
         super().on_message_begin()
         self._is_in_head, self._head_bytes = True, 0
+        if self._deadline is None:
+            self._await_head()
 
     def on_headers_complete(self) -> None:
         """A head is whole."""
         self._is_in_head = False
+        self._end_wait()
         super().on_headers_complete()
+
+    def _await_head(self) -> None:
+        self._deadline = asyncio.get_running_loop().call_later(self.head_deadline_s, self._head_is_late)
+
+    def _end_wait(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _head_is_late(self) -> None:
+        self._deadline = None
+        if self._is_in_head:
+            self.send_400_response(f"The head of a request takes at most {self.head_deadline_s:g} seconds.")
+        else:
+            self.transport.close()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Another protocol was offered, and HTTP goes on (RFC 9110, 7.8): nothing that an operator should mend."""
 
     def data_received(self, data: bytes) -> None:
         """Reads on, unless a head takes no end."""
@@ -67,7 +102,11 @@ class Wire(LineProtocol):
                 self.send_400_response(f"The head of a request is at most {HEAD_LIMIT_BYTES} bytes.")
 
     def send_400_response(self, msg: str) -> None:
-        """Answers and closes; `msg` is the library's own sentence, or ours."""
+        """Answers and closes; `msg` is the library's own sentence, or ours. In the midst of an answer it only closes."""
+        # There is no cycle before the first request, whatever the library's annotation says.
+        if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]
+            self.transport.close()
+            return
         request_id = str(uuid4())
         problem = Problem(title=TITLES[400], status=400, detail=msg, request_id=request_id)
         body = problem.model_dump_json(exclude_none=True).encode()

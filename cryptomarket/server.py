@@ -102,7 +102,7 @@ class Wire(LineProtocol):
                 self.send_400_response(f"The head of a request is at most {HEAD_LIMIT_BYTES} bytes.")
 
     def send_400_response(self, msg: str) -> None:
-        """Answers and closes; `msg` is the library's own sentence, or ours. In the midst of an answer it only closes."""
+        """Answers and closes; `msg` is the library's sentence, or ours. In the midst of an answer it only closes."""
         # There is no cycle before the first request, whatever the library's annotation says.
         if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]
             self.transport.close()

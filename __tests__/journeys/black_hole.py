@@ -7,25 +7,29 @@ from contextlib import asynccontextmanager, suppress
 
 class BlackHole:
     """Passes bytes both ways until `hold`; what comes from then on waits for `release`, in order, on old connections
-    and new ones. `held_bytes` tells how much does, at least.
+    and new ones. `held` is what does, of each connection its first part.
     """
 
     def __init__(self, to_port: int) -> None:
         self._to_port = to_port
         self._is_open = asyncio.Event()
-        self._is_open.set()
+        self._is_answered = asyncio.Event()
+        self.release()
         self._serving: set[asyncio.Task[None]] = set()
         self.port = 0
-        self.held_bytes = 0
+        self.held = bytearray()
 
-    def hold(self) -> None:
-        """From now on nothing arrives, in either direction, and nobody is told so."""
-        self.held_bytes = 0
+    def hold(self, *, answers_too: bool = True) -> None:
+        """From now on nothing arrives at the server, nor of its answers, and nobody is told so."""
+        self.held.clear()
         self._is_open.clear()
+        if answers_too:
+            self._is_answered.clear()
 
     def release(self) -> None:
         """Everything arrives."""
         self._is_open.set()
+        self._is_answered.set()
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serves one connection."""
@@ -43,8 +47,8 @@ class BlackHole:
         from_server, to_server = await asyncio.open_connection("127.0.0.1", self._to_port)
         try:
             async with asyncio.TaskGroup() as both_ways:
-                both_ways.create_task(self._copy(reader, to_server))
-                both_ways.create_task(self._copy(from_server, writer))
+                both_ways.create_task(self._copy(reader, to_server, self._is_open))
+                both_ways.create_task(self._copy(from_server, writer, self._is_answered))
         finally:
             to_server.transport.abort()
 
@@ -54,12 +58,12 @@ class BlackHole:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
 
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, passes: asyncio.Event) -> None:
         with suppress(ConnectionError):  # one side has given up
             while text := await reader.read(65_536):
-                if not self._is_open.is_set():
-                    self.held_bytes += len(text)
-                    await self._is_open.wait()
+                if not passes.is_set():
+                    self.held += text
+                    await passes.wait()
                 writer.write(text)
             writer.write_eof()
 

@@ -49,8 +49,8 @@ async def test_an_owner_that_wakes_up_cannot_publish(tmp_path: Path, postgres: P
             async with reading(built["api1"], token, tickers=",".join(TICKERS)) as reader:
                 for ticker in TICKERS:
                     await hears(reader, ticker, *["tick"] * 5, since=0)
-                way.hold()
-                await comes_true(lambda: way.held_bytes > 0)
+                way.hold(answers_too=False)
+                await comes_true(lambda: PUBLISH.sha.encode() in way.held)
                 process = built["ingest1"].process
                 assert process is not None
                 process.send_signal(signal.SIGSTOP)

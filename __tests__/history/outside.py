@@ -6,15 +6,16 @@ from typing import Any
 
 import httpx2
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
-from __tests__.history.world import new_bus
+from __tests__.history.world import new_bus, new_cache
 from cryptomarket.accounts.access import Caller, authenticated
 from cryptomarket.accounts.tokens import Scope
 from cryptomarket.app import create_app
 from cryptomarket.backplane.memory import MemoryBus
 from cryptomarket.clock import Clock
 from cryptomarket.errors import UnknownTicker
-from cryptomarket.history.parts import build_history
+from cryptomarket.history.parts import HistoryParts, build_history
 from cryptomarket.history.repository import Repository
 from cryptomarket.market.instruments import Instrument, Kind, folded
 
@@ -25,7 +26,8 @@ class Names:
     """A directory of two tickers."""
 
     def __init__(self) -> None:
-        self._known = {folded(name): Instrument(name, Kind.INDEX) for name in ("btc_usd", "BTC-PERPETUAL")}
+        kinds = {"btc_usd": Kind.INDEX, "BTC-PERPETUAL": Kind.PERPETUAL}
+        self._known = {folded(name): Instrument(name, kind) for name, kind in kinds.items()}
 
     async def resolve(self, name: str) -> Instrument:
         if (found := self.known(name)) is None:
@@ -42,22 +44,35 @@ class Names:
         """Nothing here is ever refused by the exchange."""
 
 
-@asynccontextmanager
-async def outside(
-    repository: Repository, clock: Clock, *, scope: Scope = Scope.PERSON, bus: MemoryBus | None = None
-) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of an application that takes every caller for USER with this scope."""
+def application(parts: HistoryParts, *, scope: Scope = Scope.PERSON, user_id: str = USER) -> ASGIApp:
+    """The application, which takes every caller for this user with this scope."""
 
     async def caller() -> Caller:
-        return Caller(USER, frozenset({scope}), "jti", 2**40)
+        return Caller(user_id, frozenset({scope}), "jti", 2**40)
 
-    state = {"history": build_history(repository, bus or new_bus(), Names(), clock)}
+    state = {"history": parts}
     app: FastAPI = create_app(state, exchange="simulator", body_limit_bytes=1000)
     app.dependency_overrides[authenticated] = caller
 
     async def with_state(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
         await app({**scope, "state": dict(state)}, receive, send)
 
-    transport = httpx2.ASGITransport(app=with_state)
+    return with_state
+
+
+@asynccontextmanager
+async def client_of(parts: HistoryParts, **who: Any) -> AsyncIterator[httpx2.AsyncClient]:  # noqa: ANN401 - as above
+    """A client of that application."""
+    transport = httpx2.ASGITransport(app=application(parts, **who))
     async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        yield client
+
+
+@asynccontextmanager
+async def outside(
+    repository: Repository, clock: Clock, *, scope: Scope = Scope.PERSON, bus: MemoryBus | None = None
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the application over a repository."""
+    parts = build_history(repository, bus or new_bus(), new_cache(), Names(), clock)
+    async with client_of(parts, scope=scope) as client:
         yield client

@@ -18,6 +18,7 @@ from __tests__.history.world import (
     index_tick,
     live,
     new_bus,
+    new_cache,
     option_tick,
     publish,
     writing,
@@ -43,7 +44,7 @@ def bus() -> MemoryBus:
 
 @pytest.fixture
 def figures(repository: Repository, bus: MemoryBus, stopped: StoppedClock) -> Figures:
-    return build_history(repository, bus, Names(), stopped.clock).figures
+    return build_history(repository, bus, new_cache(), Names(), stopped.clock).figures
 
 
 def read(answer: bytes) -> dict[str, Any]:

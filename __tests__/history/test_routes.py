@@ -48,7 +48,10 @@ async def test_a_range_of_ticks_is_answered_exactly(client: httpx2.AsyncClient, 
         ({"limit": "many"}, 400, "limit"),
         ({"order": "sideways"}, 422, "order"),
         ({"source": "rumour"}, 422, "source"),
-        ({"format": "csv"}, 422, "format"),
+        ({"format": "xml"}, 422, "format"),
+        ({"format": "csv", "limit": "5"}, 422, "limit"),
+        ({"format": "csv", "start": "2999-01-01"}, 422, "start"),
+        ({"format": "csv", "fields": "colour"}, 422, "fields"),
         ({"cursor": "abc"}, 400, "cursor"),
         ({"fields": "price,colour"}, 422, "fields"),
     ],
@@ -154,8 +157,5 @@ async def test_the_document_tells_the_shapes(client: httpx2.AsyncClient) -> None
     assert {"start", "end", "cursor", "limit", "fields"} <= set(query)
     together = await client.get("/api/v2/ticks/btc_usd", params=query)
     assert together.status_code == 200, together.text
-    [form] = [parameter["schema"] for parameter in operation["parameters"] if parameter["name"] == "format"]
-    assert form.get("const") == "json" or form.get("enum") == ["json"]
-    assert set(operation["responses"]) == {"200", "400", "401", "403", "404", "405", "422", "500", "503"}
-    price = document["components"]["schemas"]["TickRow"]["properties"]["price"]
-    assert {"type": "number"} in price["anyOf"]
+    assert set(operation["responses"]) == {"200", "400", "401", "403", "404", "405", "422", "429", "500", "503"}
+    assert len(operation["responses"]["200"]["content"]) == 5

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 
 from cryptomarket.backplane.bus import Fence, Outgoing
-from cryptomarket.backplane.memory import MemoryBus
+from cryptomarket.backplane.memory import MemoryBus, MemoryCache
 from cryptomarket.clock import Clock
 from cryptomarket.history.repository import Heard, Repository
 from cryptomarket.history.writer import Writer, read
@@ -104,6 +104,10 @@ def heard(words: Sequence[Tick | Status | Gap], *, epoch: str = "e1", first_seq:
         assert said is not None
         told.append(Heard(publication, said))
     return told
+
+
+def new_cache() -> MemoryCache:
+    return MemoryCache(time.monotonic)
 
 
 async def publish(bus: MemoryBus, *words: Tick | Status | Gap) -> list[Publication]:

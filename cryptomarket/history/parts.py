@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from cryptomarket.backplane.bus import Bus
+from cryptomarket.backplane.cache import Cache
 from cryptomarket.clock import Clock
+from cryptomarket.history.exports import Exports
 from cryptomarket.history.figures import Figures
 from cryptomarket.history.questions import History
 from cryptomarket.history.reach import Reach
@@ -17,15 +19,18 @@ class HistoryParts:
 
     history: History
     figures: Figures
+    exports: Exports
     directory: Directory
     clock: Clock
 
 
-def build_history(repository: Repository, bus: Bus, directory: Directory, clock: Clock) -> HistoryParts:
+def build_history(repository: Repository, bus: Bus, cache: Cache, directory: Directory, clock: Clock) -> HistoryParts:
     """Everything that answers questions about what was stored."""
+    reach = Reach(bus, clock=clock)
     return HistoryParts(
         history=History(repository, bus, clock=clock),
-        figures=Figures(repository, Reach(bus, clock=clock), clock=clock),
+        figures=Figures(repository, reach, clock=clock),
+        exports=Exports(repository, reach, cache, clock=clock),
         directory=directory,
         clock=clock,
     )

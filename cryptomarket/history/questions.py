@@ -64,10 +64,7 @@ class History:
 
     async def ticks(self, asked: TicksQuestion) -> bytes:
         """A page of rows. Raises Malformed and Impossible for a question that can't be."""
-        if asked.fields is not None and (unknown := sorted(set(asked.fields) - ROW_FIELDS)):
-            raise Impossible(
-                f"There is no field {unknown[0][:64]!r}; there are {', '.join(sorted(ROW_FIELDS))}.", field="fields"
-            )
+        check_fields(asked.fields)
         heard = await self._reach.heard(asked.ticker)
         async with self._repository.look() as look:
             cursor = await self._begun(look, asked, heard) if asked.cursor is None else _continued(asked, asked.cursor)
@@ -171,6 +168,14 @@ class History:
         everything = Cursor.at_start(ticker, start_ms, end_ms)
         page = await self._repository.page(everything, _EVERYTHING_BELIEVED, limit=limit, begun=False)
         return page.rows, page.more
+
+
+def check_fields(fields: Collection[str] | None) -> None:
+    """Raises Impossible for a field that no row of any kind has."""
+    if fields is not None and (unknown := sorted(set(fields) - ROW_FIELDS)):
+        raise Impossible(
+            f"There is no field {unknown[0][:64]!r}; there are {', '.join(sorted(ROW_FIELDS))}.", field="fields"
+        )
 
 
 def _json_of(row: Row, fields: Collection[str] | None) -> bytes:

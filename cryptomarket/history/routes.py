@@ -1,14 +1,19 @@
 """What was stored: ranges, single ticks, what prices have made of a time, gaps."""
 
-from typing import Annotated, Literal, cast
+from typing import Annotated, cast
 
+from asgi_correlation_id import correlation_id
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from cryptomarket.accounts.access import person
+from cryptomarket.accounts.access import Person, person
+from cryptomarket.errors import Impossible
 from cryptomarket.history.cursors import EXAMPLE, Cursor, Order
+from cryptomarket.history.downloads import DESCRIPTION, RESPONSES, Download
+from cryptomarket.history.exports import NO_EXPORT, Asker
+from cryptomarket.history.formats import Format, format_of
 from cryptomarket.history.parts import HistoryParts
 from cryptomarket.history.questions import MAX_GAPS, MAX_ROWS, TicksQuestion
-from cryptomarket.history.schemas import CandlesAnswer, GapsAnswer, Latest, Stats, TickAt, TicksPage
+from cryptomarket.history.schemas import CandlesAnswer, ExportAnswer, GapsAnswer, Latest, Stats, TickAt, TicksPage
 from cryptomarket.history.timestamps import END_OF_TIME_MS, time_ms
 from cryptomarket.market.candles import Resolution
 from cryptomarket.market.ticks import Source
@@ -42,6 +47,7 @@ End = Annotated[
 ]
 
 
+ROWS_UNLESS_SAID = 1000
 NO_TIME = (
     "Malformed request",
     "start is a time: ISO 8601, such as 2026-01-31T12:00:00Z, or an integer of Unix seconds.",
@@ -51,32 +57,68 @@ NO_TIME_AT = ("Malformed request", NO_TIME[1].replace("start", "time"), "time")
 NO_RANGE = ("Impossible request", "start must lie before end: a range is [start, end).", "start")
 
 
-def exact(body: bytes) -> Response:
+def exact(body: bytes, **headers: str) -> Response:
     """JSON that is written already, digit for digit."""
-    return Response(body, media_type="application/json")
+    return Response(body, media_type="application/json", headers=headers)
 
 
-def _time(text: str | None, field: str) -> int | None:
-    return None if text is None else time_ms(text, field=field)
+async def between(start: Start = None, end: End = None) -> tuple[int | None, int | None]:
+    """Start and end in milliseconds, where they were said. Raises Malformed and Impossible."""
+    return (
+        None if start is None else time_ms(start, field="start"),
+        None if end is None else time_ms(end, field="end"),
+    )
+
+
+async def wanted(
+    request: Request,
+    format: Annotated[  # noqa: A002 - its name
+        Format | None, Query(description="How the answer is written; what `Accept` wants when absent")
+    ] = None,
+) -> Format:
+    """The format that was asked for, by name or by header."""
+    return format or format_of(request.headers.get("accept", ""))
+
+
+async def asker(caller: Person) -> Asker:
+    """Whose request it is."""
+    return Asker(caller.user_id, correlation_id.get() or "")
+
+
+Between = Annotated[tuple[int | None, int | None], Depends(between)]
 
 
 @router.get(
     "/ticks/{ticker}",
     operation_id="list_ticks",
-    summary="Stored ticks of a range, page by page",
-    description="Each row is the event as it was streamed. Pages of one question show one state of the store: what was "
-    "committed before the first page is told exactly once, and what came later is not told. With `cursor`, everything "
-    "but `limit` and `fields` is taken from the question it belongs to.",
+    summary="Stored ticks of a range, page by page or all at once",
+    description=DESCRIPTION,
     response_model=TicksPage,
-    responses=problem_responses(400, 401, 403, 404, 422, 503, shown={400: NO_TIME, 422: NO_RANGE}),
+    responses=RESPONSES
+    | problem_responses(
+        400,
+        401,
+        403,
+        404,
+        422,
+        429,
+        503,
+        shown={
+            400: NO_TIME,
+            422: NO_RANGE,
+            429: ("Too many requests", "8 exports are under way here, which is the limit.", None),
+        },
+    ),
 )
 async def list_ticks(
     *,
     history: Parts,
+    asker: Annotated[Asker, Depends(asker)],
     ticker: Name,
-    start: Start = None,
-    end: End = None,
-    limit: Annotated[int, Query(description="Rows per page", examples=[100], ge=1, le=MAX_ROWS)] = 1000,
+    between: Between,
+    limit: Annotated[
+        int | None, Query(description="Rows per page; 1000 when absent", examples=[100], ge=1, le=MAX_ROWS)
+    ] = None,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before", examples=[EXAMPLE])] = None,
     order: Annotated[Order | None, Query(description="`asc` when absent: oldest first")] = None,
     fields: Annotated[
@@ -84,19 +126,51 @@ async def list_ticks(
         Query(description="Names of fields, separated by commas; all when absent", examples=["timestamp,price"]),
     ] = None,
     source: Annotated[Source | None, Query(description="Rows of this source alone")] = None,
-    format: Annotated[Literal["json"], Query(description="How the answer is written")] = "json",  # noqa: A002 - its name
+    form: Annotated[Format, Depends(wanted)],
 ) -> Response:
+    instrument = await history.directory.resolve(ticker)
     question = TicksQuestion(
-        ticker=(await history.directory.resolve(ticker)).name,
-        start_ms=_time(start, "start"),
-        end_ms=_time(end, "end"),
+        ticker=instrument.name,
+        start_ms=between[0],
+        end_ms=between[1],
         order=order,
         source=source,
         cursor=None if cursor is None else Cursor.parse(cursor),
-        limit=limit,
+        limit=limit or ROWS_UNLESS_SAID,
         fields=None if fields is None else [name.strip() for name in fields.split(",")],
     )
-    return exact(await history.history.ticks(question))
+    if form is Format.JSON:
+        return exact(await history.history.ticks(question), Vary="Accept")
+    for name, said in (("limit", limit), ("cursor", cursor)):
+        if said is not None:
+            raise Impossible(f"{name} is for pages; {form} tells the whole range at once.", field=name)
+    return Download(await history.exports.begin(asker, question, instrument.kind, form), form)
+
+
+@router.get(
+    "/exports/{request_id}",
+    operation_id="get_export",
+    summary="What became of a bulk answer",
+    description="For an hour after its end: how many rows it has, the SHA-256 of its bytes before the trailer (of CSV: "
+    "of all), and whether everything of the range was heard. 404 while it is on its way, when it was left by its "
+    "reader, and for another user's.",
+    response_model=ExportAnswer,
+    responses=problem_responses(
+        401,
+        403,
+        404,
+        503,
+        shown={404: ("Not found", NO_EXPORT, "request_id")},
+    ),
+)
+async def get_export(
+    history: Parts,
+    caller: Person,
+    request_id: Annotated[
+        str, Path(description="`X-Request-ID` of the export", examples=["6f9619ff-8b86-4d01-b42d-00cf4fc964ff"])
+    ],
+) -> Response:
+    return exact(await history.exports.facts(Asker(caller.user_id, request_id[:64])))
 
 
 @router.get(
@@ -150,10 +224,9 @@ async def get_tick_at(
     response_model=Stats,
     responses=problem_responses(400, 401, 403, 404, 422, 503, shown={400: NO_TIME, 422: NO_RANGE}),
 )
-async def get_tick_stats(history: Parts, ticker: Name, start: Start = None, end: End = None) -> Response:
-    start_ms, end_ms = _time(start, "start"), _time(end, "end")
+async def get_tick_stats(history: Parts, ticker: Name, between: Between) -> Response:
     name = (await history.directory.resolve(ticker)).name
-    return exact(await history.figures.stats(name, start_ms, end_ms))
+    return exact(await history.figures.stats(name, *between))
 
 
 @router.get(
@@ -172,12 +245,10 @@ async def list_candles(
     resolution: Annotated[
         Resolution, Query(description="Length of a candle in minutes; `1D` is a day", examples=[Resolution.MINUTE_1])
     ],
-    start: Start = None,
-    end: End = None,
+    between: Between,
 ) -> Response:
-    start_ms, end_ms = _time(start, "start"), _time(end, "end")
     name = (await history.directory.resolve(ticker)).name
-    return exact(await history.figures.candles(name, resolution, start_ms, end_ms))
+    return exact(await history.figures.candles(name, resolution, *between))
 
 
 @router.get(
@@ -191,10 +262,9 @@ async def list_candles(
 async def list_gaps(
     history: Parts,
     ticker: Name,
-    start: Start = None,
-    end: End = None,
+    between: Between,
     limit: Annotated[int, Query(description="At most so many", examples=[100], ge=1, le=MAX_ROWS)] = MAX_GAPS,
 ) -> GapsAnswer:
     name = (await history.directory.resolve(ticker)).name
-    answer = await history.history.gaps(name, _time(start, "start"), _time(end, "end"), limit=limit)
+    answer = await history.history.gaps(name, *between, limit=limit)
     return GapsAnswer.model_validate(answer)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from cryptomarket.history.cursors import EXAMPLE
+from cryptomarket.history.formats import Format
 from cryptomarket.market.candles import Resolution
 from cryptomarket.market.instruments import Kind
 from cryptomarket.market.ticks import GapCause, GapState, Source
@@ -168,6 +169,24 @@ class CandlesAnswer(Judged):
     resolution: Resolution = Field(examples=[Resolution.MINUTE_1])
     count: int = Field(examples=[1])
     data: list[Candle]
+
+
+class ExportAnswer(BaseModel):
+    """What became of a bulk answer."""
+
+    request_id: str = Field(examples=["6f9619ff-8b86-4d01-b42d-00cf4fc964ff"])
+    ticker: str = Field(examples=["btc_usd"])
+    format: Format = Field(examples=[Format.CSV])
+    start: int = Field(description="As understood, in milliseconds", examples=[1790165113000])
+    end: int = Field(description="As understood, in milliseconds", examples=[1790165120000])
+    state: Literal["done", "failed"] = Field(description="`failed` when it broke off", examples=["done"])
+    rows: int = Field(examples=[48213])
+    sha256: str | None = Field(
+        description="Of all bytes before the trailer; null when it broke off",
+        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+    )
+    complete: bool = Field(description="Whether everything of the range was heard and told", examples=[True])
+    finished_ms: int = Field(examples=[1790165125002])
 
 
 class GapsAnswer(BaseModel):

@@ -91,7 +91,7 @@ async def build_api(
         clock=clock,
         random=random.random,
     )
-    past = build_history(Repository(database), backplane.bus, directory, clock)
+    past = build_history(Repository(database), backplane.bus, backplane.cache, directory, clock)
     state = {"live": live, "history": past, "accounts": accounts}
     side = Side(
         listeners={"relay": relay.run, "revocations": accounts.revocations.run},

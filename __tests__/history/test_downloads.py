@@ -1,0 +1,115 @@
+"""Bulk answers over real connections: they are broken off where they fail, and let go of where nobody reads."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import httpx
+import pytest
+import uvicorn
+
+from __tests__.history.outside import Names, application, client_of
+from __tests__.history.test_exports import BreakingOff, exports_of
+from __tests__.history.world import NOW_MS, StoppedClock, heard, index_tick, new_bus, new_cache
+from cryptomarket.history.exports import Exports
+from cryptomarket.history.parts import HistoryParts, build_history
+from cryptomarket.history.reach import Reach
+from cryptomarket.history.repository import Repository
+
+T = NOW_MS - 100_000
+PATH = "/api/v2/ticks/btc_usd"
+
+
+def parts_of(repository: Repository, stopped: StoppedClock) -> HistoryParts:
+    bus = new_bus()
+    parts = build_history(repository, bus, new_cache(), Names(), stopped.clock)
+    return replace(parts, exports=exports_of(repository, bus, stopped))
+
+
+@asynccontextmanager
+async def served(parts: HistoryParts) -> AsyncIterator[str]:
+    """The application on a port of its own."""
+    config = uvicorn.Config(application(parts), port=0, log_level="critical", lifespan="off", ws="none")
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server._serve())  # noqa: SLF001 - serve() would take the signals of the tests
+    async with asyncio.timeout(10):
+        while not server.started:  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0.01)  # sleep: a turn, under a deadline
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await running
+
+
+async def emptied(exports: Exports) -> None:
+    async with asyncio.timeout(10):
+        while exports.open:  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0.01)  # sleep: a turn, under a deadline
+
+
+@pytest.mark.parametrize(
+    ("form", "media_type"),
+    [
+        ("ndjson", "application/x-ndjson"),
+        ("csv", "text/csv; charset=utf-8"),
+        ("parquet", "application/vnd.apache.parquet"),
+        ("arrow", "application/vnd.apache.arrow.stream"),
+    ],
+)
+async def test_a_format_is_asked_for_by_name_or_by_accept(
+    repository: Repository, stopped: StoppedClock, form: str, media_type: str
+) -> None:
+    """Promise: both ways give the same bytes; the name of the file tells ticker and range; the id finds the facts."""
+    await repository.keep(heard([index_tick(T + ms) for ms in range(5)]))
+    parts = parts_of(repository, stopped)
+    async with client_of(parts) as client:
+        asked = {"start": str(T), "end": str(T + 9)}
+        named = await client.get(PATH, params={**asked, "format": form})
+        accepted = await client.get(PATH, params=asked, headers={"Accept": media_type.partition(";")[0]})
+        assert (named.status_code, named.headers["content-type"]) == (200, media_type)
+        assert named.headers["content-disposition"] == f'attachment; filename="btc_usd_{T}_{T + 9}.{form}"'
+        assert named.content == accepted.content
+        assert accepted.headers["vary"] == "Accept"
+        facts = await client.get(f"/api/v2/exports/{named.headers['x-request-id']}")
+        assert (facts.json()["rows"], facts.json()["format"]) == (5, form)
+        async with client_of(parts, user_id="u_two") as stranger:
+            assert (await stranger.get(f"/api/v2/exports/{named.headers['x-request-id']}")).status_code == 404
+    assert not parts.exports.open
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+async def test_a_short_answer_does_not_look_whole(repository: Repository, stopped: StoppedClock, form: str) -> None:
+    """Promise: when the database goes away in the middle, the connection ends without its last chunk."""
+    await repository.keep(heard([index_tick(T + ms) for ms in range(9)]))
+    parts = parts_of(BreakingOff(repository._db), stopped)  # noqa: SLF001 - the same database
+    async with served(parts) as address, httpx.AsyncClient(base_url=address) as client:
+        with pytest.raises(httpx.RemoteProtocolError, match="incomplete chunked read"):
+            await client.get(PATH, params={"format": form})
+        await emptied(parts.exports)
+        assert (await client.get(PATH)).status_code == 200
+
+
+async def test_who_leaves_frees_his_place_and_every_connection(repository: Repository, stopped: StoppedClock) -> None:
+    """Promise: a reader that stalls holds no connection of the database, and one that goes away leaves nothing open."""
+    await repository.keep(heard([index_tick(T + ms // 1000, f"85500.{ms}") for ms in range(40_000)]))
+    parts = parts_of(repository, stopped)
+    bus = new_bus()
+    exports = Exports(repository, Reach(bus, clock=stopped.clock), new_cache(), clock=stopped.clock)
+    parts = replace(parts, exports=exports)
+    async with served(parts) as address:
+        host, _, port = address.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
+        writer.write(f"GET {PATH}?format=ndjson HTTP/1.1\r\nHost: gateway\r\n\r\n".encode())
+        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+        assert len(exports.open) == 1
+        assert repository._db._engines.writer.pool.checkedout() <= 1  # type: ignore[attr-defined]  # noqa: SLF001
+        writer.close()
+        await emptied(exports)
+        assert repository._db._engines.writer.pool.checkedout() == 0  # type: ignore[attr-defined]  # noqa: SLF001
+        async with httpx.AsyncClient(base_url=address) as client:
+            whole = await client.get(PATH, params={"format": "ndjson"})
+        assert json.loads(whole.text.splitlines()[-1])["trailer"]["rows"] == 40_000

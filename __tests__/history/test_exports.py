@@ -1,0 +1,196 @@
+"""Bulk answers over the store: the same rows as the pages, a trailer that tells the truth, and facts for an hour."""
+
+import asyncio
+import hashlib
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from __tests__.history.outside import Names
+from __tests__.history.world import (
+    NOW_MS,
+    StoppedClock,
+    heard,
+    index_tick,
+    live,
+    new_bus,
+    new_cache,
+    publish,
+    writing,
+)
+from cryptomarket.backplane.memory import MemoryBus, MemoryCache
+from cryptomarket.errors import BusUnavailable, DatabaseUnavailable, Impossible, NotFound, TooMany
+from cryptomarket.history.cursors import Cursor, Order
+from cryptomarket.history.exports import Asker, BrokenOff, Export, Exports
+from cryptomarket.history.formats import Format
+from cryptomarket.history.parts import build_history
+from cryptomarket.history.questions import TicksQuestion
+from cryptomarket.history.reach import Reach
+from cryptomarket.history.repository import Page, Repository
+from cryptomarket.history.rows import Choice
+from cryptomarket.market.instruments import Kind
+
+T = NOW_MS - 100_000
+ME = Asker("u_one", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff")
+
+
+@pytest.fixture
+def bus() -> MemoryBus:
+    return new_bus()
+
+
+@pytest.fixture
+def exports(repository: Repository, bus: MemoryBus, stopped: StoppedClock) -> Exports:
+    return exports_of(repository, bus, stopped)
+
+
+def exports_of(
+    repository: Repository, bus: MemoryBus, stopped: StoppedClock, *, cache: MemoryCache | None = None
+) -> Exports:
+    reach = Reach(bus, clock=stopped.clock)
+    return Exports(repository, reach, cache or new_cache(), clock=stopped.clock, at_once=2, rows_at_once=2)
+
+
+async def told(exports: Exports, form: Format = Format.NDJSON, **asked: Any) -> bytes:  # noqa: ANN401 - a question's parts
+    export = await exports.begin(ME, TicksQuestion(ticker="btc_usd", **asked), Kind.INDEX, form)
+    body = b"".join([piece async for piece in export.pieces()])
+    export.close()
+    return body
+
+
+def lines(body: bytes) -> tuple[list[Any], Any]:
+    *rows, last = [json.loads(line, parse_float=Decimal) for line in body.splitlines()]
+    return rows, last["trailer"]
+
+
+async def test_the_trailer_tells_rows_digest_and_completeness(
+    exports: Exports, bus: MemoryBus, repository: Repository, stopped: StoppedClock
+) -> None:
+    """Promise: rows as the pages have them; the digest is that of every byte before the trailer; an hour long the same
+    is told by request id, to him who asked and to nobody else.
+    """
+    async with writing(bus, repository, stopped.clock):
+        await publish(bus, live(T), *(index_tick(T + ms, f"85500.{ms}0") for ms in range(5)))
+    body = await told(exports, start_ms=T, end_ms=T + 4)
+    rows, trailer = lines(body)
+    page = await build_history(repository, bus, new_cache(), Names(), stopped.clock).history.ticks(
+        TicksQuestion("btc_usd", start_ms=T, end_ms=T + 4)
+    )
+    assert rows == json.loads(page, parse_float=Decimal)["data"]
+    before = body[: body.rindex(b'{"trailer"')]
+    assert trailer == {"rows": 4, "sha256": hashlib.sha256(before).hexdigest(), "complete": True}
+    facts = json.loads(await exports.facts(ME))
+    assert {name: facts[name] for name in trailer} == trailer
+    assert (facts["state"], facts["format"], facts["start"], facts["end"]) == ("done", "ndjson", T, T + 4)
+    with pytest.raises(NotFound):
+        await exports.facts(Asker("u_two", ME.request_id))
+    csv = await told(exports, Format.CSV, start_ms=T, end_ms=T + 9)
+    assert json.loads(await exports.facts(ME))["sha256"] == hashlib.sha256(csv).hexdigest()
+
+
+@pytest.mark.parametrize("form", [form for form in Format if form is not Format.JSON])
+async def test_every_format_is_written_to_its_end(exports: Exports, repository: Repository, form: Format) -> None:
+    """Promise: each has all rows, over as many pages as there are; nothing stored is an answer as well."""
+    await told(exports, form)
+    assert json.loads(await exports.facts(ME))["rows"] == 0
+    await repository.keep(heard([index_tick(T + ms) for ms in range(5)]))
+    assert len(await told(exports, form, order="desc")) > 100
+    facts = json.loads(await exports.facts(ME))
+    assert (facts["rows"], facts["complete"]) == (5, False)
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(data=st.data())
+async def test_a_writer_beside_changes_nothing(
+    repository: Repository, bus: MemoryBus, stopped: StoppedClock, data: st.DataObject
+) -> None:
+    """Promise: at whatever point others write, and in whatever order one reads: what was there at the first row is told
+    once, what came later is not told.
+    """
+    exports = exports_of(repository, bus, stopped)
+    first_seq = data.draw(st.integers(0, 2**40), label="first seq") * 1000
+    await repository.keep(heard([index_tick(T + ms // 2) for ms in range(7)], epoch="e0", first_seq=first_seq + 1))
+    order: Order = data.draw(st.sampled_from(["asc", "desc"]), label="order")
+    asked = TicksQuestion("btc_usd", start_ms=T, end_ms=NOW_MS, order=order)
+    export = await exports.begin(ME, asked, Kind.INDEX, Format.NDJSON)
+    there = json.loads(await build_history(repository, bus, new_cache(), Names(), stopped.clock).history.ticks(
+        TicksQuestion("btc_usd", start_ms=T, end_ms=NOW_MS, order=order, limit=10_000)
+    ))["data"]  # fmt: skip
+    pieces: list[bytes] = []
+    after = data.draw(st.integers(0, 3), label="pieces before the writer")
+    async for piece in export.pieces():
+        if len(pieces) == after:
+            await repository.keep(heard([index_tick(T + ms) for ms in range(9)], epoch="e9", first_seq=first_seq + 500))
+        pieces.append(piece)
+    export.close()
+    rows, trailer = lines(b"".join(pieces))
+    assert [row["position"] for row in rows] == [row["position"] for row in there]
+    assert trailer["rows"] == len(there)
+
+
+async def _collect(export: Export, pieces: list[bytes]) -> None:
+    async for piece in export.pieces():
+        pieces.append(piece)  # noqa: PERF401 - what came before an error counts
+
+
+class BreakingOff(Repository):
+    """A repository whose database goes away after the first pages."""
+
+    async def page(self, asked: Cursor, choice: Choice, *, limit: int, begun: bool) -> Page:
+        if asked.timestamp_ms >= T + 3:
+            raise DatabaseUnavailable("away")
+        return await super().page(asked, choice, limit=limit, begun=begun)
+
+
+async def test_what_breaks_off_never_looks_whole(repository: Repository, bus: MemoryBus, stopped: StoppedClock) -> None:
+    """Promise: an error in the middle is raised, without a trailer, and the facts say that it failed."""
+    await repository.keep(heard([index_tick(T + ms) for ms in range(9)]))
+    breaking = BreakingOff(repository._db)  # noqa: SLF001 - the same database
+    exports = exports_of(breaking, bus, stopped)
+    export = await exports.begin(ME, TicksQuestion("btc_usd"), Kind.INDEX, Format.NDJSON)
+    pieces: list[bytes] = []
+    with pytest.raises(BrokenOff):
+        await _collect(export, pieces)
+    assert b"trailer" not in b"".join(pieces)
+    facts = json.loads(await exports.facts(ME))
+    assert (facts["state"], facts["rows"], facts["sha256"], facts["complete"]) == ("failed", 4, None, False)
+
+
+async def test_a_number_that_does_not_fit_breaks_the_answer_off(exports: Exports, repository: Repository) -> None:
+    """Promise: Parquet tells no other number than the stored one; other formats have room for all."""
+    await repository.keep(heard([index_tick(T, "1E-30")]))
+    with pytest.raises(BrokenOff):
+        await told(exports, Format.PARQUET)
+    assert json.loads(await exports.facts(ME))["state"] == "failed"
+    assert lines(await told(exports, Format.NDJSON))[0][0]["price"] == Decimal("1E-30")
+
+
+async def test_only_so_many_at_once(exports: Exports) -> None:
+    """Promise: beyond the bound it is a 429, and there is room again when one has ended."""
+    asked = TicksQuestion("btc_usd")
+    begun = [await exports.begin(ME, asked, Kind.INDEX, Format.CSV) for _ in range(2)]
+    with pytest.raises(TooMany, match="2 exports"):
+        await exports.begin(ME, asked, Kind.INDEX, Format.CSV)
+    begun[0].close()
+    assert (await exports.begin(ME, asked, Kind.INDEX, Format.CSV)).name.endswith(".csv")
+    with pytest.raises(Impossible):
+        await exports.begin(ME, TicksQuestion("btc_usd", fields=["colour"]), Kind.INDEX, Format.CSV)
+
+
+class AwayCache(MemoryCache):
+    """A cache that can't be reached."""
+
+    async def put(self, key: str, value: bytes, *, life_s: float) -> None:
+        raise BusUnavailable("away")
+
+
+async def test_without_the_cache_the_answer_is_whole(
+    repository: Repository, bus: MemoryBus, stopped: StoppedClock
+) -> None:
+    """Promise: only the facts afterwards are missing."""
+    exports = exports_of(repository, bus, stopped, cache=AwayCache(asyncio.get_running_loop().time))
+    assert lines(await told(exports))[1]["rows"] == 0

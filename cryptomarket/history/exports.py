@@ -1,0 +1,224 @@
+"""A whole range in one answer: read page by page, so that a slow reader holds no connection of the database, written
+in constant memory, and remembered for an hour.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import cast
+
+import msgspec
+import structlog
+
+from cryptomarket.backplane.cache import Cache
+from cryptomarket.clock import Clock
+from cryptomarket.errors import BusUnavailable, NotFound, TooMany, Unavailable
+from cryptomarket.history.columns import Columns
+from cryptomarket.history.cursors import Cursor
+from cryptomarket.history.formats import CsvWriter, Format, NdjsonWriter, RowWriter, Trailer
+from cryptomarket.history.questions import TicksQuestion, check_fields
+from cryptomarket.history.reach import Reach
+from cryptomarket.history.repository import Page, Repository
+from cryptomarket.history.rows import Choice
+from cryptomarket.market.instruments import Kind
+from cryptomarket.market.wire import encode
+
+ROWS_AT_ONCE = 2500
+REMEMBERED_S = 3600.0
+NO_EXPORT = "No export of yours with this request id has ended within the last hour."
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Whose export it is, and by which request he finds what became of it."""
+
+    user_id: str
+    request_id: str
+
+    @property
+    def key(self) -> str:
+        return f"export:{self.user_id}:{self.request_id}"
+
+
+class BrokenOff(Exception):
+    """An answer can't be told to its end."""
+
+
+class ExportFacts(msgspec.Struct, frozen=True):
+    """What became of an export. `sha256` is that of the bytes before the trailer; null when it broke off."""
+
+    request_id: str
+    ticker: str
+    format: Format
+    start: int
+    end: int
+    state: str
+    rows: int
+    sha256: str | None
+    complete: bool
+    finished_ms: int
+
+
+class Export:
+    """An export that may begin: its range is known, its first rows are read. `pieces` can be taken once."""
+
+    def __init__(
+        self, exports: "Exports", asker: Asker, form: Format, asked: Cursor, *, first: Page, writer: RowWriter
+    ) -> None:
+        self._exports = exports
+        self._asker = asker
+        self._form = form
+        self._asked = asked
+        self._page = first
+        self._writer = writer
+        self._rows = 0
+
+    @property
+    def name(self) -> str:
+        """What a file of it may be called."""
+        return f"{self._asked.ticker}_{self._asked.start_ms}_{self._asked.end_ms}.{self._form}"
+
+    def close(self) -> None:
+        """Makes room for another one."""
+        self._exports.open.discard(self)
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """The whole answer. Raises BrokenOff, whereupon the connection has to end, too: a short answer must not look
+        like a whole one.
+        """
+        try:
+            async for piece in self._written():
+                yield piece
+        except (Unavailable, ValueError) as error:
+            # ValueError: a number that the format can't hold, which must not be told as another one.
+            log.warning("an export broke off", ticker=self._asked.ticker, rows=self._rows, reason=str(error))
+            await self._remember("failed", None)
+            raise BrokenOff from error
+
+    async def _written(self) -> AsyncGenerator[bytes, None]:
+        digest = hashlib.sha256()
+        head = self._writer.begin()
+        digest.update(head)
+        yield head
+        while self._page.rows:
+            # In a thread: columns take their time, and others are waiting for the loop.
+            piece = await asyncio.to_thread(self._writer.rows, self._page.rows)
+            self._rows += len(self._page.rows)
+            digest.update(piece)
+            if piece:
+                yield piece
+            self._page = await self._following(self._page)
+        rest = await asyncio.to_thread(self._writer.rest)
+        digest.update(rest)
+        yield rest
+        sha256 = digest.hexdigest()
+        end = self._writer.end(Trailer(self._rows, sha256, self._asked.complete))
+        await self._remember("done", sha256)
+        yield end
+
+    async def _following(self, page: Page) -> Page:
+        if not page.more:
+            return Page([], more=False)
+        return await self._exports.page(self._asked.after(page.rows[-1]), begun=True)
+
+    async def _remember(self, state: str, sha256: str | None) -> None:
+        facts = ExportFacts(
+            request_id=self._asker.request_id,
+            ticker=self._asked.ticker,
+            format=self._form,
+            start=self._asked.start_ms,
+            end=self._asked.end_ms,
+            state=state,
+            rows=self._rows,
+            sha256=sha256,
+            complete=self._asked.complete and sha256 is not None,
+            finished_ms=self._exports.clock.wall_ms(),
+        )
+        await self._exports.remember(self._asker, facts)
+
+
+class Exports:
+    """Opens exports, at most `at_once` of them in this process, and knows what became of them."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        reach: Reach,
+        cache: Cache,
+        *,
+        clock: Clock,
+        at_once: int = 8,
+        rows_at_once: int = ROWS_AT_ONCE,
+    ) -> None:
+        self._repository = repository
+        self._reach = reach
+        self._cache = cache
+        self._at_once = at_once
+        self._rows_at_once = rows_at_once
+        self.clock = clock
+        # Bound: `at_once`.
+        self.open: set[Export] = set()
+
+    async def begin(self, asker: Asker, asked: TicksQuestion, kind: Kind, form: Format) -> Export:
+        """An export whose answer may begin; to be closed. Raises Impossible for a question that can't be, TooMany."""
+        check_fields(asked.fields)
+        self._check_room()
+        writer = await _writer(form, asked, kind)
+        heard = await self._reach.heard(asked.ticker)
+        async with self._repository.look() as look:
+            span = await self._reach.span(look, asked.ticker, asked.start_ms, asked.end_ms, heard)
+            missing = await look.gaps(asked.ticker, span.start_ms, span.end_ms, limit=1)
+            question = Cursor.at_start(
+                asked.ticker,
+                span.start_ms,
+                span.end_ms,
+                order=asked.order or "asc",
+                source=asked.source,
+                newest_id=span.newest_id,
+                complete=span.complete and not missing,
+            )
+            first = await look.page(question, Choice(source=asked.source), limit=self._rows_at_once, begun=False)
+        self._check_room()
+        export = Export(self, asker, form, question, first=first, writer=writer)
+        self.open.add(export)
+        return export
+
+    def _check_room(self) -> None:
+        if len(self.open) >= self._at_once:
+            raise TooMany(
+                f"{self._at_once} exports are under way here, which is the limit.",
+                retry_after_s=5.0,
+                limit=self._at_once,
+            )
+
+    async def page(self, asked: Cursor, *, begun: bool) -> Page:
+        return await self._repository.page(asked, Choice(source=asked.source), limit=self._rows_at_once, begun=begun)
+
+    async def remember(self, asker: Asker, facts: ExportFacts) -> None:
+        try:
+            await self._cache.put(asker.key, encode(facts), life_s=REMEMBERED_S)
+        except BusUnavailable:
+            # The answer itself is whole, and says so in its trailer.
+            log.warning("what became of an export is not remembered", request_id=asker.request_id)
+
+    async def facts(self, asker: Asker) -> bytes:
+        """What became of an export, as JSON. Raises NotFound for what was none of his, or hasn't ended."""
+        kept = await self._cache.get(asker.key)
+        if kept is None:
+            raise NotFound(NO_EXPORT, field="request_id")
+        return kept
+
+
+async def _writer(form: Format, asked: TicksQuestion, kind: Kind) -> RowWriter:
+    if form is Format.NDJSON:
+        return NdjsonWriter(asked.fields)
+    columns = Columns(kind, asked.fields)
+    if form is Format.CSV:
+        return CsvWriter(columns)
+    # Seventy megabytes, which most gateways never need; and half a second, in which others shall be served.
+    columnar = await asyncio.to_thread(import_module, "cryptomarket.history.columnar")
+    return cast("RowWriter", (columnar.ParquetWriter if form is Format.PARQUET else columnar.ArrowWriter)(columns))

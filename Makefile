@@ -27,12 +27,12 @@ test: .venv/dev.stamp ## Run the tests with branch coverage
 	$(BIN)/pytest --numprocesses=$(TEST_WORKERS) --dist=worksteal --cov --cov-report=term --cov-fail-under=90
 
 .PHONY: bench
-bench: .venv/dev.stamp bench-tools ## Measure the gateway beside its rivals (QUICK=1: a minute; ONLY="fanout slow": some of it)
-	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(ONLY)
+bench: .venv/dev.stamp bench-tools ## Measure the gateway beside its rivals (QUICK=1: two minutes; ONLY="fanout slow"; FORM=scaled)
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FORM),--form $(FORM)) $(ONLY)
 
 .PHONY: bench-tools
 bench-tools:
-	@scripts/install_system_packages.sh gcc libc6-dev nginx redis-server
+	@scripts/install_system_packages.sh gcc libc6-dev nginx postgresql redis-server
 	@$(MAKE) --no-print-directory --silent benchmarks/build/crowd benchmarks/build/sweep
 
 benchmarks/build/crowd: benchmarks/load/crowd.c

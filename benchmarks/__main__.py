@@ -1,4 +1,4 @@
-"""python -m benchmarks [--quick] [NAME …]: measures, prints tables, keeps what was found.
+"""python -m benchmarks [--quick] [--form FORM] [NAME …]: measures, prints tables, keeps what was found.
 
 python -m benchmarks --tables FILE: prints the tables of a run that was kept. With --document, either writes them into
 docs/performance.md as well.
@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.crowd import BUILD
-from benchmarks.deployment import FORMS
 from benchmarks.document import DOCUMENT, with_report
+from benchmarks.forms import FORMS, MEASURED
 from benchmarks.machine import this_machine
 from benchmarks.processes import CORES, take_all_files
 from benchmarks.suite import NAMES, QUICK, WHOLE, Results, run
@@ -27,8 +27,8 @@ KEPT = Path(__file__).parent / "results"
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures the gateway beside its rivals.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure; all of: {' '.join(NAMES)}")
-    parser.add_argument("--quick", action="store_true", help="a minute instead of eight; kept nowhere")
-    parser.add_argument("--form", choices=sorted(FORMS), default="embedded", help="which form of the product")
+    parser.add_argument("--quick", action="store_true", help="seconds instead of minutes; kept nowhere")
+    parser.add_argument("--form", choices=sorted(FORMS), help="one form of the product; both, one after the other")
     parser.add_argument("--tables", type=Path, metavar="FILE", help="print the tables of a run that was kept")
     parser.add_argument("--document", action="store_true", help=f"write the tables into {DOCUMENT.name}")
     found = parser.parse_args()
@@ -51,32 +51,38 @@ def _measured(names: list[str], form: str, *, quick: bool) -> Results:
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), machine=this_machine(), form=form, quick=quick
     )
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
-        run(results, names or NAMES, QUICK if quick else WHOLE, FORMS[form], Path(folder), tell)
+        run(results, names or MEASURED[form], QUICK if quick else WHOLE, FORMS[form], Path(folder), tell)
     results.took_s = time.monotonic() - began_s
     return results
 
 
 def _keep(results: Results, *, quick: bool) -> Path:
     stamp = results.date.replace(" UTC", "").replace(" ", "-").replace(":", "")
-    file = BUILD / "quick.json" if quick else KEPT / f"{stamp}-{results.form}.json"
+    file = BUILD / f"quick-{results.form}.json" if quick else KEPT / f"{stamp}-{results.form}.json"
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
     return file
+
+
+def _show(results: Results, file: Path, *, document: bool) -> None:
+    text = report(results)
+    print(text, flush=True)
+    if document:
+        DOCUMENT.write_text(with_report(DOCUMENT.read_text(), text, results.form, file.name))
 
 
 def main() -> None:
     """The command."""
     asked = _arguments()
     if asked.tables is not None:
-        results, file = msgspec.json.decode(asked.tables.read_bytes(), type=Results), asked.tables
-    else:
-        results = _measured(asked.names, asked.form, quick=asked.quick)
+        kept = msgspec.json.decode(asked.tables.read_bytes(), type=Results)
+        _show(kept, asked.tables, document=asked.document)
+        return
+    for form in [asked.form] if asked.form else FORMS:
+        results = _measured(asked.names, form, quick=asked.quick)
         file = _keep(results, quick=asked.quick)
         print(f"Kept in {file}", file=sys.stderr)
-    text = report(results)
-    print(text)
-    if asked.document:
-        DOCUMENT.write_text(with_report(DOCUMENT.read_text(), text, file.name))
+        _show(results, file, document=asked.document)
 
 
 if __name__ == "__main__":

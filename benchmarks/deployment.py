@@ -1,14 +1,14 @@
 """The whole product as it is measured: real processes, reached over loopback, with the simulator as their exchange."""
 
-import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import httpx
+import msgspec
 
 from benchmarks.crowd import Target
 from benchmarks.market import Script, record
@@ -16,7 +16,7 @@ from benchmarks.processes import OTHER_CORE, SERVER_CORE, Program, environment, 
 
 STREAM_PATH = "/api/v2/sse/connection"
 
-_ROOM = {
+ROOM = {
     "PROJECT_MODE": "testing",
     "APP_PORT": "0",
     # A benchmark is one user at one address, and nothing is collected but what it asks for.
@@ -28,45 +28,109 @@ _ROOM = {
     "INDEX_SILENCE_S": "3600",
     "INSTRUMENT_SILENCE_S": "3600",
 }
+_SILENCE: list[dict[str, object]] = [{"kind": "silence", "channels": ["ticker.*", "deribit_price_index.*"]}]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is measured of the product, where it is several processes: `measured` roles are alone on the first core, and
+    theirs is the cost. `apis` processes serve readers at one port. An exchange that is silent at first says no prices
+    before it is told to.
+    """
+
+    apis: int = 1
+    measured: tuple[str, ...] = ("api",)
+    is_silent_at_first: bool = False
+
+
+SERVING = Shape()
+"""What serving readers costs; who hears and who stores are beside it."""
+
+SERVING_TWICE = Shape(apis=2)
+"""The same, with two processes at one port."""
+
+ALL_THE_WAY = Shape(measured=("api", "ingest", "write"))
+"""All the product's processes on one core."""
+
+TAKING_IN = Shape(apis=0, measured=("ingest", "write"), is_silent_at_first=True)
+"""What hearing and storing costs; nobody reads."""
+
+
+class Exchange:
+    """The simulated exchange, and what it is told to do."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.ws_url = program.said(r"simulator listening on (ws://\S+)")[1]
+        self._url = self.ws_url.replace("ws://", "http://").removesuffix("/ws/api/v2") + "/simulator"
+
+    def sent(self) -> int:
+        """How many notifications it has sent."""
+        return int(self._state().notifications_sent)
+
+    def open_channels(self) -> int:
+        """How many channels are listened to."""
+        return len(self._state().channels)
+
+    def fall_silent(self) -> None:
+        """No prices any more."""
+        httpx.post(f"{self._url}/faults", json=_SILENCE).raise_for_status()
+
+    def speak(self) -> None:
+        """Prices again."""
+        httpx.delete(f"{self._url}/faults").raise_for_status()
+
+    def _state(self) -> "_State":
+        return msgspec.json.decode(httpx.get(f"{self._url}/state").content, type=_State)
+
+
+class _State(msgspec.Struct):
+    notifications_sent: int
+    channels: dict[str, int]
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """A gateway that runs. `programs` are the processes of its own, without exchange, database server and Redis.
-
-    `stored_rows` counts what it has written down.
+    """A gateway that runs. `programs` are those of its own processes that are measured, `beside` everything else that
+    it needs, both by name; the exchange is neither. `stored_rows` counts the ticks that are written down. Without an
+    api, nobody can come to `port`.
     """
 
-    name: str
     port: int
-    programs: tuple[Program, ...]
+    programs: Mapping[str, Program]
+    beside: Mapping[str, Program]
     token: str
-    simulator_url: str
+    exchange: Exchange
     stored_rows: Callable[[], int]
 
     @property
     def cpu_s(self) -> float:
-        """What all of it has used."""
-        return sum(one.cpu_s for one in self.programs)
+        """What all that is measured has used."""
+        return sum(one.cpu_s for one in self.programs.values())
+
+    @property
+    def beside_cpu_s(self) -> float:
+        """What the rest of it has used."""
+        return sum(one.cpu_s for one in self.beside.values())
 
     @property
     def resident_bytes(self) -> int:
-        """What all of it holds."""
-        return sum(one.resident_bytes for one in self.programs)
+        """What all that is measured holds."""
+        return sum(one.resident_bytes for one in self.programs.values())
 
     def target(self, tickers: str, query: str = "") -> Target:
         """A stream of these tickers."""
         return Target(f"{STREAM_PATH}?tickers={tickers}{query}", self.token)
 
-    def sent(self) -> int:
-        """How many notifications the exchange has sent."""
-        return int(httpx.get(f"{self.simulator_url}/simulator/state").json()["notifications_sent"])
-
 
 class Form(Protocol):
-    """A way to start the product: with options of the simulator, and settings over the defaults."""
+    """A way to start the product, ready when the block begins: with options of the simulator, and settings over the
+    defaults.
+    """
 
-    def __call__(self, folder: Path, *options: str, **settings: str) -> AbstractContextManager[Deployment]: ...
+    def __call__(
+        self, folder: Path, *options: str, shape: Shape = SERVING, **settings: str
+    ) -> AbstractContextManager[Deployment]: ...
 
 
 def command(*words: str) -> list[str]:
@@ -74,65 +138,61 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "cryptomarket", *words]
 
 
-def simulator(folder: Path, *options: str) -> AbstractContextManager[Program]:
+@contextmanager
+def simulated(folder: Path, *options: str, silent: bool) -> Iterator[Exchange]:
     """The simulated exchange, beside what is measured."""
     words = command("simulate", "--port", "0", *options)
-    return program(words, folder / "simulator.log", core=OTHER_CORE, environment=environment())
+    if silent:
+        script = folder / "silence.json"
+        script.write_bytes(msgspec.json.encode(_SILENCE))
+        words += ["--faults", str(script)]
+    with program(words, folder / "simulator.log", core=OTHER_CORE, environment=environment()) as running:
+        yield Exchange(running)
 
 
-@contextmanager
-def embedded(folder: Path, *options: str, **settings: str) -> Iterator[Deployment]:
-    """One process with everything in it, and SQLite: options of the simulator, settings over the defaults."""
-    with ExitStack() as stack:
-        exchange = stack.enter_context(simulator(folder, *options))
-        given = {**_ROOM, "HOME": str(folder), **{name.upper(): value for name, value in settings.items()}}
-        token = _token(folder, given)
-        ws_url = exchange.said(r"simulator listening on (ws://\S+)")[1]
-        own = environment(DERIBIT_WS_URL=ws_url, **given)
-        log = folder / "gateway.log"
-        gateway = stack.enter_context(program(command("serve"), log, core=SERVER_CORE, environment=own))
-        port = int(gateway.said(r"health http://[^:]+:(\d+)/health")[1])
-        ready = f"http://127.0.0.1:{port}/ready"
-        # The catalogue first: names that differ in case alone are told apart by it.
-        wait_until(lambda: httpx.get(ready).status_code == 200, "the gateway is ready")
-        database = folder / "data" / "simulator-testing.sqlite3"
-        yield Deployment(
-            "embedded",
-            port,
-            (gateway,),
-            token,
-            ws_url.replace("ws://", "http://").removesuffix("/ws/api/v2"),
-            lambda: _rows_of(database),
-        )
+def over(settings: Mapping[str, str], given: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The environment of a process: `given` over `settings`, and a home of its own."""
+    return {**settings, "HOME": str(folder), **{name.upper(): value for name, value in given.items()}}
 
 
-FORMS: Mapping[str, Form] = {"embedded": embedded}
-"""What can be measured, by name. Another form of the product is another line."""
+def wait_until_ready(port: int, *, but: str | None = None) -> None:
+    """Returns when every part of a process is ready, `but` one that need not be. Raises TimeoutError."""
+
+    def is_ready() -> bool:
+        try:
+            answer = httpx.get(f"http://127.0.0.1:{port}/ready", timeout=10)
+        except httpx.TransportError:
+            return False
+        parts = msgspec.json.decode(answer.content, type=_Readiness).parts
+        return all(part.ready for name, part in parts.items() if name != but)
+
+    wait_until(is_ready, f"port {port} is ready")
+
+
+class _Part(msgspec.Struct):
+    ready: bool
+
+
+class _Readiness(msgspec.Struct):
+    parts: dict[str, _Part]
+
+
+def minted(folder: Path, settings: Mapping[str, str]) -> str:
+    """The token of a new person, made before anything runs. Raises RuntimeError."""
+    file = folder / "tokens"
+    log = folder / "mint.log"
+    words = command("mint", "1", "--out", str(file))
+    with program(words, log, core=SERVER_CORE, environment=environment(**settings)) as minting:
+        if minting.process.wait(30) != 0:
+            raise RuntimeError(log.read_text())
+    return file.read_text().split()[1]
 
 
 @contextmanager
 def playing(
-    folder: Path, script: Script, seconds: float, *, form: Form = embedded, **settings: str
+    folder: Path, script: Script, seconds: float, *, form: Form, shape: Shape = SERVING, **settings: str
 ) -> Iterator[Deployment]:
     """The product with an exchange that says what the script has, for so many seconds from its start."""
     recording = record(script, seconds, folder / "recording.jsonl")
-    with form(folder, "--play", str(recording), "--restamp", **settings) as running:
+    with form(folder, "--play", str(recording), "--restamp", shape=shape, **settings) as running:
         yield running
-
-
-def _token(folder: Path, settings: Mapping[str, str]) -> str:
-    """The token of a new person, made before anything runs."""
-    file = folder / "tokens"
-    words = command("mint", "1", "--out", str(file))
-    with program(words, folder / "mint.log", core=SERVER_CORE, environment=environment(**settings)) as minting:
-        minting.process.wait(30)
-    return file.read_text().split()[1]
-
-
-def _rows_of(database: Path) -> int:
-    """Ticks in the database. Reading does not stop the writer (SQLite, WAL)."""
-    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-    try:
-        return int(connection.execute("SELECT count(*) FROM crypto_price_tickers").fetchone()[0])
-    finally:
-        connection.close()

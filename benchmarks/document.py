@@ -1,17 +1,21 @@
-"""The tables of the last run inside of docs/performance.md, between two marks."""
+"""The tables of the last run of each form inside of docs/performance.md, between two marks."""
 
 from pathlib import Path
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
-BEGIN = "<!-- figures: written by `python -m benchmarks --document` -->"
-END = "<!-- end of the figures -->"
 
 
-def with_report(document: str, report: str, raw: str) -> str:
-    """The document with other figures. Raises ValueError when it has no place for them."""
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def marks(form: str) -> tuple[str, str]:
+    """What stands before the figures of a form, and what behind them."""
+    return f"<!-- {form}: written by `python -m benchmarks --document` -->", f"<!-- end of {form} -->"
+
+
+def with_report(document: str, report: str, form: str, raw: str) -> str:
+    """The document with other figures of a form. Raises ValueError when it has no place for them."""
+    opening, closing = marks(form)
+    before, begin, rest = document.partition(opening)
+    _, end, after = rest.partition(closing)
     if not begin or not end:
-        raise ValueError("the document has no marks between which the figures stand")
+        raise ValueError(f"the document has no marks between which the figures of {form} stand")
     source = f"Every round: [benchmarks/results/{raw}](../benchmarks/results/{raw})."
-    return f"{before}{BEGIN}\n\n{report.strip()}\n\n{source}\n\n{END}{after}"
+    return f"{before}{opening}\n\n{report.strip()}\n\n{source}\n\n{closing}{after}"

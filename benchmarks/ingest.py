@@ -5,59 +5,86 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.crowd import crowd
-from benchmarks.deployment import Deployment, Form
+from benchmarks.deployment import TAKING_IN, Deployment, Form
 from benchmarks.market import FIFTY
+from benchmarks.processes import wait_until
 
-NO_BEATS = "&timer=3600"
-"""A stream that wants everything and is told nothing: it opens the channels, and costs next to nothing."""
+CATCHING_UP_S = 20.0
+_LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Flood:
-    """One rate, for one window. `lag` is how many ticks more were sent than stored since the flood began."""
+    """One rate, for one window. `lag` is how many ticks more were sent than stored when it ended; `missing` is what was
+    never stored of them, though the exchange then was silent for a while. `beside_share` is what the servers took of
+    the other core, where the exchange is, too.
+    """
 
     asked_rate: float
     sent_rate: float
     stored_rate: float
     core_share: float
+    beside_share: float
     cpu_us: float
     lag: int
+    missing: int
 
     @property
     def is_held(self) -> bool:
         """Whether what came was stored as it came: with something left of the core, and a second on the way at most."""
-        return self.core_share < 0.98 and self.lag <= self.sent_rate
+        return self.core_share < 0.98 and self.lag <= self.sent_rate and self.missing == 0
 
 
-def _flood(running: Deployment, folder: Path, rate: float, warm_s: float, window_s: float) -> Flood:
-    with crowd(running.port, 1, [running.target(",".join(FIFTY), NO_BEATS)], folder) as reader:
-        reader.open()
-        time.sleep(warm_s)
-        began_s, sent, stored, cpu_s = time.monotonic(), running.sent(), running.stored_rows(), running.cpu_s
-        time.sleep(window_s)
-        took_s = time.monotonic() - began_s
-        sent_after, stored_after, used_s = running.sent(), running.stored_rows(), running.cpu_s - cpu_s
+def _flood(running: Deployment, rate: float, warm_s: float, window_s: float) -> Flood:
+    exchange = running.exchange
+    wait_until(lambda: exchange.open_channels() >= len(FIFTY), "every ticker is listened to")
+    # What was said before the silence began is none of this; nor is what subscribing itself has brought.
+    time.sleep(_LOOK_S)
+    sent_before, stored_before = exchange.sent(), running.stored_rows()
+    exchange.speak()
+    time.sleep(warm_s)
+    began_s, sent, stored = time.monotonic(), exchange.sent(), running.stored_rows()
+    cpu_s, beside_s = running.cpu_s, running.beside_cpu_s
+    time.sleep(window_s)
+    used_s, beside_used_s = running.cpu_s - cpu_s, running.beside_cpu_s - beside_s
+    took_s, sent_after, stored_after = time.monotonic() - began_s, exchange.sent(), running.stored_rows()
+    exchange.fall_silent()
     new = stored_after - stored
     return Flood(
         asked_rate=rate,
         sent_rate=(sent_after - sent) / took_s,
         stored_rate=new / took_s,
         core_share=used_s / took_s,
+        beside_share=beside_used_s / took_s,
         cpu_us=used_s / max(new, 1) * 1e6,
-        lag=sent_after - stored_after,
+        lag=(sent_after - sent_before) - (stored_after - stored_before),
+        missing=_missing(running, sent_before, stored_before),
     )
+
+
+def _missing(running: Deployment, sent_before: int, stored_before: int) -> int:
+    """What is still not stored when nothing comes any more and nothing is being stored."""
+    ends_s = time.monotonic() + CATCHING_UP_S
+    while True:
+        missing = (running.exchange.sent() - sent_before) - (running.stored_rows() - stored_before)
+        if missing == 0 or time.monotonic() > ends_s:
+            return missing
+        time.sleep(_LOOK_S)
 
 
 def ingest(
     folder: Path, form: Form, rates: Sequence[float], *, warm_s: float, window_s: float, tell: Callable[[str], None]
 ) -> list[Flood]:
-    """Each rate on a gateway of its own: fifty tickers, instruments and indices, and no subscriber who is told."""
+    """Each rate on a gateway of its own: fifty tickers, instruments and indices, and no reader.
+
+    The exchange is silent until every process is ready and every ticker is listened to.
+    """
     floods = []
     for rate in rates:
         tell(f"ingest at {rate:g}/s")
         own = folder / f"{rate:g}"
         own.mkdir()
-        with form(own, "--rate", f"{rate:g}") as running:
-            floods.append(_flood(running, own, rate, warm_s, window_s))
+        tickers = ",".join(FIFTY)
+        with form(own, "--rate", f"{rate:g}", shape=TAKING_IN, always_tickers=tickers) as running:
+            floods.append(_flood(running, rate, warm_s, window_s))
     return floods

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.crowd import Latency, crowd
-from benchmarks.deployment import Form, playing
+from benchmarks.deployment import ALL_THE_WAY, Form, playing
 from benchmarks.market import TEN, Script
 
 
@@ -30,7 +30,7 @@ def latency(
     script = Script(rate, TEN)
     delays = []
     with (
-        playing(folder, script, 30 + rounds * window_s * 1.5, form=form) as running,
+        playing(folder, script, 30 + rounds * window_s * 1.5, form=form, shape=ALL_THE_WAY) as running,
         crowd(running.port, streams, [running.target(",".join(TEN))], folder) as readers,
     ):
         readers.open()

@@ -41,6 +41,7 @@ class Program:
 
     process: "subprocess.Popen[bytes]"
     log: Path
+    ends_with: signal.Signals = signal.SIGTERM
 
     @property
     def tree(self) -> list[int]:
@@ -64,6 +65,19 @@ class Program:
             if fields is not None:
                 total += int(fields[11]) + int(fields[12])
         return total / _TICKS_PER_S
+
+    @property
+    def own_bytes(self) -> int:
+        """Memory of all of it, of pages that several share only its share (proc(5), /proc/pid/smaps_rollup: Pss)."""
+        total = 0
+        for pid in self.tree:
+            try:
+                rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
+            total += int(found[1]) * 1024 if found else 0
+        return total
 
     @property
     def resident_bytes(self) -> int:
@@ -90,7 +104,7 @@ class Program:
 
     def end(self) -> None:
         """Asks it to end, and ends it when it does not."""
-        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(self.ends_with)
         try:
             self.process.wait(END_S)
         except subprocess.TimeoutExpired:
@@ -108,9 +122,17 @@ def _stat(pid: int) -> list[str] | None:
 
 @contextmanager
 def program(
-    arguments: Sequence[str], log: Path, *, core: int, environment: Mapping[str, str] | None = None
+    arguments: Sequence[str],
+    log: Path,
+    *,
+    core: int,
+    environment: Mapping[str, str] | None = None,
+    user: tuple[int, int] | None = None,
+    ends_with: signal.Signals = signal.SIGTERM,
 ) -> Iterator[Program]:
-    """A program that runs on a core until the block ends, and writes into `log`."""
+    """A program that runs on a core until the block ends, and writes into `log`. `user` is whose it is, and his group,
+    when he is somebody else.
+    """
     with log.open("wb") as output, _on_core(core):
         process = subprocess.Popen(
             list(arguments),
@@ -119,8 +141,11 @@ def program(
             stderr=subprocess.STDOUT,
             env=None if environment is None else dict(environment),
             cwd=log.parent,
+            user=user[0] if user is not None else None,
+            group=user[1] if user is not None else None,
+            extra_groups=[] if user is not None else None,
         )
-    running = Program(process, log)
+    running = Program(process, log, ends_with)
     try:
         yield running
     finally:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.crowd import Latency, crowd
-from benchmarks.deployment import Form, playing
+from benchmarks.deployment import SERVING_TWICE, Form, playing
 from benchmarks.market import FIFTY, Script
 
 TICKERS_EACH = 10
@@ -36,11 +36,14 @@ def resume(
     rounds: int,
     tell: Callable[[str], None],
 ) -> list[Storm]:
-    """Storm after storm on one gateway. Each stream has ten tickers of fifty; there are fifty different sets."""
+    """Storm after storm on one gateway, with two processes for readers where it can be several. Each stream has ten
+    tickers of fifty; there are fifty different sets.
+    """
     storms = []
     seconds = 60 + rounds * sum(away_s + 8 for away_s in aways_s)
     # While all are away, nobody wants the channels; they must not be closed for that.
-    with playing(folder, Script(rate, FIFTY), seconds, form=form, demand_linger_s="60") as running:
+    script = Script(rate, FIFTY)
+    with playing(folder, script, seconds, form=form, shape=SERVING_TWICE, demand_linger_s="60") as running:
         sets = [",".join((FIFTY * 2)[first : first + TICKERS_EACH]) for first in range(len(FIFTY))]
         with crowd(running.port, streams, [running.target(tickers) for tickers in sets], folder) as readers:
             readers.open()

@@ -11,10 +11,11 @@ from benchmarks.fanout import PRODUCT, Load, Round, fanout
 from benchmarks.ingest import Flood, ingest
 from benchmarks.latency import Delay, latency
 from benchmarks.machine import Machine
+from benchmarks.rest import Rest, rest
 from benchmarks.resume import Storm, resume
 from benchmarks.slow_readers import Half, slow_readers
 
-NAMES = ("fanout", "full", "latency", "ingest", "resume", "slow", "capacity")
+NAMES = ("fanout", "full", "latency", "ingest", "resume", "slow", "capacity", "rest")
 
 
 class Scale(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +34,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     slow_window_s: float
     capacity_streams: int
     capacity_window_s: float
+    rest_settle_s: float
 
 
 WHOLE = Scale(
@@ -52,6 +54,7 @@ WHOLE = Scale(
     slow_window_s=4,
     capacity_streams=10_000,
     capacity_window_s=5,
+    rest_settle_s=10,
 )
 QUICK = Scale(
     fanout=(Load(streams=100, rate=50, rounds=1, window_s=1, warm_s=0.3),),
@@ -67,6 +70,7 @@ QUICK = Scale(
     slow_window_s=2,
     capacity_streams=500,
     capacity_window_s=1,
+    rest_settle_s=1,
 )
 
 
@@ -92,6 +96,7 @@ class Results(msgspec.Struct, kw_only=True):
     resume: list[Storm] | None = None
     slow: list[Half] | None = None
     capacity: Fullness | None = None
+    rest: list[Rest] | None = None
 
 
 def run(
@@ -154,3 +159,5 @@ def run(
             window_s=scale.capacity_window_s,
             tell=tell,
         )
+    if "rest" in names:
+        results.rest = rest(own("rest"), form, settle_s=scale.rest_settle_s, tell=tell)

@@ -8,6 +8,7 @@ from benchmarks.figures import ratios, spelled, spread
 from benchmarks.ingest import Flood
 from benchmarks.latency import Delay
 from benchmarks.machine import Machine
+from benchmarks.rest import Rest
 from benchmarks.resume import Storm
 from benchmarks.rivals.running import LIMIT
 from benchmarks.slow_readers import Half
@@ -96,14 +97,18 @@ def ingest_table(floods: Sequence[Flood]) -> str:
             spelled(one.core_share * 100),
             spelled(one.cpu_us),
             spelled(1e6 / one.cpu_us),
+            spelled(one.beside_share * 100) if one.beside_share else "–",
             str(one.lag),
+            str(one.missing),
             "yes" if one.is_held else "no",
         ]
         for one in floods
     ]
-    return table(
-        ["sent / s", "stored / s", "core %", "µs CPU / tick", "ticks / s of a whole core", "on the way", "held"], rows
-    )
+    head = [
+        "sent / s", "stored / s", "core %", "µs CPU / tick", "ticks / s of a whole core", "servers' core %",
+        "on the way", "never stored", "held",
+    ]  # fmt: skip
+    return table(head, rows)
 
 
 def resume_table(storms: Sequence[Storm]) -> str:
@@ -173,6 +178,13 @@ def capacity_table(found: Fullness) -> str:
     return table(head, [row])
 
 
+def rest_table(found: Sequence[Rest]) -> str:
+    """Each program, and all of them."""
+    total = Rest("together", sum(one.resident_mb for one in found), sum(one.own_mb for one in found))
+    rows = [[one.name, spelled(one.resident_mb), spelled(one.own_mb)] for one in [*found, total]]
+    return table(["program", "MB RSS", "MB, shared pages by share"], rows)
+
+
 def machine_lines(machine: Machine) -> str:
     """What it ran on, in a sentence."""
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
@@ -200,6 +212,8 @@ def sections(results: Results) -> Iterator[tuple[str, str]]:
         yield f"Slow readers: {results.slow[0].streams} streams, events of 10 kB", slow_table(results.slow)
     if results.capacity is not None:
         yield "Streams in one process, each with 2 of 50 tickers", capacity_table(results.capacity)
+    if results.rest:
+        yield "Memory at rest, without PostgreSQL", rest_table(results.rest)
 
 
 def report(results: Results) -> str:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from benchmarks.crowd import Latency
-from benchmarks.document import BEGIN, END, with_report
+from benchmarks.document import marks, with_report
 from benchmarks.fanout import OWN_SETS, PRODUCT, Load, Round
 from benchmarks.ingest import Flood
 from benchmarks.machine import Machine, this_machine
@@ -89,23 +89,36 @@ def test_slow_readers_are_compared_round_by_round() -> None:
 
 def test_a_rate_is_held_only_when_all_of_it_is_stored() -> None:
     """Promise: a gateway that falls behind, or is about to, is not called fast."""
-    held = Flood(asked_rate=1000, sent_rate=1000, stored_rate=990, core_share=0.5, cpu_us=50, lag=300)
+    held = Flood(
+        asked_rate=1000,
+        sent_rate=1000,
+        stored_rate=990,
+        core_share=0.5,
+        beside_share=0.2,
+        cpu_us=50,
+        lag=300,
+        missing=0,
+    )
     assert held.is_held
+    assert not replace(held, missing=1).is_held
     assert not replace(held, lag=2000).is_held
     assert not replace(held, core_share=1.0).is_held
 
 
 def test_the_document_takes_new_figures_and_keeps_its_words() -> None:
     """Promise: only what stands between the marks is replaced, and it names the file with every round."""
-    first = with_report(f"before\n{BEGIN}\n{END}\nafter\n", "figures of one", "one.json")
-    second = with_report(first, "figures of two", "two.json")
+    opening, closing = marks("one form")
+    others = "\n".join(marks("another"))
+    first = with_report(f"before\n{opening}\n{closing}\n{others}\nafter\n", "figures of one", "one form", "one.json")
+    second = with_report(first, "figures of two", "one form", "two.json")
     assert second.startswith("before\n")
-    assert second.endswith("\nafter\n")
+    assert second.endswith(f"{others}\nafter\n")
     assert "figures of two" in second
     assert "benchmarks/results/two.json" in second
-    assert "one" not in second
+    assert "figures of one" not in second
+    assert "one.json" not in second
     with pytest.raises(ValueError, match="no marks"):
-        with_report("before", "figures", "one.json")
+        with_report("before", "figures", "one form", "one.json")
 
 
 def test_the_machine_is_told_and_not_named() -> None:

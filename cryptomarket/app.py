@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cryptomarket import __version__
 from cryptomarket.accounts.routes import router as accounts_router
+from cryptomarket.catalog.routes import router as catalog_router
 from cryptomarket.edge.document import DESCRIPTION, WITH_CONTENT, describe
 from cryptomarket.edge.methods import HeadByGet, Methods
 from cryptomarket.edge.pages import router as pages_router
@@ -34,8 +35,8 @@ from cryptomarket.problems import MEDIA_TYPE, TITLES, FieldProblem, Problem
 log = structlog.get_logger(__name__)
 
 WHOLE = (
-    live_router, live_v1_router, history_router, history_v1_router, accounts_router, state_router, operation_router,
-    pages_router,
+    live_router, live_v1_router, catalog_router, history_router, history_v1_router, accounts_router, state_router,
+    operation_router, pages_router,
 )  # fmt: skip
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -34,7 +35,7 @@ class Exchange:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self.rows = list(ROWS)
+        self.rows: list[dict[str, Any]] = list(ROWS)
         self.indices = list(INDICES)
         self.trouble: CryptomarketError | None = None
         self.gate: Callable[[], Awaitable[object]] = at_once
@@ -295,3 +296,24 @@ async def test_the_catalogue_of_a_running_exchange() -> None:
 )
 def test_a_strikes_decimal_point_stays_small(typed: str, tried: list[str]) -> None:
     assert list(spellings(typed)) == tried
+
+
+async def test_the_exchange_says_that_an_instrument_is_in_another_state(catalogue: Catalogue) -> None:
+    """Promise: what is halted or expired is known to be so at once; words that say nothing of it change nothing."""
+    await catalogue.load()
+    for state, is_active in (("halted", False), ("created", False), ("open", True), ("delivered", False)):
+        catalogue.restate("BTC-PERPETUAL", state)
+        known = catalogue.known("btc-perpetual")
+        assert known is not None
+        assert (known.state, known.is_active, known.kind) == (state, is_active, Kind.PERPETUAL)
+
+
+async def test_what_is_listed_is_loaded_soon(catalogue: Catalogue, exchange: Exchange) -> None:
+    """Promise: the catalogue does not wait an hour for an instrument of which the exchange tells now."""
+    run = asyncio.create_task(catalogue.run(gather_s=0.001))
+    await eventually(lambda: catalogue.is_loaded)
+    exchange.rows.append(LATER)
+    catalogue.restate("XRP_USDC-30JUN26-0d625-C", "created")
+    await eventually(lambda: catalogue.known("XRP_USDC-30JUN26-0d625-C") is not None)
+    run.cancel()
+    await asyncio.wait([run])

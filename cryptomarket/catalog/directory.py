@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -9,9 +10,10 @@ from cryptomarket.catalog.names import Names
 from cryptomarket.clock import Clock
 from cryptomarket.deribit.errors import names_nothing
 from cryptomarket.deribit.history import Records, Requester
-from cryptomarket.deribit.mapping import index_instrument
+from cryptomarket.deribit.mapping import feed_state_of, index_instrument
 from cryptomarket.errors import ExchangeError, ExchangeFatal, ExchangeUnavailable, UnknownTicker
 from cryptomarket.market.instruments import MAX_NAME_LENGTH, Instrument, folded, looks_like_a_name
+from cryptomarket.market.ticks import FeedState
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +45,7 @@ class Catalogue:
         # What was told of the last try, so that an exchange that is away for hours is not told of every few seconds.
         self._failure: str | None = None
         self._asking: dict[str, asyncio.Task[Instrument | None]] = {}
+        self._has_news = asyncio.Event()
         self.is_loaded = False
 
     def __len__(self) -> int:
@@ -61,12 +64,32 @@ class Catalogue:
         self._names.remove(name)
         self._remember_absence(folded(name))
 
-    async def run(self, *, refresh_s: float = 3600.0, retry_s: float = 5.0) -> None:
-        """Keeps the catalogue filled: at once, soon again after a failure, and anew every `refresh_s` seconds."""
+    def restate(self, name: str, state: str) -> None:
+        """The exchange says that an instrument is in another state, or that there is a new one, which makes `run` load
+        anew.
+        """
+        known = self._names.exact(name)
+        if known is None:
+            self._has_news.set()
+            return
+        feed_state = feed_state_of(state)
+        is_active = known.is_active if feed_state is None else feed_state is FeedState.LIVE
+        self._names.replace(replace(known, state=state, is_active=is_active))
+
+    async def run(self, *, refresh_s: float = 3600.0, retry_s: float = 5.0, gather_s: float = 10.0) -> None:
+        """Keeps the catalogue filled: at once, soon again after a failure, anew every `refresh_s` seconds, and
+        `gather_s` seconds after something new was listed, since that seldom comes alone.
+        """
         try:
             while True:
+                self._has_news.clear()
                 loaded = await self._loads()
-                await asyncio.sleep(refresh_s if loaded else retry_s)
+                try:
+                    async with asyncio.timeout(refresh_s if loaded else retry_s):
+                        await self._has_news.wait()
+                        await asyncio.sleep(gather_s)
+                except TimeoutError:
+                    pass
         finally:
             for asking in self._asking.values():
                 asking.cancel()

@@ -40,6 +40,13 @@ class Names:
         self._fold(instrument)
         self._likeness.add(instrument.name)
 
+    def replace(self, instrument: Instrument) -> None:
+        """Puts a newer word about an instrument in the place of the one that is there."""
+        key = folded(instrument.name)
+        self._exact[instrument.name] = instrument
+        if self._folded[key].name == instrument.name:
+            self._folded[key] = instrument
+
     def remove(self, name: str) -> None:
         if self._exact.pop(name, None) is None:
             return

@@ -26,6 +26,7 @@ stream, which it would open, and for those GETs of `/api/v1` that change the sav
 TAGS = [
     {"name": "stream", "description": "Live ticks, states and gaps as server-sent events, resumable by position."},
     {"name": "subscriptions", "description": "The saved set: the tickers that a stream without `tickers` follows."},
+    {"name": "catalogue", "description": "Which tickers there are."},
     {"name": "history", "description": "What was stored: ticks, statistics and candles of a range, and recorded gaps."},
     {"name": "accounts", "description": "Tokens for a Deribit key pair or an API key, their end, and who one is."},
     {"name": "operation", "description": "Whether the process lives, whether it can work, and what it does."},

@@ -48,6 +48,7 @@ class Feed:
         self.enter = self._publisher.enter
         self.on_held: Callable[[], None] = lambda: None
         self.on_refused: Callable[[str], None] = lambda ticker: None
+        self.on_instrument_state: Callable[[str, str], None] = lambda name, state: None
         self.on_platform_refused: Callable[[str], None] = lambda channel: None
 
     @property
@@ -145,6 +146,7 @@ class Feed:
                 self._platform_state(event)
             elif event.channel.startswith("instrument.state."):
                 state = instrument_state_of(event.data)
+                self.on_instrument_state(state.instrument_name, state.state)
                 watch = self.watches.get(state.instrument_name)
                 if watch is not None:
                     self.say(watch, watch.told_state(state.state, now_ms=self._clock.wall_ms()))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cryptomarket.accounts.parts import AccountsParts
+from cryptomarket.catalog.directory import Catalogue
 from cryptomarket.clock import Clock
 from cryptomarket.db import Database
 from cryptomarket.foundation import Backplane, accounts_on
@@ -21,7 +22,6 @@ from cryptomarket.live.relay import Relay
 from cryptomarket.live.repository import SavedSetRepository
 from cryptomarket.live.stream import StreamLimits
 from cryptomarket.live.subscriptions import Subscriptions, Wants
-from cryptomarket.market.instruments import Directory
 from cryptomarket.roles.ingest import Stored
 from cryptomarket.roles.side import Side
 from cryptomarket.settings import Settings
@@ -42,7 +42,7 @@ async def build_api(
     database: Database,
     backplane: Backplane,
     history: History,
-    directory: Directory,
+    directory: Catalogue,
     clock: Clock,
     *,
     process: str,
@@ -92,7 +92,7 @@ async def build_api(
         random=random.random,
     )
     past = build_history(Repository(database), backplane.bus, backplane.cache, directory, clock)
-    state = {"live": live, "history": past, "accounts": accounts}
+    state = {"live": live, "history": past, "catalog": directory, "accounts": accounts}
     side = Side(
         listeners={"relay": relay.run, "revocations": accounts.revocations.run},
         speakers={"wants of streams": wants.run_streams, "wants of saved sets": wants.run_saved},

@@ -130,6 +130,7 @@ def build_ingest(
     feed = Feed(backplane.bus, fences, clock=clock)
     pool = _pool(settings, ws_url, feed.hear, clock)
     catalogue = Catalogue(pool, clock=clock, timeout_s=settings.request_timeout_s, absent_s=settings.refused_channel_s)
+    feed.on_instrument_state = catalogue.restate
 
     def own() -> None:
         pool.own(ownership.held)

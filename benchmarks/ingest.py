@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.deployment import TAKING_IN, Deployment, Form
+from benchmarks.deployment import TAKING_IN, Deployment, Exchange, Form
 from benchmarks.market import FIFTY
 from benchmarks.processes import wait_until
 
 CATCHING_UP_S = 20.0
 _LOOK_S = 0.2
+_QUIET_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,7 @@ class Flood:
 def _flood(running: Deployment, rate: float, warm_s: float, window_s: float) -> Flood:
     exchange = running.exchange
     wait_until(lambda: exchange.open_channels() >= len(FIFTY), "every ticker is listened to")
-    # What was said before the silence began is none of this; nor is what subscribing itself has brought.
-    time.sleep(_LOOK_S)
-    sent_before, stored_before = exchange.sent(), running.stored_rows()
+    sent_before, stored_before = _after_subscribing(exchange), running.stored_rows()
     exchange.speak()
     time.sleep(warm_s)
     began_s, sent, stored = time.monotonic(), exchange.sent(), running.stored_rows()
@@ -60,6 +59,14 @@ def _flood(running: Deployment, rate: float, warm_s: float, window_s: float) -> 
         lag=(sent_after - sent_before) - (stored_after - stored_before),
         missing=_missing(running, sent_before, stored_before),
     )
+
+
+def _after_subscribing(exchange: Exchange) -> int:
+    """How much was sent when nothing comes any more: sessions are told the platform's state as they come."""
+    sent = -1
+    while sent != (sent := exchange.sent()):
+        time.sleep(_QUIET_S)
+    return sent
 
 
 def _missing(running: Deployment, sent_before: int, stored_before: int) -> int:

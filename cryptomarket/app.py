@@ -23,6 +23,7 @@ from cryptomarket.edge.pages import router as pages_router
 from cryptomarket.edge.sentences import sentences, status_of
 from cryptomarket.errors import Refusal, TooMany, Unauthenticated, Unavailable
 from cryptomarket.history.routes import router as history_router
+from cryptomarket.history.routes_prices import router as prices_router
 from cryptomarket.history.routes_v1 import router as history_v1_router
 from cryptomarket.live.routes import STREAM_PATH
 from cryptomarket.live.routes import router as live_router
@@ -35,8 +36,8 @@ from cryptomarket.problems import MEDIA_TYPE, TITLES, FieldProblem, Problem
 log = structlog.get_logger(__name__)
 
 WHOLE = (
-    live_router, live_v1_router, catalog_router, history_router, history_v1_router, accounts_router, state_router,
-    operation_router, pages_router,
+    live_router, live_v1_router, catalog_router, history_router, history_v1_router, prices_router, accounts_router,
+    state_router, operation_router, pages_router,
 )  # fmt: skip
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 

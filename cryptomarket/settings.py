@@ -139,6 +139,9 @@ class Settings(BaseSettings):
     login_failures_per_address: int = Field(20, ge=1, description="The same per address")
     login_window_s: int = Field(300, ge=1, description="The window in which failed logins are counted")
     profile_life_s: Seconds = Field(97_200.0, description="How long a person is cached after use: 27 hours")
+    public_prices_per_minute: int = Field(
+        120, ge=0, description="Questions of one address to /prices and /api/v1/deribit, without a token; 0: closed"
+    )
     body_limit_bytes: int = Field(65_536, ge=1024, description="Largest body of a request")
 
     @field_validator("always_tickers")

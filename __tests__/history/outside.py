@@ -12,10 +12,11 @@ from __tests__.history.world import new_bus, new_cache
 from cryptomarket.accounts.access import Caller, authenticated
 from cryptomarket.accounts.tokens import Scope
 from cryptomarket.app import create_app
-from cryptomarket.backplane.memory import MemoryBus
+from cryptomarket.backplane.memory import MemoryBus, MemoryLimiter
 from cryptomarket.clock import Clock
 from cryptomarket.errors import UnknownTicker
 from cryptomarket.history.parts import HistoryParts, build_history
+from cryptomarket.history.public import PublicPrices
 from cryptomarket.history.repository import Repository
 from cryptomarket.market.instruments import Instrument, Kind, folded
 
@@ -26,7 +27,7 @@ class Names:
     """A directory of two tickers."""
 
     def __init__(self) -> None:
-        kinds = {"btc_usd": Kind.INDEX, "BTC-PERPETUAL": Kind.PERPETUAL}
+        kinds = {"btc_usd": Kind.INDEX, "eth_usd": Kind.INDEX, "BTC-PERPETUAL": Kind.PERPETUAL}
         self._known = {folded(name): Instrument(name, kind) for name, kind in kinds.items()}
 
     async def resolve(self, name: str) -> Instrument:
@@ -42,6 +43,11 @@ class Names:
 
     def forget(self, name: str) -> None:
         """Nothing here is ever refused by the exchange."""
+
+
+def open_to_all(*, per_minute: int = 1000) -> PublicPrices:
+    """One ticker, for anybody."""
+    return PublicPrices(MemoryLimiter(), tickers=("btc_usd",), per_minute=per_minute)
 
 
 def application(parts: HistoryParts, *, scope: Scope = Scope.PERSON, user_id: str = USER) -> ASGIApp:
@@ -73,6 +79,6 @@ async def outside(
     repository: Repository, clock: Clock, *, scope: Scope = Scope.PERSON, bus: MemoryBus | None = None
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the application over a repository."""
-    parts = build_history(repository, bus or new_bus(), new_cache(), Names(), clock)
+    parts = build_history(repository, bus or new_bus(), new_cache(), open_to_all(), Names(), clock)
     async with client_of(parts, scope=scope) as client:
         yield client

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import uvicorn
 
-from __tests__.history.outside import Names, application, client_of
+from __tests__.history.outside import Names, application, client_of, open_to_all
 from __tests__.history.test_exports import BreakingOff, exports_of
 from __tests__.history.world import NOW_MS, StoppedClock, heard, index_tick, new_bus, new_cache
 from cryptomarket.history.exports import Exports
@@ -24,7 +24,7 @@ PATH = "/api/v2/ticks/btc_usd"
 
 def parts_of(repository: Repository, stopped: StoppedClock) -> HistoryParts:
     bus = new_bus()
-    parts = build_history(repository, bus, new_cache(), Names(), stopped.clock)
+    parts = build_history(repository, bus, new_cache(), open_to_all(), Names(), stopped.clock)
     return replace(parts, exports=exports_of(repository, bus, stopped))
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from __tests__.history.outside import Names
+from __tests__.history.outside import Names, open_to_all
 from __tests__.history.world import (
     NOW_MS,
     StoppedClock,
@@ -77,7 +77,7 @@ async def test_the_trailer_tells_rows_digest_and_completeness(
         await publish(bus, live(T), *(index_tick(T + ms, f"85500.{ms}0") for ms in range(5)))
     body = await told(exports, start_ms=T, end_ms=T + 4)
     rows, trailer = lines(body)
-    page = await build_history(repository, bus, new_cache(), Names(), stopped.clock).history.ticks(
+    page = await build_history(repository, bus, new_cache(), open_to_all(), Names(), stopped.clock).history.ticks(
         TicksQuestion("btc_usd", start_ms=T, end_ms=T + 4)
     )
     assert rows == json.loads(page, parse_float=Decimal)["data"]
@@ -117,9 +117,9 @@ async def test_a_writer_beside_changes_nothing(
     order: Order = data.draw(st.sampled_from(["asc", "desc"]), label="order")
     asked = TicksQuestion("btc_usd", start_ms=T, end_ms=NOW_MS, order=order)
     export = await exports.begin(ME, asked, Kind.INDEX, Format.NDJSON)
-    there = json.loads(await build_history(repository, bus, new_cache(), Names(), stopped.clock).history.ticks(
-        TicksQuestion("btc_usd", start_ms=T, end_ms=NOW_MS, order=order, limit=10_000)
-    ))["data"]  # fmt: skip
+    history = build_history(repository, bus, new_cache(), open_to_all(), Names(), stopped.clock).history
+    whole = TicksQuestion("btc_usd", start_ms=T, end_ms=NOW_MS, order=order, limit=10_000)
+    there = json.loads(await history.ticks(whole))["data"]
     pieces: list[bytes] = []
     after = data.draw(st.integers(0, 3), label="pieces before the writer")
     async for piece in export.pieces():

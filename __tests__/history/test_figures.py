@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from __tests__.history.outside import Names
+from __tests__.history.outside import Names, open_to_all
 from __tests__.history.test_rows import insert_backfill
 from __tests__.history.world import (
     NOW_MS,
@@ -44,7 +44,7 @@ def bus() -> MemoryBus:
 
 @pytest.fixture
 def figures(repository: Repository, bus: MemoryBus, stopped: StoppedClock) -> Figures:
-    return build_history(repository, bus, new_cache(), Names(), stopped.clock).figures
+    return build_history(repository, bus, new_cache(), open_to_all(), Names(), stopped.clock).figures
 
 
 def read(answer: bytes) -> dict[str, Any]:

@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from __tests__.history.outside import Names
+from __tests__.history.outside import Names, open_to_all
 from __tests__.history.world import StoppedClock, heard, index_tick, new_bus, new_cache, option_tick, perpetual_tick
 from cryptomarket.history.parts import build_history
 from cryptomarket.history.questions import History, TicksQuestion
@@ -29,7 +29,7 @@ async def test_what_is_answered_is_what_is_documented(
     latest = Latest.model_validate_json(await history.latest(ticker))
     assert latest.seq == row.seq
     assert TickAt.model_validate_json(await history.at(ticker, 5)).seq == row.seq
-    figures = build_history(repository, new_bus(), new_cache(), Names(), stopped.clock).figures
+    figures = build_history(repository, new_bus(), new_cache(), open_to_all(), Names(), stopped.clock).figures
     stats = Stats.model_validate_json(await figures.stats(ticker, None, None))
     candles = CandlesAnswer.model_validate_json(await figures.candles(ticker, Resolution.DAY_1, 0, 9))
     assert stats.count == candles.count == (0 if row.price is None else 1)

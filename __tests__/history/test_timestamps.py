@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptomarket.errors import Impossible, Malformed
-from cryptomarket.history.timestamps import older_time_ms, spelled, time_ms
+from cryptomarket.history.timestamps import day_ms, older_time_ms, spelled, time_ms
 
 MOMENT_MS = 1_768_768_182_422
 
@@ -94,3 +94,11 @@ def test_the_spelling_of_a_time_is_its_iso_form(moment_ms: int) -> None:
     """Keys of the older filter carry every millisecond, and sort as times do."""
     iso = datetime.fromisoformat(spelled(moment_ms)).replace(tzinfo=UTC)
     assert (iso - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1) == moment_ms
+
+
+@pytest.mark.parametrize("text", ["2026-1-1", "2026-01-32", "2026-01-01T00:00", "1969-12-31", "", "٢٠٢٦-01-01"])
+def test_a_day_is_written_in_one_way(text: str) -> None:
+    """A day that is none, or is written otherwise, is refused with the pattern."""
+    assert day_ms("2026-01-18", field="d") == 1_768_694_400_000
+    with pytest.raises(Malformed, match="YYYY-MM-DD"):
+        day_ms(text, field="start_date")

@@ -7,6 +7,7 @@ from cryptomarket.backplane.cache import Cache
 from cryptomarket.clock import Clock
 from cryptomarket.history.exports import Exports
 from cryptomarket.history.figures import Figures
+from cryptomarket.history.public import PublicPrices
 from cryptomarket.history.questions import History
 from cryptomarket.history.reach import Reach
 from cryptomarket.history.repository import Repository
@@ -20,17 +21,21 @@ class HistoryParts:
     history: History
     figures: Figures
     exports: Exports
+    public: PublicPrices
     directory: Directory
     clock: Clock
 
 
-def build_history(repository: Repository, bus: Bus, cache: Cache, directory: Directory, clock: Clock) -> HistoryParts:
+def build_history(
+    repository: Repository, bus: Bus, cache: Cache, public: PublicPrices, directory: Directory, clock: Clock
+) -> HistoryParts:
     """Everything that answers questions about what was stored."""
     reach = Reach(bus, clock=clock)
     return HistoryParts(
         history=History(repository, bus, clock=clock),
         figures=Figures(repository, reach, clock=clock),
         exports=Exports(repository, reach, cache, clock=clock),
+        public=public,
         directory=directory,
         clock=clock,
     )

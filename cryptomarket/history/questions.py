@@ -169,6 +169,12 @@ class History:
         page = await self._repository.page(everything, _EVERYTHING_BELIEVED, limit=limit, begun=False)
         return page.rows, page.more
 
+    async def newest(self, ticker: str, *, limit: int, skip: int = 0) -> list[Row]:
+        """The newest rows, newest first, without the `skip` newest of them; believed ones alone."""
+        everything = Cursor.at_start(ticker, 0, END_OF_TIME_MS, order="desc")
+        page = await self._repository.page(everything, _EVERYTHING_BELIEVED, limit=skip + limit, begun=False)
+        return page.rows[skip:]
+
 
 def check_fields(fields: Collection[str] | None) -> None:
     """Raises Impossible for a field that no row of any kind has."""

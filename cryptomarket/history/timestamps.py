@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from cryptomarket.errors import Impossible, Malformed
 
 OLDER_PATTERN = "YYYY-MM-DD_H:M:S"
+DAY_MS = 86_400_000
 
 _SECONDS_BELOW = 10**11
 _MILLISECONDS_BELOW = 10**14
 END_OF_TIME_MS = 253_402_300_800_000  # the year 10000, where ISO 8601 stops having four digits
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,20}")
 _OLDER = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})_([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})")
+_DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _LOST_PLUS = re.compile(r"(T[0-9:.,]+) ([0-9:]{2,5})")
 
 
@@ -67,6 +69,19 @@ def older_time_ms(text: str, *, field: str) -> int:
     except ValueError:
         pass
     raise Malformed(f"{field} is written {OLDER_PATTERN}, in UTC, such as 2026-01-31_12:00:00.", field=field)
+
+
+def day_ms(text: str, *, field: str) -> int:
+    """Milliseconds since the epoch of the beginning of a day `YYYY-MM-DD`, UTC. Raises Malformed."""
+    found = _DAY.fullmatch(text)
+    try:
+        if found is not None:
+            moment_ms = _ms_of(datetime(*(int(part) for part in found.groups()), tzinfo=UTC))  # type: ignore[arg-type, misc]
+            if moment_ms >= 0:
+                return moment_ms
+    except ValueError:
+        pass
+    raise Malformed(f"{field} is written YYYY-MM-DD, in UTC, such as 2026-01-31.", field=field)
 
 
 def spelled(moment_ms: int) -> str:

@@ -63,7 +63,7 @@ def read(publication: Publication) -> Tick | Status | Gap | None:
 
 
 def _in_bounds(tick: Tick) -> Tick:
-    if all(number in _INT64 for number in (tick.timestamp_ms, tick.received_us, tick.published_us or 0)):
+    if tick.timestamp_ms in _INT64 and tick.received_us in _INT64 and (tick.published_us or 0) in _INT64:
         return tick
     raise Unreadable("a time is beyond 64 bits")
 

@@ -10,6 +10,7 @@ from cryptomarket.clock import Clock
 from cryptomarket.db import Database
 from cryptomarket.foundation import Backplane, accounts_on
 from cryptomarket.history.parts import build_history
+from cryptomarket.history.public import PublicPrices
 from cryptomarket.history.questions import History
 from cryptomarket.history.replay import Replay
 from cryptomarket.history.replay_repository import ReplayRepository
@@ -91,7 +92,10 @@ async def build_api(
         clock=clock,
         random=random.random,
     )
-    past = build_history(Repository(database), backplane.bus, backplane.cache, directory, clock)
+    public = PublicPrices(
+        backplane.limiter, tickers=settings.always_tickers, per_minute=settings.public_prices_per_minute
+    )
+    past = build_history(Repository(database), backplane.bus, backplane.cache, public, directory, clock)
     state = {"live": live, "history": past, "catalog": directory, "accounts": accounts}
     side = Side(
         listeners={"relay": relay.run, "revocations": accounts.revocations.run},

@@ -1,0 +1,196 @@
+"""The paths of two sibling services, in exactly their shapes, for whoever used those before."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from cryptomarket.errors import Impossible, Malformed, NotFound
+from cryptomarket.history.questions import MAX_ROWS
+from cryptomarket.history.reach import range_of
+from cryptomarket.history.routes import NO_RANGE, Parts, exact
+from cryptomarket.history.rows import Row
+from cryptomarket.history.schemas_prices import (
+    Item,
+    Items,
+    Price,
+    Prices,
+    PricesBetween,
+)
+from cryptomarket.history.timestamps import DAY_MS, END_OF_TIME_MS, day_ms
+from cryptomarket.market.wire import encode
+from cryptomarket.problems import problem_responses
+
+MAX_PRICES = 1000
+MAX_SKIP = 10_000
+NO_NUMBER = ("Malformed request", "start can't be read: it must be a whole number, such as 1768768182422.", "start")
+NO_DATE = ("Malformed request", "start_date is written YYYY-MM-DD, in UTC, such as 2026-01-31.", "start_date")
+NOT_OPEN = (
+    "Forbidden",
+    "Without a token there are btc_usd, eth_usd. GET /api/v2/ticks/{ticker} tells users of all.",
+    "ticker",
+)
+TOO_MUCH = (
+    "Impossible request",
+    "The range has more than 10000 rows: ask for less, or for pages of GET /api/v2/ticks/btc_usd.",
+    None,
+)
+OFTEN = ("Too many requests", "An address may ask 120 times a minute here.", None)
+
+
+async def admitted(request: Request, history: Parts) -> None:
+    """Counts a question of an address. Raises TooMany, and NotFound where these paths are closed."""
+    await history.public.admit(request.client.host if request.client is not None else "unknown")
+
+
+router = APIRouter(tags=["siblings"], dependencies=[Depends(admitted)])
+
+
+async def open_ticker(
+    history: Parts,
+    ticker: Annotated[str, Query(description="One that is always collected, in any case", examples=["btc_usd"])],
+) -> str:
+    """The exchange's name of a ticker that anybody may ask for. Raises UnknownTicker and Forbidden."""
+    name = (await history.directory.resolve(ticker)).name
+    history.public.check(name)
+    return name
+
+
+Ticker = Annotated[str, Depends(open_ticker)]
+Limit = Annotated[int, Query(description="At most so many", examples=[100], ge=1, le=MAX_PRICES)]
+Skip = Annotated[int, Query(description="Leaves out so many of the newest", examples=[100], ge=0, le=MAX_SKIP)]
+Date = Annotated[str | None, Query(description="A day, `YYYY-MM-DD`, in UTC", examples=["2026-01-31"])]
+
+
+def _created_at(row: Row) -> str:
+    moment = datetime.fromtimestamp(row.received_us // 1_000_000, UTC).replace(microsecond=row.received_us % 1_000_000)
+    return moment.isoformat(timespec="microseconds")
+
+
+def price_of(row: Row) -> dict[str, object]:
+    """A row as the first sibling has it: the price a number, the time in milliseconds."""
+    return {
+        "id": row.id,
+        "ticker": row.ticker,
+        "price": row.price,
+        "timestamp": row.timestamp_ms,
+        "created_at": _created_at(row),
+    }
+
+
+def item_of(row: Row) -> dict[str, object]:
+    """A row as the second sibling has it: the price a text, the time in microseconds."""
+    price = None if row.price is None else f"{row.price:f}"
+    return price_of(row) | {"price": price, "timestamp": row.timestamp_ms * 1000}
+
+
+async def _newest(history: Parts, ticker: str) -> Row:
+    rows = await history.history.newest(ticker, limit=1)
+    if not rows:
+        raise NotFound(f"Nothing of {ticker} is known yet.", field="ticker")
+    return rows[0]
+
+
+async def _between(history: Parts, ticker: str, start_ms: int, end_ms: int) -> list[Row]:
+    rows, more = await history.history.believed(ticker, start_ms, end_ms, limit=MAX_ROWS)
+    if more:
+        raise Impossible(
+            f"The range has more than {MAX_ROWS} rows: ask for less, or for pages of GET /api/v2/ticks/{ticker}."
+        )
+    return rows
+
+
+@router.get(
+    "/prices",
+    operation_id="list_prices",
+    summary="The newest prices of a ticker",
+    description="Newest first.",
+    response_model=Prices,
+    responses=problem_responses(400, 403, 404, 422, 429, 503, shown={403: NOT_OPEN, 429: OFTEN}),
+)
+async def list_prices(history: Parts, ticker: Ticker, limit: Limit = MAX_PRICES, skip: Skip = 0) -> Response:
+    rows = await history.history.newest(ticker, limit=limit, skip=skip)
+    return exact(encode({"data": [price_of(row) for row in rows], "count": len(rows), "ticker": ticker}))
+
+
+@router.get(
+    "/prices/latest",
+    operation_id="get_latest_price",
+    summary="The newest price of a ticker",
+    response_model=Price,
+    responses=problem_responses(400, 403, 404, 429, 503, shown={403: NOT_OPEN, 429: OFTEN}),
+)
+async def get_latest_price(history: Parts, ticker: Ticker) -> Response:
+    return exact(encode(price_of(await _newest(history, ticker))))
+
+
+@router.get(
+    "/prices/filter",
+    operation_id="filter_prices",
+    summary="The prices of a ticker between two times",
+    description="Of [start, end), in Unix milliseconds, oldest first. 422 for more than 10,000.",
+    response_model=PricesBetween,
+    responses=problem_responses(
+        400, 403, 404, 422, 429, 503, shown={400: NO_NUMBER, 403: NOT_OPEN, 422: NO_RANGE, 429: OFTEN}
+    ),
+)
+async def filter_prices(
+    history: Parts,
+    ticker: Ticker,
+    start: Annotated[
+        int, Query(description="Inclusive, in milliseconds", examples=[1768768182422], ge=0, le=END_OF_TIME_MS)
+    ],
+    end: Annotated[
+        int | None,
+        Query(
+            description="Exclusive, in milliseconds; now when absent", examples=[1768768282422], ge=0, le=END_OF_TIME_MS
+        ),
+    ] = None,
+) -> Response:
+    start_ms, end_ms = range_of(start, end, first_ms=None, now_ms=history.clock.wall_ms())
+    rows = await _between(history, ticker, start_ms, end_ms)
+    told = [price_of(row) for row in rows]
+    return exact(encode({"data": told, "count": len(rows), "ticker": ticker, "start": start_ms, "end": end_ms}))
+
+
+@router.get(
+    "/api/v1/deribit/",
+    operation_id="list_items",
+    summary="The newest prices of a ticker, as texts",
+    description="The newest 1000, newest first.",
+    response_model=Items,
+    responses=problem_responses(400, 403, 404, 429, 503, shown={403: NOT_OPEN, 429: OFTEN}),
+)
+async def list_items(history: Parts, ticker: Ticker) -> Response:
+    rows = await history.history.newest(ticker, limit=MAX_PRICES)
+    return exact(encode({"items": [item_of(row) for row in rows]}))
+
+
+@router.get(
+    "/api/v1/deribit/latest",
+    operation_id="get_latest_item",
+    summary="The newest price of a ticker, as a text",
+    response_model=Item,
+    responses=problem_responses(400, 403, 404, 429, 503, shown={403: NOT_OPEN, 429: OFTEN}),
+)
+async def get_latest_item(history: Parts, ticker: Ticker) -> Response:
+    return exact(encode(item_of(await _newest(history, ticker))))
+
+
+@router.get(
+    "/api/v1/deribit/filter",
+    operation_id="filter_items",
+    summary="The prices of a ticker of some days, as texts",
+    description="Both days are included, whole, in UTC; oldest first. 422 for more than 10,000.",
+    response_model=Items,
+    responses=problem_responses(
+        400, 403, 404, 422, 429, 503, shown={400: NO_DATE, 403: NOT_OPEN, 422: TOO_MUCH, 429: OFTEN}
+    ),
+)
+async def filter_items(history: Parts, ticker: Ticker, start_date: Date = None, end_date: Date = None) -> Response:
+    start_ms = 0 if start_date is None else day_ms(start_date, field="start_date")
+    end_ms = history.clock.wall_ms() if end_date is None else day_ms(end_date, field="end_date") + DAY_MS
+    if start_ms >= end_ms:
+        raise Malformed("start_date lies after end_date. Both are written YYYY-MM-DD, in UTC.", field="start_date")
+    rows = await _between(history, ticker, start_ms, end_ms)
+    return exact(encode({"items": [item_of(row) for row in rows]}))

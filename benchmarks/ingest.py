@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.deployment import TAKING_IN, Deployment, Exchange, Form
@@ -16,9 +16,9 @@ _QUIET_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Flood:
-    """One rate, for one window. `lag` is how many ticks more were sent than stored when it ended; `missing` is what was
-    never stored of them, though the exchange then was silent for a while. `beside_share` is what the servers took of
-    the other core, where the exchange is, too.
+    """One window at a rate. `lag` is how many ticks more were sent than stored when it ended; `missing` is what was
+    never stored of the whole flood, though the exchange was silent for a while when it was over. `beside_share` is what
+    the servers took of the other core, where the exchange is, too.
     """
 
     asked_rate: float
@@ -36,18 +36,25 @@ class Flood:
         return self.core_share < 0.98 and self.lag <= self.sent_rate and self.missing == 0
 
 
-def _flood(running: Deployment, rate: float, warm_s: float, window_s: float) -> Flood:
+def _flood(running: Deployment, rate: float, warm_s: float, window_s: float, rounds: int) -> list[Flood]:
     exchange = running.exchange
     wait_until(lambda: exchange.open_channels() >= len(FIFTY), "every ticker is listened to")
     sent_before, stored_before = _after_subscribing(exchange), running.stored_rows()
     exchange.speak()
     time.sleep(warm_s)
-    began_s, sent, stored = time.monotonic(), exchange.sent(), running.stored_rows()
+    windows = [_window(running, rate, window_s, sent_before - stored_before) for _ in range(rounds)]
+    exchange.fall_silent()
+    missing = _missing(running, sent_before, stored_before)
+    return [replace(window, missing=missing) for window in windows]
+
+
+def _window(running: Deployment, rate: float, window_s: float, other_words: int) -> Flood:
+    """One window; `other_words` are what was sent before the flood and is no tick."""
+    began_s, sent, stored = time.monotonic(), running.exchange.sent(), running.stored_rows()
     cpu_s, beside_s = running.cpu_s, running.beside_cpu_s
     time.sleep(window_s)
     used_s, beside_used_s = running.cpu_s - cpu_s, running.beside_cpu_s - beside_s
-    took_s, sent_after, stored_after = time.monotonic() - began_s, exchange.sent(), running.stored_rows()
-    exchange.fall_silent()
+    took_s, sent_after, stored_after = time.monotonic() - began_s, running.exchange.sent(), running.stored_rows()
     new = stored_after - stored
     return Flood(
         asked_rate=rate,
@@ -56,8 +63,8 @@ def _flood(running: Deployment, rate: float, warm_s: float, window_s: float) -> 
         core_share=used_s / took_s,
         beside_share=beside_used_s / took_s,
         cpu_us=used_s / max(new, 1) * 1e6,
-        lag=(sent_after - sent_before) - (stored_after - stored_before),
-        missing=_missing(running, sent_before, stored_before),
+        lag=sent_after - stored_after - other_words,
+        missing=0,
     )
 
 
@@ -80,18 +87,25 @@ def _missing(running: Deployment, sent_before: int, stored_before: int) -> int:
 
 
 def ingest(
-    folder: Path, form: Form, rates: Sequence[float], *, warm_s: float, window_s: float, tell: Callable[[str], None]
+    folder: Path,
+    form: Form,
+    rates: Sequence[float],
+    *,
+    warm_s: float,
+    window_s: float,
+    rounds: int,
+    tell: Callable[[str], None],
 ) -> list[Flood]:
-    """Each rate on a gateway of its own: fifty tickers, instruments and indices, and no reader.
+    """Some windows of each rate, each rate on a gateway of its own: fifty tickers, instruments and indices, no reader.
 
     The exchange is silent until every process is ready and every ticker is listened to.
     """
-    floods = []
+    floods: list[Flood] = []
     for rate in rates:
         tell(f"ingest at {rate:g}/s")
         own = folder / f"{rate:g}"
         own.mkdir()
         tickers = ",".join(FIFTY)
         with form(own, "--rate", f"{rate:g}", shape=TAKING_IN, always_tickers=tickers) as running:
-            floods.append(_flood(running, rate, warm_s, window_s))
+            floods += _flood(running, rate, warm_s, window_s, rounds)
     return floods

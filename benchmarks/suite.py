@@ -27,6 +27,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     latency_window_s: float
     ingest_rates: tuple[float, ...]
     ingest_window_s: float
+    ingest_rounds: int
     resume_streams: int
     resume_rounds: int
     slow_streams: int
@@ -46,7 +47,8 @@ WHOLE = Scale(
     latency_rounds=5,
     latency_window_s=4,
     ingest_rates=(5000, 10_000, 20_000),
-    ingest_window_s=5,
+    ingest_window_s=3,
+    ingest_rounds=3,
     resume_streams=1000,
     resume_rounds=2,
     slow_streams=200,
@@ -63,6 +65,7 @@ QUICK = Scale(
     latency_window_s=1,
     ingest_rates=(5000,),
     ingest_window_s=2,
+    ingest_rounds=1,
     resume_streams=200,
     resume_rounds=1,
     slow_streams=40,
@@ -127,7 +130,13 @@ def run(
         )
     if "ingest" in names:
         results.ingest = ingest(
-            own("ingest"), form, scale.ingest_rates, warm_s=1.0, window_s=scale.ingest_window_s, tell=tell
+            own("ingest"),
+            form,
+            scale.ingest_rates,
+            warm_s=1.0,
+            window_s=scale.ingest_window_s,
+            rounds=scale.ingest_rounds,
+            tell=tell,
         )
     if "resume" in names:
         results.resume = resume(

@@ -90,20 +90,24 @@ def latency_table(delays: Sequence[Delay]) -> str:
 
 def ingest_table(floods: Sequence[Flood]) -> str:
     """What was taken in, and what a core could."""
-    rows = [
-        [
-            spelled(one.sent_rate),
-            spelled(one.stored_rate),
-            spelled(one.core_share * 100),
-            spelled(one.cpu_us),
-            spelled(1e6 / one.cpu_us),
-            spelled(one.beside_share * 100) if one.beside_share else "–",
-            str(one.lag),
-            str(one.missing),
-            "yes" if one.is_held else "no",
-        ]
-        for one in floods
-    ]
+    rows = []
+    for rate in sorted({flood.asked_rate for flood in floods}):
+        found = [flood for flood in floods if flood.asked_rate == rate]
+        rows.append(
+            [
+                str(spread([one.sent_rate for one in found])),
+                str(spread([one.stored_rate for one in found])),
+                str(spread([one.core_share * 100 for one in found])),
+                str(spread([one.cpu_us for one in found])),
+                str(spread([1e6 / one.cpu_us for one in found])),
+                str(spread([one.beside_share * 100 for one in found]))
+                if any(one.beside_share for one in found)
+                else "–",
+                str(max(one.lag for one in found)),
+                str(found[0].missing),
+                "yes" if all(one.is_held for one in found) else "no",
+            ]
+        )
     head = [
         "sent / s", "stored / s", "core %", "µs CPU / tick", "ticks / s of a whole core", "servers' core %",
         "on the way", "never stored", "held",

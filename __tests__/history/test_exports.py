@@ -80,7 +80,7 @@ async def test_the_trailer_tells_rows_digest_and_completeness(
     page = await build_history(repository, bus, new_cache(), open_to_all(), Names(), stopped.clock).history.ticks(
         TicksQuestion("btc_usd", start_ms=T, end_ms=T + 4)
     )
-    assert rows == json.loads(page, parse_float=Decimal)["data"]
+    assert rows == json.loads(page.body, parse_float=Decimal)["data"]
     before = body[: body.rindex(b'{"trailer"')]
     assert trailer == {"rows": 4, "sha256": hashlib.sha256(before).hexdigest(), "complete": True}
     facts = json.loads(await exports.facts(ME))
@@ -119,7 +119,7 @@ async def test_a_writer_beside_changes_nothing(
     export = await exports.begin(ME, asked, Kind.INDEX, Format.NDJSON)
     history = build_history(repository, bus, new_cache(), open_to_all(), Names(), stopped.clock).history
     whole = TicksQuestion("btc_usd", start_ms=T, end_ms=NOW_MS, order=order, limit=10_000)
-    there = json.loads(await history.ticks(whole))["data"]
+    there = json.loads((await history.ticks(whole)).body)["data"]
     pieces: list[bytes] = []
     after = data.draw(st.integers(0, 3), label="pieces before the writer")
     async for piece in export.pieces():

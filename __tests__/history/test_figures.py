@@ -26,6 +26,7 @@ from __tests__.history.world import (
 from cryptomarket.backplane.memory import MemoryBus
 from cryptomarket.db import Database
 from cryptomarket.errors import Impossible
+from cryptomarket.history.answers import Answer
 from cryptomarket.history.figures import MAX_CANDLES, Figures, Statistics
 from cryptomarket.history.parts import build_history
 from cryptomarket.history.repository import Repository
@@ -47,8 +48,8 @@ def figures(repository: Repository, bus: MemoryBus, stopped: StoppedClock) -> Fi
     return build_history(repository, bus, new_cache(), open_to_all(), Names(), stopped.clock).figures
 
 
-def read(answer: bytes) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(answer, parse_float=Decimal)
+def read(answer: Answer) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(answer.body, parse_float=Decimal)
     return told
 
 

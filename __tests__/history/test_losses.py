@@ -48,9 +48,8 @@ def small_bus() -> MemoryBus:
 
 
 async def ask(history: History, ticker: str, start_ms: int, end_ms: int) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(
-        await history.ticks(TicksQuestion(ticker=ticker, start_ms=start_ms, end_ms=end_ms))
-    )
+    answer = await history.ticks(TicksQuestion(ticker=ticker, start_ms=start_ms, end_ms=end_ms))
+    told: dict[str, Any] = json.loads(answer.body)
     return told
 
 

@@ -44,7 +44,7 @@ def history(repository: Repository, bus: MemoryBus, stopped: StoppedClock) -> Hi
 
 async def ask(history: History, **asked: Any) -> dict[str, Any]:  # noqa: ANN401 - a question's parts
     answer = await history.ticks(TicksQuestion(ticker="btc_usd", **asked))
-    told: dict[str, Any] = json.loads(answer, parse_float=Decimal)
+    told: dict[str, Any] = json.loads(answer.body, parse_float=Decimal)
     return told
 
 

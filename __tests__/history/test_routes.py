@@ -6,7 +6,17 @@ import httpx2
 import pytest
 
 from __tests__.history.outside import USER, outside
-from __tests__.history.world import NOW_MS, StoppedClock, heard, index_tick, perpetual_tick
+from __tests__.history.world import (
+    NOW_MS,
+    StoppedClock,
+    heard,
+    index_tick,
+    live,
+    new_bus,
+    perpetual_tick,
+    publish,
+    writing,
+)
 from cryptomarket.accounts.tokens import Scope
 from cryptomarket.history.repository import Repository
 from cryptomarket.market.ticks import Gap, GapCause
@@ -137,6 +147,30 @@ async def test_figures_that_cannot_be_are_refused(
     assert [error["field"] for error in response.json().get("errors", [])] == ([field] if field else [])
 
 
+async def test_a_closed_range_may_be_kept_for_ever(repository: Repository, stopped: StoppedClock) -> None:
+    """What is complete and lies in the past has a validator and never changes; anything else promises nothing."""
+    bus = new_bus()
+    async with writing(bus, repository, stopped.clock):
+        await publish(bus, live(T), *(index_tick(T + ms) for ms in (0, 10, 20, 90_000)))
+    closed, open_ = {"start": str(T), "end": str(T + 15)}, {"start": str(T), "end": str(T + 95_000)}
+    async with outside(repository, stopped.clock, bus=bus) as client:
+        for path in ("ticks/btc_usd", "ticks/btc_usd/stats"):
+            answer = await client.get(f"/api/v2/{path}", params=closed)
+            assert answer.json()["complete"]
+            assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+            seen = {"If-None-Match": f'"other", W/{answer.headers["etag"]}'}
+            again = await client.get(f"/api/v2/{path}", params=closed, headers=seen)
+            assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", answer.headers["etag"])
+            answer = await client.get(f"/api/v2/{path}", params=open_, headers=seen)
+            assert (answer.status_code, "etag" in answer.headers, "cache-control" in answer.headers) == (
+                200,
+                False,
+                False,
+            )
+        day = await client.get("/api/v2/candles/btc_usd", params={"resolution": "1", **closed})
+        assert "etag" not in day.headers  # the rest of its minute was not heard
+
+
 async def test_history_needs_a_caller(
     client: httpx2.AsyncClient, repository: Repository, stopped: StoppedClock
 ) -> None:
@@ -157,5 +191,5 @@ async def test_the_document_tells_the_shapes(client: httpx2.AsyncClient) -> None
     assert {"start", "end", "cursor", "limit", "fields"} <= set(query)
     together = await client.get("/api/v2/ticks/btc_usd", params=query)
     assert together.status_code == 200, together.text
-    assert set(operation["responses"]) == {"200", "400", "401", "403", "404", "405", "422", "429", "500", "503"}
+    assert set(operation["responses"]) == {"200", "304", "400", "401", "403", "404", "405", "422", "429", "500", "503"}
     assert len(operation["responses"]["200"]["content"]) == 5

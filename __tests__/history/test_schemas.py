@@ -21,7 +21,7 @@ async def test_what_is_answered_is_what_is_documented(
     gap = Gap(ticker, 1, 9, GapCause.WRITER)
     await repository.keep(heard([index_tick(1), perpetual_tick(2), option_tick(3), gap]))
     history = History(repository, new_bus(), clock=stopped.clock)
-    page = TicksPage.model_validate_json(await history.ticks(TicksQuestion(ticker=ticker)))
+    page = TicksPage.model_validate_json((await history.ticks(TicksQuestion(ticker=ticker))).body)
     assert (page.count, len(page.gaps), page.complete) == (1, 1, False)
     [row] = page.data
     assert isinstance(row, TickRow)
@@ -30,8 +30,8 @@ async def test_what_is_answered_is_what_is_documented(
     assert latest.seq == row.seq
     assert TickAt.model_validate_json(await history.at(ticker, 5)).seq == row.seq
     figures = build_history(repository, new_bus(), new_cache(), open_to_all(), Names(), stopped.clock).figures
-    stats = Stats.model_validate_json(await figures.stats(ticker, None, None))
-    candles = CandlesAnswer.model_validate_json(await figures.candles(ticker, Resolution.DAY_1, 0, 9))
+    stats = Stats.model_validate_json((await figures.stats(ticker, None, None)).body)
+    candles = CandlesAnswer.model_validate_json((await figures.candles(ticker, Resolution.DAY_1, 0, 9)).body)
     assert stats.count == candles.count == (0 if row.price is None else 1)
 
 
@@ -39,6 +39,6 @@ async def test_the_schema_knows_every_field_that_all_rows_have(repository: Repos
     """An index has no other fields than those that are documented."""
     await repository.keep(heard([index_tick(1, "85500.000000001")]))
     answer = await History(repository, new_bus(), clock=stopped.clock).ticks(TicksQuestion(ticker="btc_usd"))
-    [row] = json.loads(answer, parse_float=Decimal)["data"]
+    [row] = json.loads(answer.body, parse_float=Decimal)["data"]
     assert set(row) == set(TickRow.model_fields)
     assert TickRow.model_validate(row).price == Decimal("85500.000000001")

@@ -5,6 +5,7 @@ from decimal import Context, Decimal, localcontext
 
 from cryptomarket.clock import Clock
 from cryptomarket.errors import Impossible
+from cryptomarket.history.answers import Answer, is_closed
 from cryptomarket.history.questions import BOUNDS, MAX_GAPS
 from cryptomarket.history.reach import Reach, Span, range_of
 from cryptomarket.history.repository import Look, Repository
@@ -58,7 +59,7 @@ class Figures:
         self._reach = reach
         self._clock = clock
 
-    async def stats(self, ticker: str, start_ms: int | None, end_ms: int | None) -> bytes:
+    async def stats(self, ticker: str, start_ms: int | None, end_ms: int | None) -> Answer:
         """How many prices a range has, the lowest, highest, average, first and last. Raises Impossible."""
         heard = await self._reach.heard(ticker)
         found = Statistics()
@@ -69,7 +70,7 @@ class Figures:
                 async for piece in pieces:
                     found.add(piece)
             missing = await self._missing(look, ticker, span)
-        return encode(
+        body = encode(
             {
                 "ticker": ticker,
                 "start": span.start_ms,
@@ -84,8 +85,9 @@ class Figures:
                 "last": _told(found.last),
             }
         )
+        return self._answer(body, span, missing)
 
-    async def candles(self, ticker: str, resolution: Resolution, start_ms: int | None, end_ms: int | None) -> bytes:
+    async def candles(self, ticker: str, resolution: Resolution, start_ms: int | None, end_ms: int | None) -> Answer:
         """The candles that overlap a range, each whole; those without a price are left out. Raises Impossible."""
         heard = await self._reach.heard(ticker)
         now_ms = self._clock.wall_ms()
@@ -105,7 +107,7 @@ class Figures:
             candles += folding.rest()
             missing = await self._missing(look, ticker, span)
         closed_ms = max(span.settled_ms or 0, now_ms - GRACE_MS)
-        return encode(
+        body = encode(
             {
                 "ticker": ticker,
                 "resolution": resolution,
@@ -117,6 +119,11 @@ class Figures:
                 "data": [candle_told(candle, is_closed=candle.end_ms <= closed_ms) for candle in candles],
             }
         )
+        return self._answer(body, span, missing)
+
+    def _answer(self, body: bytes, span: Span, missing: dict[str, object]) -> Answer:
+        complete = bool(missing["complete"])
+        return Answer(body, is_closed(complete=complete, end_ms=span.end_ms, now_ms=self._clock.wall_ms()))
 
     @staticmethod
     async def _missing(look: Look, ticker: str, span: Span) -> dict[str, object]:

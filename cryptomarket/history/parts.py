@@ -7,6 +7,7 @@ from cryptomarket.backplane.cache import Cache
 from cryptomarket.clock import Clock
 from cryptomarket.history.exports import Exports
 from cryptomarket.history.figures import Figures
+from cryptomarket.history.hot import Hot
 from cryptomarket.history.public import PublicPrices
 from cryptomarket.history.questions import History
 from cryptomarket.history.reach import Reach
@@ -20,6 +21,7 @@ class HistoryParts:
 
     history: History
     figures: Figures
+    hot: Hot
     exports: Exports
     public: PublicPrices
     directory: Directory
@@ -31,9 +33,12 @@ def build_history(
 ) -> HistoryParts:
     """Everything that answers questions about what was stored."""
     reach = Reach(bus, clock=clock)
+    history = History(repository, bus, clock=clock)
+    figures = Figures(repository, reach, clock=clock)
     return HistoryParts(
-        history=History(repository, bus, clock=clock),
-        figures=Figures(repository, reach, clock=clock),
+        history=history,
+        figures=figures,
+        hot=Hot(history, figures, reach, clock=clock),
         exports=Exports(repository, reach, cache, clock=clock),
         public=public,
         directory=directory,

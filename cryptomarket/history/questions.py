@@ -8,6 +8,7 @@ import msgspec
 from cryptomarket.backplane.bus import Bus
 from cryptomarket.clock import Clock
 from cryptomarket.errors import BusUnavailable, Impossible, Malformed, NotFound
+from cryptomarket.history.answers import Answer, is_closed
 from cryptomarket.history.cursors import Cursor, Order
 from cryptomarket.history.reach import NOWHERE, Heard, Reach, range_of
 from cryptomarket.history.repository import Look, Repository
@@ -62,7 +63,7 @@ class History:
     async def last_status(self, ticker: str) -> StoredStatus | None:
         return await self._repository.last_status(ticker)
 
-    async def ticks(self, asked: TicksQuestion) -> bytes:
+    async def ticks(self, asked: TicksQuestion) -> Answer:
         """A page of rows. Raises Malformed and Impossible for a question that can't be."""
         check_fields(asked.fields)
         heard = await self._reach.heard(asked.ticker)
@@ -71,19 +72,21 @@ class History:
             begun = asked.cursor is not None
             page = await look.page(cursor, Choice(source=cursor.source), limit=asked.limit, begun=begun)
             gaps = await look.gaps(cursor.ticker, cursor.start_ms, cursor.end_ms, limit=MAX_GAPS)
-        return encode(
+        complete = cursor.complete and not gaps
+        body = encode(
             {
                 "ticker": cursor.ticker,
                 "start": cursor.start_ms,
                 "end": cursor.end_ms,
                 "bounds": BOUNDS,
                 "count": len(page.rows),
-                "complete": cursor.complete and not gaps,
+                "complete": complete,
                 "gaps": [gap._asdict() for gap in gaps],
                 "next_cursor": str(cursor.after(page.rows[-1])) if page.more else None,
                 "data": [msgspec.Raw(_json_of(row, asked.fields)) for row in page.rows],
             }
         )
+        return Answer(body, is_closed(complete=complete, end_ms=cursor.end_ms, now_ms=self._clock.wall_ms()))
 
     async def _begun(self, look: Look, asked: TicksQuestion, heard: Heard) -> Cursor:
         span = await self._reach.span(look, asked.ticker, asked.start_ms, asked.end_ms, heard)

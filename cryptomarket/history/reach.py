@@ -24,6 +24,13 @@ class Heard:
     picture: Picture | None
     lost: bool = False
 
+    @property
+    def stored_seq(self) -> int | None:
+        """The sequence of the ticker's last publication, when all of it is stored; None when that isn't known."""
+        if self.stored_up_to is None or self.lost or self.picture is None or self.picture.last_seq is None:
+            return None
+        return self.picture.last_seq if self.picture.last_seq <= self.stored_up_to.seq else None
+
     def proves(self, extent: Extent, start_ms: int, end_ms: int) -> bool:
         """Whether every tick of [start_ms, end_ms) that was heard is among the stored ones."""
         if self.stored_up_to is None or extent.first_stream_ms is None or extent.settled_ms is None:

@@ -1,12 +1,13 @@
 """What was stored: ranges, single ticks, what prices have made of a time, gaps."""
 
-from typing import Annotated, cast
+from typing import Annotated, Any, NamedTuple, cast
 
 from asgi_correlation_id import correlation_id
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from cryptomarket.accounts.access import Person, person
 from cryptomarket.errors import Impossible
+from cryptomarket.history.answers import Answer
 from cryptomarket.history.cursors import EXAMPLE, Cursor, Order
 from cryptomarket.history.downloads import DESCRIPTION, RESPONSES, Download
 from cryptomarket.history.exports import NO_EXPORT, Asker
@@ -48,6 +49,9 @@ End = Annotated[
 
 
 ROWS_UNLESS_SAID = 1000
+UNCHANGED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "The closed range that `If-None-Match` names has not changed, as none does"}
+}
 NO_TIME = (
     "Malformed request",
     "start is a time: ISO 8601, such as 2026-01-31T12:00:00Z, or an integer of Unix seconds.",
@@ -70,14 +74,30 @@ async def between(start: Start = None, end: End = None) -> tuple[int | None, int
     )
 
 
-async def wanted(
+async def none_match(request: Request) -> frozenset[str]:
+    """The validators of what the caller has already (RFC 9110, 13.1.2)."""
+    named = request.headers.get("if-none-match", "")
+    return frozenset(tag.strip().removeprefix("W/") for tag in named.split(","))
+
+
+NoneMatch = Annotated[frozenset[str], Depends(none_match)]
+
+
+class Wish(NamedTuple):
+    """How an answer is wanted, and what of it the caller has already."""
+
+    form: Format
+    none_match: frozenset[str]
+
+
+async def wish(
     request: Request,
     format: Annotated[  # noqa: A002 - its name
         Format | None, Query(description="How the answer is written; what `Accept` wants when absent")
     ] = None,
-) -> Format:
-    """The format that was asked for, by name or by header."""
-    return format or format_of(request.headers.get("accept", ""))
+) -> Wish:
+    """What is wanted, by name or by header."""
+    return Wish(format or format_of(request.headers.get("accept", "")), await none_match(request))
 
 
 async def asker(caller: Person) -> Asker:
@@ -88,6 +108,16 @@ async def asker(caller: Person) -> Asker:
 Between = Annotated[tuple[int | None, int | None], Depends(between)]
 
 
+def of_range(answer: Answer, none_match: frozenset[str]) -> Response:
+    """An answer about a range. What is closed may be kept for ever by him who asked, and is not sent twice."""
+    if not answer.is_closed:
+        return exact(answer.body, Vary="Accept")
+    headers = {"Vary": "Accept", "ETag": answer.etag, "Cache-Control": "private, max-age=31536000, immutable"}
+    if answer.etag in none_match:
+        return Response(status_code=304, headers=headers)
+    return exact(answer.body, **headers)
+
+
 @router.get(
     "/ticks/{ticker}",
     operation_id="list_ticks",
@@ -95,6 +125,7 @@ Between = Annotated[tuple[int | None, int | None], Depends(between)]
     description=DESCRIPTION,
     response_model=TicksPage,
     responses=RESPONSES
+    | UNCHANGED
     | problem_responses(
         400,
         401,
@@ -126,7 +157,7 @@ async def list_ticks(
         Query(description="Names of fields, separated by commas; all when absent", examples=["timestamp,price"]),
     ] = None,
     source: Annotated[Source | None, Query(description="Rows of this source alone")] = None,
-    form: Annotated[Format, Depends(wanted)],
+    wish: Annotated[Wish, Depends(wish)],
 ) -> Response:
     instrument = await history.directory.resolve(ticker)
     question = TicksQuestion(
@@ -139,8 +170,9 @@ async def list_ticks(
         limit=limit or ROWS_UNLESS_SAID,
         fields=None if fields is None else [name.strip() for name in fields.split(",")],
     )
+    form = wish.form
     if form is Format.JSON:
-        return exact(await history.history.ticks(question), Vary="Accept")
+        return of_range(await history.hot.ticks(question), wish.none_match)
     for name, said in (("limit", limit), ("cursor", cursor)):
         if said is not None:
             raise Impossible(f"{name} is for pages; {form} tells the whole range at once.", field=name)
@@ -182,7 +214,7 @@ async def get_export(
     responses=problem_responses(401, 403, 404, 503),
 )
 async def get_latest_tick(history: Parts, ticker: Name) -> Response:
-    return exact(await history.history.latest((await history.directory.resolve(ticker)).name))
+    return exact(await history.hot.latest((await history.directory.resolve(ticker)).name))
 
 
 @router.get(
@@ -222,11 +254,11 @@ async def get_tick_at(
     summary="Count, lowest, highest, average, first and last price of a range",
     description="Of the ticks that have a price. All are exact but the average, which has 28 significant digits.",
     response_model=Stats,
-    responses=problem_responses(400, 401, 403, 404, 422, 503, shown={400: NO_TIME, 422: NO_RANGE}),
+    responses=UNCHANGED | problem_responses(400, 401, 403, 404, 422, 503, shown={400: NO_TIME, 422: NO_RANGE}),
 )
-async def get_tick_stats(history: Parts, ticker: Name, between: Between) -> Response:
+async def get_tick_stats(history: Parts, ticker: Name, between: Between, none_match: NoneMatch) -> Response:
     name = (await history.directory.resolve(ticker)).name
-    return exact(await history.figures.stats(name, *between))
+    return of_range(await history.hot.stats(name, *between), none_match)
 
 
 @router.get(
@@ -237,7 +269,7 @@ async def get_tick_stats(history: Parts, ticker: Name, between: Between) -> Resp
     "candle. Days begin at midnight UTC. `complete` and `gaps` are about the whole candles, up to now. Without "
     "`start`, the last 1000. At most 10,000.",
     response_model=CandlesAnswer,
-    responses=problem_responses(400, 401, 403, 404, 422, 503, shown={400: NO_TIME, 422: NO_RANGE}),
+    responses=UNCHANGED | problem_responses(400, 401, 403, 404, 422, 503, shown={400: NO_TIME, 422: NO_RANGE}),
 )
 async def list_candles(
     history: Parts,
@@ -246,9 +278,10 @@ async def list_candles(
         Resolution, Query(description="Length of a candle in minutes; `1D` is a day", examples=[Resolution.MINUTE_1])
     ],
     between: Between,
+    none_match: NoneMatch,
 ) -> Response:
     name = (await history.directory.resolve(ticker)).name
-    return exact(await history.figures.candles(name, resolution, *between))
+    return of_range(await history.hot.candles(name, resolution, *between), none_match)
 
 
 @router.get(

@@ -129,6 +129,26 @@ async def test_a_part_that_dies_takes_the_process_with_it(
     assert line["part"] == name
 
 
+async def is_cancelled_by_nobody(_self: object) -> None:
+    """A part that waits for what somebody else has waited for, and has left."""
+    await asyncio.sleep(0.2)  # sleep: a part does not end at once
+    shared: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    shared.cancel()
+    await shared
+
+
+async def test_a_part_that_is_cancelled_by_nobody_takes_the_process_with_it(
+    settings: Settings, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise: no part ends in silence, also not by a cancellation that strayed into it."""
+    monkeypatch.setattr(Publisher, "run", is_cancelled_by_nobody)
+    with pytest.raises(ExceptionGroup) as ended, capture_logs() as lines:
+        async with asyncio.timeout(10), until_it_ends(settings, simulator.ws_url):
+            pass
+    assert ended.group_contains(RuntimeError, match="The part feed was cancelled")
+    assert [line["part"] for line in lines if line["log_level"] == "critical"] == ["feed"]
+
+
 async def test_a_store_that_is_away_holds_up_no_end(
     settings: Settings, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -163,10 +163,21 @@ async def _supervised(sides: Sequence[Side]) -> AsyncIterator[None]:
 
 
 def _start(group: asyncio.TaskGroup, works: Mapping[str, Work]) -> dict[str, asyncio.Task[None]]:
-    tasks = {name: group.create_task(work(), name=name) for name, work in works.items()}
+    tasks = {name: group.create_task(_lasting(name, work), name=name) for name, work in works.items()}
     for task in tasks.values():
         task.add_done_callback(_tell_death)
     return tasks
+
+
+async def _lasting(name: str, work: Work) -> None:
+    """A part for as long as it runs. A cancellation that nobody has asked for would end it, and nobody would know."""
+    try:
+        await work()
+    except asyncio.CancelledError as stray:
+        own = asyncio.current_task()
+        if own is not None and own.cancelling():
+            raise
+        raise RuntimeError(f"The part {name} was cancelled, and nobody had asked for that.") from stray
 
 
 def _tell_death(task: asyncio.Task[None]) -> None:

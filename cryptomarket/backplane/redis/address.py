@@ -56,7 +56,21 @@ def _options(patience: Patience, *, timeout_s: float | None = None) -> dict[str,
     }
 
 
-def _watched(parts: SplitResult, patience: Patience, *, connections: int, replica: bool) -> SentinelConnectionPool:
+class WatchedPool(SentinelConnectionPool):
+    """Connections to whom a Sentinel names. `master_address` is whom it named last.
+
+    redis-py closes what is idle when that changes, and may so meet a connection that somebody has just taken. Here,
+    whoever takes one looks where it leads.
+    """
+
+    async def get_master_address(self) -> tuple[str, int]:
+        """Asks the Sentinel."""
+        named: tuple[str, int] = await self.sentinel_manager.discover_master(self.service_name)
+        self.master_address = named
+        return named
+
+
+def _watched(parts: SplitResult, patience: Patience, *, connections: int, replica: bool) -> WatchedPool:
     login, _, hosts = parts.netloc.rpartition("@")
     username, _, password = login.partition(":")
     name, _, database = parts.path.strip("/").partition("/")
@@ -67,7 +81,7 @@ def _watched(parts: SplitResult, patience: Patience, *, connections: int, replic
         # One that says nothing must leave time to ask the next.
         sentinel_kwargs=_options(patience, timeout_s=patience.connect_timeout_s),
     )
-    return SentinelConnectionPool(  # type: ignore[no-untyped-call]
+    return WatchedPool(  # type: ignore[no-untyped-call]
         name,
         sentinel,
         is_master=not replica,

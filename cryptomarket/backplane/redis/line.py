@@ -2,19 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import cast
+from weakref import WeakKeyDictionary
 
 import structlog
 from redis.asyncio import Connection, ConnectionPool
 from redis.asyncio.connection import AbstractConnection
-from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import AbstractBackoff
 from redis.exceptions import AuthenticationError, InvalidResponse, NoScriptError, ReadOnlyError, ResponseError
 from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import TimeoutError as LateAnswer
 
-from cryptomarket.backplane.redis.address import Patience
+from cryptomarket.backplane.redis.address import Patience, WatchedPool
 from cryptomarket.backplane.redis.answers import Answer, Command
 from cryptomarket.errors import BusUnavailable
 
@@ -51,9 +51,12 @@ class Line:
         self._monotonic_s = monotonic_s
         self._losses = 0
         self._resting_until_s = 0.0
-        self._is_doubtful = False
+        # A connection from before a loss leads to where it led before. A primary that stood still goes on as if it were
+        # one, while a Sentinel has long named another.
+        self._losses_ever = 0
+        self._losses_of: WeakKeyDictionary[AbstractConnection, int] = WeakKeyDictionary()
         self._is_first_try = False
-        self._watched = pool if isinstance(pool, SentinelConnectionPool) and pool.is_master else None
+        self._watched = pool if isinstance(pool, WatchedPool) and pool.is_master else None
         self._looked_s = monotonic_s()
         self._looking: asyncio.Task[None] | None = None
 
@@ -80,17 +83,24 @@ class Line:
                 await self._room.acquire()
         except TimeoutError:
             raise BusUnavailable("Every connection to Redis is busy.", retry_after_s=1.0) from None
-        with ExitStack() as undo, self.judging():
-            undo.callback(self._room.release)
-            # A Sentinel is asked first, perhaps one after the other: all of that has one end.
-            async with asyncio.timeout(self.patience.connect_timeout_s + self.patience.timeout_s):
-                taken = cast("AbstractConnection", await self._pool.get_connection())  # type: ignore[no-untyped-call]
-            undo.pop_all()
-        if self.leads_elsewhere(taken):
-            await taken.disconnect(nowait=True)
-            await self.give_back(taken)
-            raise BusUnavailable("Another Redis is the primary now.", retry_after_s=1.0)
-        return taken
+        with self.judging():
+            async with AsyncExitStack() as undo:
+                undo.callback(self._room.release)
+                # A Sentinel is asked first, perhaps one after the other: all of that has one end.
+                async with asyncio.timeout(self.patience.connect_timeout_s + self.patience.timeout_s):
+                    taken = cast("AbstractConnection", await self._pool.get_connection())  # type: ignore[no-untyped-call]
+                    undo.push_async_callback(self._pool.release, taken)
+                    await self._renew(taken)
+                undo.pop_all()
+                return taken
+
+    async def _renew(self, connection: AbstractConnection) -> None:
+        """Connects anew what was connected before the last loss, or leads elsewhere."""
+        if self._losses_of.get(connection, self._losses_ever) != self._losses_ever or self.leads_elsewhere(connection):
+            # Without waiting until it is closed: who is cancelled in that wait would cancel whoever waits beside him.
+            await connection.disconnect(nowait=True)
+            await connection.connect()  # type: ignore[no-untyped-call]
+        self._losses_of[connection] = self._losses_ever
 
     def leads_elsewhere(self, connection: AbstractConnection) -> bool:
         """Whether a connection leads to what is no primary any more, by its Sentinel's last word."""
@@ -99,18 +109,18 @@ class Line:
         self._look(self._watched)
         return (connection.host, connection.port) != self._watched.master_address
 
-    def _look(self, pool: SentinelConnectionPool) -> None:
+    def _look(self, pool: WatchedPool) -> None:
         now_s = self._monotonic_s()
         if now_s - self._looked_s >= LOOK_S and (self._looking is None or self._looking.done()):
             self._looked_s = now_s
             self._looking = asyncio.create_task(self._asked_sentinel(pool))
 
-    async def _asked_sentinel(self, pool: SentinelConnectionPool) -> None:
-        """Learns the primary's address; what is idle and leads elsewhere is closed by the pool."""
+    async def _asked_sentinel(self, pool: WatchedPool) -> None:
+        """Learns the primary's address."""
         # Without a Sentinel, what is connected goes on.
         with suppress(*LOST, ResponseError):
             async with asyncio.timeout(self.patience.connect_timeout_s + self.patience.timeout_s):
-                await pool.get_master_address()  # type: ignore[no-untyped-call]
+                await pool.get_master_address()
 
     async def give_back(self, connection: AbstractConnection) -> None:
         """Others may use the connection now."""
@@ -118,9 +128,6 @@ class Line:
             await self._pool.release(connection)
         finally:
             self._room.release()
-        if self._is_doubtful:
-            self._is_doubtful = False
-            await self._pool.disconnect(inuse_connections=False)
 
     @contextmanager
     def judging(self) -> Iterator[None]:
@@ -130,15 +137,13 @@ class Line:
         except NoScriptError:
             raise
         except LOST as lost:
-            # What is idle leads to where it led before. A primary that stood still goes on as if it were one, while a
-            # Sentinel has long named another, and tells it only after a while.
-            self._is_doubtful = True
+            self._losses_ever += 1
             self._lost(str(lost) or type(lost).__name__)
             raise BusUnavailable("Redis is away.") from lost
         except ResponseError as refused:
             log.warning("redis can't serve", reason=str(refused))
             # It is no primary (any more), so the primary is to be found anew. Out of a script, 6.2 tells it further on.
-            self._is_doubtful = isinstance(refused, ReadOnlyError) or "READONLY" in str(refused)
+            self._losses_ever += isinstance(refused, ReadOnlyError) or "READONLY" in str(refused)
             raise BusUnavailable("Redis can't serve now.") from refused
         self._losses = 0
 
@@ -177,7 +182,7 @@ class Line:
             self._looking.cancel()
             await asyncio.wait([self._looking])
         await self._pool.aclose()
-        if isinstance(self._pool, SentinelConnectionPool):
+        if isinstance(self._pool, WatchedPool):
             await self._pool.sentinel_manager.aclose()
 
 

@@ -104,7 +104,8 @@ class Wire(LineProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answers and closes; `msg` is the library's sentence, or ours. In the midst of an answer it only closes."""
         # There is no cycle before the first request, whatever the library's annotation says.
-        if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]
+        cycle = self.cycle
+        if cycle is not None and cycle.response_started and not cycle.response_complete:  # type: ignore[redundant-expr]
             self.transport.close()
             return
         request_id = str(uuid4())

@@ -63,10 +63,13 @@ async def test_an_answer_comes_back_as_it_was_given() -> None:
 async def test_a_refusal_stays_what_it_was(kind: type[ExchangeFatal | ExchangeRetryable]) -> None:
     """Promise: whether asking again can help is known to who has asked."""
     async with world() as built:
-        built.pool.answer = kind(13020, "not_found")
+        built.pool.answer = kind(
+            -32602, "Invalid params", method="public/get_instrument", reason="instrument not found"
+        )
         with pytest.raises(kind) as refused:
             await built.ask()
-        assert (refused.value.code, refused.value.message) == (13020, "not_found")
+        assert (refused.value.code, refused.value.message) == (-32602, "Invalid params")
+        assert (refused.value.method, refused.value.reason) == ("public/get_instrument", "instrument not found")
 
 
 async def test_an_exchange_that_is_away_is_said_to_be() -> None:

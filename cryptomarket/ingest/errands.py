@@ -38,6 +38,8 @@ class _Refused(msgspec.Struct, frozen=True, tag="refused"):
     code: int
     message: str
     fatal: bool
+    method: str = ""
+    reason: str = ""
 
 
 class _Away(msgspec.Struct, frozen=True, tag="away"):
@@ -77,7 +79,7 @@ class Errands:
                 return bytes(answer.result)
             case _Refused():
                 kind = ExchangeFatal if answer.fatal else ExchangeRetryable
-                raise kind(answer.code, answer.message)
+                raise kind(answer.code, answer.message, method=answer.method, reason=answer.reason)
         raise ExchangeUnavailable(answer.detail, retry_after_s=answer.retry_after_s)
 
 
@@ -152,7 +154,8 @@ class ErrandDesk:
                 msgspec.Raw(await self._pool.request(errand.method, errand.params, timeout_s=self._timeout_s))
             )
         except ExchangeError as refusal:
-            answer = _Refused(refusal.code, refusal.message, isinstance(refusal, ExchangeFatal))
+            is_fatal = isinstance(refusal, ExchangeFatal)
+            answer = _Refused(refusal.code, refusal.message, is_fatal, refusal.method, refusal.reason)
         except ExchangeUnavailable as away:
             answer = _Away(away.detail, away.retry_after_s)
         return msgspec.json.encode(answer)

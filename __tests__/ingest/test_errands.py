@@ -69,7 +69,7 @@ async def test_a_refusal_stays_what_it_was(kind: type[ExchangeFatal | ExchangeRe
         with pytest.raises(kind) as refused:
             await built.ask()
         assert (refused.value.code, refused.value.message) == (-32602, "Invalid params")
-        assert (refused.value.method, refused.value.reason) == ("public/get_instrument", "instrument not found")
+        assert (refused.value.method, refused.value.reason) == ("public/get_instrument", reason)
 
 
 async def test_an_exchange_that_is_away_is_said_to_be() -> None:

@@ -63,9 +63,8 @@ async def test_an_answer_comes_back_as_it_was_given() -> None:
 async def test_a_refusal_stays_what_it_was(kind: type[ExchangeFatal | ExchangeRetryable]) -> None:
     """Promise: whether asking again can help is known to who has asked."""
     async with world() as built:
-        built.pool.answer = kind(
-            -32602, "Invalid params", method="public/get_instrument", reason="instrument not found"
-        )
+        reason = "instrument not found"
+        built.pool.answer = kind(-32602, "Invalid params", method="public/get_instrument", reason=reason)
         with pytest.raises(kind) as refused:
             await built.ask()
         assert (refused.value.code, refused.value.message) == (-32602, "Invalid params")

@@ -179,7 +179,7 @@ async def test_it_goes_on_after_the_backplane_was_away(monkeypatch: pytest.Monke
                 raise BusUnavailable("away")
             return await super().take(key)
 
-    monkeypatch.setattr("cryptomarket.accounts.opening._RETRY_BUS_S", 0.0)
+    monkeypatch.setattr("cryptomarket.backplane.mailroom.RETRY_S", 0.0)
     place = Place(at_once=1)
     cache = StumblingCache(lambda: place.hands.now_s)
     place.cache = cache

@@ -10,13 +10,12 @@ from cryptomarket.accounts.letters import BOX, LoginAnswer, LoginLetter, Outcome
 from cryptomarket.accounts.person import Profile
 from cryptomarket.accounts.seal import Seal, SealBroken
 from cryptomarket.backplane.cache import Cache
-from cryptomarket.backplane.mailroom import Letter, Mailroom
-from cryptomarket.errors import BusUnavailable, CryptomarketError, ExchangeFatal, ExchangeRetryable, Unavailable
+from cryptomarket.backplane.mailroom import Letter, Mailroom, serve
+from cryptomarket.errors import CryptomarketError, ExchangeFatal, ExchangeRetryable, Unavailable
 from cryptomarket.secret import Sealed, Secret
 
 IDENTIFY_TIMEOUT_S = 10.0
 _RETRY_AFTER_S = 5.0
-_RETRY_BUS_S = 1.0
 
 # docs.deribit.com/articles/errors: the pair is right, and its owner or its key may not do this.
 _NOT_ALLOWED = frozenset({10019, 11042, 11098, 12005, 13012, 13021, 13031, 13403, 13668, 13904})
@@ -57,17 +56,7 @@ class Opening:
 
     async def run(self) -> None:
         """Serves for ever."""
-        async with asyncio.TaskGroup() as together:
-            for _ in range(self._at_once):
-                together.create_task(self._serve())
-
-    async def _serve(self) -> None:
-        while True:
-            try:
-                async for letter in self._mailroom.letters(BOX):
-                    await letter.reply(await self.open(letter))
-            except BusUnavailable:
-                await asyncio.sleep(_RETRY_BUS_S)
+        await serve(self._mailroom, BOX, self.open, at_once=self._at_once)
 
     async def open(self, letter: Letter) -> bytes:
         """The sealed answer to one letter, or UNOPENED. With anything missing, late or changed it is UNOPENED."""

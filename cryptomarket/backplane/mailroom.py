@@ -1,7 +1,12 @@
 """Request and reply between processes, bounded, with a deadline. Carries logins."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
+
+from cryptomarket.errors import BusUnavailable
+
+RETRY_S = 1.0
 
 
 class Letter(Protocol):
@@ -30,3 +35,21 @@ class Mailroom(Protocol):
     def letters(self, box: str) -> AsyncIterator[Letter]:
         """The letters of a box, oldest first; those whose deadline has passed are left out."""
         ...
+
+
+async def serve(mailroom: Mailroom, box: str, answer: Callable[[Letter], Awaitable[bytes]], *, at_once: int) -> None:
+    """Answers the letters of a box for as long as it runs, `at_once` of them together; further ones wait in the box,
+    which is bounded. A bus that is away is waited for.
+    """
+
+    async def one_after_the_other() -> None:
+        while True:
+            try:
+                async for letter in mailroom.letters(box):
+                    await letter.reply(await answer(letter))
+            except BusUnavailable:
+                await asyncio.sleep(RETRY_S)
+
+    async with asyncio.TaskGroup() as together:
+        for _ in range(at_once):
+            together.create_task(one_after_the_other())

@@ -7,9 +7,8 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from cryptomarket.backplane.mailroom import Letter, Mailroom
+from cryptomarket.backplane.mailroom import Letter, Mailroom, serve
 from cryptomarket.errors import (
-    BusUnavailable,
     ExchangeError,
     ExchangeFatal,
     ExchangeRetryable,
@@ -22,7 +21,6 @@ log = structlog.get_logger(__name__)
 BOX = "exchange"
 # What every process asks once at its start is asked of the exchange once for all of them.
 _SHARED = frozenset({"public/get_instruments", "public/get_index_price_names"})
-_RETRY_BUS_S = 1.0
 
 
 class _Errand(msgspec.Struct, frozen=True):
@@ -111,17 +109,7 @@ class ErrandDesk:
 
     async def run(self) -> None:
         """Serves for as long as it runs."""
-        async with asyncio.TaskGroup() as together:
-            for _ in range(self._at_once):
-                together.create_task(self._serve())
-
-    async def _serve(self) -> None:
-        while True:
-            try:
-                async for letter in self._mailroom.letters(BOX):
-                    await letter.reply(await self.answer(letter))
-            except BusUnavailable:
-                await asyncio.sleep(_RETRY_BUS_S)
+        await serve(self._mailroom, BOX, self.answer, at_once=self._at_once)
 
     async def answer(self, letter: Letter) -> bytes:
         """The answer to one letter."""

@@ -3,6 +3,7 @@
 Loaded when the first one is asked for: the library takes more memory than the gateway itself.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -69,15 +70,13 @@ class _Batches:
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
 
-class ParquetWriter:
-    """One Parquet file, the trailer as the entry `trailer` of its metadata, in JSON; its SHA-256 is that of everything
-    before the footer.
-    """
+class _Columnar(ABC):
+    """What both formats do alike: rows become record batches, and bytes are taken as the library has written them."""
 
     def __init__(self, columns: Columns) -> None:
         self._batches = _Batches(columns)
         self._sink = _Sink()
-        self._writer = parquet.ParquetWriter(pa.PythonFile(self._sink, mode="w"), self._batches.schema)
+        self._file = pa.PythonFile(self._sink, mode="w")
 
     def begin(self) -> bytes:
         return self._sink.taken()
@@ -90,8 +89,25 @@ class ParquetWriter:
 
     def _put(self, batch: pa.RecordBatch | None) -> bytes:
         if batch is not None and batch.num_rows:
-            self._writer.write_batch(batch, row_group_size=batch.num_rows)
+            self._write(batch)
         return self._sink.taken()
+
+    @abstractmethod
+    def _write(self, batch: pa.RecordBatch) -> None:
+        """Hands one batch to the library."""
+
+
+class ParquetWriter(_Columnar):
+    """One Parquet file, the trailer as the entry `trailer` of its metadata, in JSON; its SHA-256 is that of everything
+    before the footer.
+    """
+
+    def __init__(self, columns: Columns) -> None:
+        super().__init__(columns)
+        self._writer = parquet.ParquetWriter(self._file, self._batches.schema)
+
+    def _write(self, batch: pa.RecordBatch) -> None:
+        self._writer.write_batch(batch, row_group_size=batch.num_rows)
 
     def end(self, trailer: Trailer) -> bytes:
         self._writer.add_key_value_metadata({TRAILER: encode(trailer._asdict()).decode()})
@@ -99,29 +115,17 @@ class ParquetWriter:
         return self._sink.taken()
 
 
-class ArrowWriter:
+class ArrowWriter(_Columnar):
     """A stream of record batches, the trailer as the metadata `trailer` of the last batch, which is empty, in JSON; its
     SHA-256 is that of everything before that batch.
     """
 
     def __init__(self, columns: Columns) -> None:
-        self._batches = _Batches(columns)
-        self._sink = _Sink()
-        self._writer = ipc.new_stream(pa.PythonFile(self._sink, mode="w"), self._batches.schema)
+        super().__init__(columns)
+        self._writer = ipc.new_stream(self._file, self._batches.schema)
 
-    def begin(self) -> bytes:
-        return self._sink.taken()
-
-    def rows(self, rows: Sequence[Row]) -> bytes:
-        return self._put(self._batches.add(rows))
-
-    def rest(self) -> bytes:
-        return self._put(self._batches.batch())
-
-    def _put(self, batch: pa.RecordBatch | None) -> bytes:
-        if batch is not None and batch.num_rows:
-            self._writer.write_batch(batch)
-        return self._sink.taken()
+    def _write(self, batch: pa.RecordBatch) -> None:
+        self._writer.write_batch(batch)
 
     def end(self, trailer: Trailer) -> bytes:
         told = pa.KeyValueMetadata({TRAILER: encode(trailer._asdict()).decode()})

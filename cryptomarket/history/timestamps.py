@@ -60,28 +60,30 @@ def time_ms(text: str, *, field: str) -> int:
 
 def older_time_ms(text: str, *, field: str) -> int:
     """Milliseconds since the epoch of `YYYY-MM-DD_H:M:S`, UTC, zero padding optional. Raises Malformed."""
-    found = _OLDER.fullmatch(text)
-    try:
-        if found is not None:
-            moment_ms = _ms_of(datetime(*(int(part) for part in found.groups()), tzinfo=UTC))  # type: ignore[arg-type, misc]
-            if moment_ms >= 0:
-                return moment_ms
-    except ValueError:
-        pass
-    raise Malformed(f"{field} is written {OLDER_PATTERN}, in UTC, such as 2026-01-31_12:00:00.", field=field)
+    moment_ms = _found_ms(_OLDER, text)
+    if moment_ms is None:
+        raise Malformed(f"{field} is written {OLDER_PATTERN}, in UTC, such as 2026-01-31_12:00:00.", field=field)
+    return moment_ms
 
 
 def day_ms(text: str, *, field: str) -> int:
     """Milliseconds since the epoch of the beginning of a day `YYYY-MM-DD`, UTC. Raises Malformed."""
-    found = _DAY.fullmatch(text)
+    moment_ms = _found_ms(_DAY, text)
+    if moment_ms is None:
+        raise Malformed(f"{field} is written YYYY-MM-DD, in UTC, such as 2026-01-31.", field=field)
+    return moment_ms
+
+
+def _found_ms(pattern: re.Pattern[str], text: str) -> int | None:
+    """The moment whose numbers the pattern finds, None for none, and for one that is not or lies before 1970."""
+    found = pattern.fullmatch(text)
+    if found is None:
+        return None
     try:
-        if found is not None:
-            moment_ms = _ms_of(datetime(*(int(part) for part in found.groups()), tzinfo=UTC))  # type: ignore[arg-type, misc]
-            if moment_ms >= 0:
-                return moment_ms
+        moment_ms = _ms_of(datetime(*(int(part) for part in found.groups()), tzinfo=UTC))  # type: ignore[arg-type, misc]
     except ValueError:
-        pass
-    raise Malformed(f"{field} is written YYYY-MM-DD, in UTC, such as 2026-01-31.", field=field)
+        return None
+    return moment_ms if moment_ms >= 0 else None
 
 
 def spelled(moment_ms: int) -> str:

@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -62,24 +64,33 @@ async def test_a_stop_tells_the_streams_first(hub: Hub) -> None:
     assert server.force_exit
 
 
+@asynccontextmanager
+async def listening(
+    hub: Hub, app: Callable[[Scope, Receive, Send], Awaitable[None]], wire: type[Wire] = Wire
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to a server of ours that serves `app`; all of it within ten seconds."""
+    config = uvicorn.Config(app, port=0, http=wire, ws="none", lifespan="off", log_config=None, log_level=None)
+    server = Server(config, hub, "")
+    async with asyncio.timeout(10):
+        serving = asyncio.create_task(server.serve())
+        while not server.started:  # noqa: ASYNC110  the server tells nobody
+            await asyncio.sleep(0.01)  # sleep: between two looks
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.servers[0].sockets[0].getsockname()[1])
+        yield reader, writer
+        writer.close()
+        server.stop()
+        await serving
+
+
 async def test_what_is_no_http_gets_a_problem(hub: Hub) -> None:
     """Promise: bytes that are no HTTP are answered with a problem document and an id, and hung up on."""
 
     async def app(scope: object, receive: object, send: object) -> None:
         pytest.fail("nothing of it is a request")
 
-    config = uvicorn.Config(app, port=0, http=Wire, ws="none", lifespan="off", log_config=None, log_level=None)
-    server = Server(config, hub, "")
-    serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(10):
-        while not server.started:  # noqa: ASYNC110  the server tells nobody
-            await asyncio.sleep(0.01)  # sleep: between two looks
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.servers[0].sockets[0].getsockname()[1])
+    async with listening(hub, app) as (reader, writer):
         writer.write(b"HELO mail.example\r\n\r\n")
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-        writer.close()
-        server.stop()
-        await serving
     assert head.startswith(b"HTTP/1.1 400 ")
     problem = json.loads(body)
     assert problem["status"] == 400
@@ -94,14 +105,7 @@ async def test_an_endless_head_is_refused(hub: Hub) -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
 
-    config = uvicorn.Config(app, port=0, http=Wire, ws="none", lifespan="off", log_config=None, log_level=None)
-    server = Server(config, hub, "")
-    async with asyncio.timeout(10):
-        serving = asyncio.create_task(server.serve())
-        while not server.started:  # noqa: ASYNC110  the server tells nobody
-            await asyncio.sleep(0.01)  # sleep: between two looks
-        port = server.servers[0].sockets[0].getsockname()[1]
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with listening(hub, app) as (reader, writer):
         for _ in range(2):
             writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 30_000 + b"\r\n\r\n")
             assert b" 204 " in await reader.readuntil(b"\r\n\r\n")
@@ -110,9 +114,6 @@ async def test_an_endless_head_is_refused(hub: Hub) -> None:
         await writer.drain()
         writer.write(b"a" * 1000)
         answer = await reader.read()
-        writer.close()
-        server.stop()
-        await serving
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"65536" in answer
 
@@ -130,18 +131,9 @@ async def test_a_head_that_does_not_come_is_not_waited_for(hub: Hub, sent: bytes
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         pytest.fail("nothing of it is a request")
 
-    config = uvicorn.Config(app, port=0, http=Hasty, ws="none", lifespan="off", log_config=None, log_level=None)
-    server = Server(config, hub, "")
-    async with asyncio.timeout(10):
-        serving = asyncio.create_task(server.serve())
-        while not server.started:  # noqa: ASYNC110  the server tells nobody
-            await asyncio.sleep(0.01)  # sleep: between two looks
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.servers[0].sockets[0].getsockname()[1])
+    async with listening(hub, app, Hasty) as (reader, writer):
         writer.write(sent)
         told = await reader.read()
-        writer.close()
-        server.stop()
-        await serving
     assert told.startswith(answer)
     assert bool(told) is bool(answer)
 
@@ -155,20 +147,11 @@ async def test_garbage_behind_a_request_never_gets_into_its_answer(hub: Hub) -> 
         await receive()
         await receive()
 
-    config = uvicorn.Config(app, port=0, http=Wire, ws="none", lifespan="off", log_config=None, log_level=None)
-    server = Server(config, hub, "")
-    async with asyncio.timeout(10):
-        serving = asyncio.create_task(server.serve())
-        while not server.started:  # noqa: ASYNC110  the server tells nobody
-            await asyncio.sleep(0.01)  # sleep: between two looks
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.servers[0].sockets[0].getsockname()[1])
+    async with listening(hub, app) as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         told = await reader.readuntil(b"data: 1\n\n\r\n")
         writer.write(b"HELO mail.example\r\n\r\n")
         told += await reader.read()
-        writer.close()
-        server.stop()
-        await serving
     assert told.endswith(b"data: 1\n\n\r\n")
     assert b"400" not in told
 

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from cryptomarket.deribit.backoff import Backoff
+from cryptomarket.backoff import Backoff
 from cryptomarket.workers import Workers
 
 LOOK_S = 0.02

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from cryptomarket.deribit.backoff import Backoff
+from cryptomarket.backoff import Backoff
 from cryptomarket.errors import StartRefused
 from cryptomarket.roles.role import Role, check_role
 from cryptomarket.server import ADDRESSES, banner, listening

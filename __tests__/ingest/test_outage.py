@@ -10,9 +10,9 @@ from __tests__.backplane.outage import LeavingBus, LeavingCache, LeavingDemand, 
 from __tests__.ingest.house import INDEX, OPTION, PERIODS, Exchange, Hands, Listed, ticker_of
 from __tests__.ingest.test_takeover import Store
 from __tests__.live.world import eventually
+from cryptomarket.backoff import Backoff
 from cryptomarket.backplane.bus import Fence
 from cryptomarket.backplane.memory import MemoryLeases
-from cryptomarket.deribit.backoff import Backoff
 from cryptomarket.deribit.events import Heard, Held, Lost
 from cryptomarket.ingest.feed import Feed
 from cryptomarket.ingest.holding import Holding

@@ -8,9 +8,9 @@ import pytest
 
 from __tests__.backplane.outage import LeavingBus, LeavingDemand, Outage
 from __tests__.live.world import EPOCH, FENCE, QUIET, START_MS, House, Names, Reader, eventually, status, tick
+from cryptomarket.backoff import Backoff
 from cryptomarket.clock import Clock
 from cryptomarket.db import Database, migrate
-from cryptomarket.deribit.backoff import Backoff
 from cryptomarket.errors import BusUnavailable
 from cryptomarket.live.events import feed_of
 from cryptomarket.live.follow import Opener

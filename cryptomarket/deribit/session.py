@@ -8,9 +8,9 @@ import msgspec
 import structlog
 from websockets.asyncio.client import connect
 
+from cryptomarket.backoff import Backoff
 from cryptomarket.clock import Clock
 from cryptomarket.deribit.auth import Token
-from cryptomarket.deribit.backoff import Backoff
 from cryptomarket.deribit.budget import Budget
 from cryptomarket.deribit.channels import SUBSCRIBE, Call, Channels
 from cryptomarket.deribit.connection import Connection

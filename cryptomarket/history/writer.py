@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
+from cryptomarket.backoff import Backoff
 from cryptomarket.backplane.bus import Bus
 from cryptomarket.clock import Clock
-from cryptomarket.deribit.backoff import Backoff
 from cryptomarket.errors import BusUnavailable, DatabaseUnavailable
 from cryptomarket.history.jobs import make_months
 from cryptomarket.history.losses import Losses

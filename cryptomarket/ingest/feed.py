@@ -4,9 +4,9 @@ from collections.abc import Callable, Collection
 
 import structlog
 
+from cryptomarket.backoff import Backoff
 from cryptomarket.backplane.bus import Bus
 from cryptomarket.clock import Clock
-from cryptomarket.deribit.backoff import Backoff
 from cryptomarket.deribit.mapping import Unmappable, instrument_state_of, platform_state_of, tick_of
 from cryptomarket.deribit.pool import Denied, Garbled, Heard, Held, Lost, PoolEvent, Ready, Refused
 from cryptomarket.ingest.gaps import Verdict, Watch

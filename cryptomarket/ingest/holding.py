@@ -8,10 +8,10 @@ from typing import Protocol
 
 import structlog
 
+from cryptomarket.backoff import Backoff
 from cryptomarket.backplane.bus import Bus
 from cryptomarket.backplane.demand import Demand
 from cryptomarket.clock import Clock
-from cryptomarket.deribit.backoff import Backoff
 from cryptomarket.deribit.mapping import Unmappable, channel_of, tick_of
 from cryptomarket.errors import BusUnavailable, ExchangeError, ExchangeUnavailable, UnknownTicker
 from cryptomarket.ingest.feed import PLATFORM_CHANNELS, Feed

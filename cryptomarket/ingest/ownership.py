@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Sequence
 
 import structlog
 
+from cryptomarket.backoff import Backoff
 from cryptomarket.backplane.cache import Cache
 from cryptomarket.backplane.lease import Lease, Leases
-from cryptomarket.deribit.backoff import Backoff
 from cryptomarket.errors import BusUnavailable
 
 log = structlog.get_logger(__name__)

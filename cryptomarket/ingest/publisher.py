@@ -9,9 +9,9 @@ from typing import Protocol
 
 import structlog
 
+from cryptomarket.backoff import Backoff
 from cryptomarket.backplane.bus import Bus, Fence, Outgoing
 from cryptomarket.clock import Clock
-from cryptomarket.deribit.backoff import Backoff
 from cryptomarket.errors import BusUnavailable, Fenced
 from cryptomarket.ingest.gaps import Watch, Word
 from cryptomarket.ingest.outbox import Outbox

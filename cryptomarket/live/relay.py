@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 
 import structlog
 
+from cryptomarket.backoff import Backoff
 from cryptomarket.backplane.bus import Bus
-from cryptomarket.deribit.backoff import Backoff
 from cryptomarket.errors import BusUnavailable, LogTooShort
 from cryptomarket.live.hub import Hub
 from cryptomarket.market.wire import Publication

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptomarket.deribit.backoff import Backoff
+from cryptomarket.backoff import Backoff
 
 
 def test_the_longest_wait_doubles_up_to_the_cap_and_begins_anew() -> None:

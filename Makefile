@@ -82,8 +82,8 @@ format: .venv/dev.stamp ## Format, and mend what can be mended safely
 .PHONY: lock
 lock: .venv/uv.stamp ## Recompile requirements/ (UPGRADE=1 takes the newest versions)
 	echo uv | $(LOCK) --output-file requirements/uv.txt -
-	$(LOCK) --extra dev --output-file requirements/dev.txt pyproject.toml
-	$(LOCK) --extra build --constraints requirements/dev.txt --output-file requirements/run.txt pyproject.toml
+	$(LOCK) --extra dev --extra flower --output-file requirements/dev.txt pyproject.toml
+	$(LOCK) --extra build --extra flower --constraints requirements/dev.txt --output-file requirements/run.txt pyproject.toml
 	$(LOCK) --extra audit --constraints requirements/dev.txt --output-file requirements/audit.txt pyproject.toml
 
 .PHONY: audit

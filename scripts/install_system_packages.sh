@@ -3,7 +3,7 @@
 # what is missing and how to get it.
 set -eu
 
-[ "$#" -gt 0 ] || set -- chromium curl nginx postgresql redis-server
+[ "$#" -gt 0 ] || set -- chromium curl faketime nginx postgresql redis-server
 wanted=$*
 
 have() {

@@ -8,8 +8,11 @@ import msgspec
 import pytest
 
 from cryptomarket.backplane.memory import MemoryMailroom
+from cryptomarket.deribit.messages import Stamped
 from cryptomarket.errors import ExchangeFatal, ExchangeRetryable, ExchangeUnavailable
 from cryptomarket.ingest.errands import BOX, ErrandDesk, Errands
+
+ANSWERED_US = 1_790_165_113_481_027
 
 
 class Pool:
@@ -20,10 +23,13 @@ class Pool:
         self.answer: bytes | Exception = b'{"price":8.55e4}'
 
     async def request(self, method: str, params: dict[str, object], *, timeout_s: float) -> bytes:
+        return (await self.stamped(method, params, timeout_s=timeout_s)).result
+
+    async def stamped(self, method: str, params: dict[str, object], *, timeout_s: float) -> Stamped:
         self.asked.append((method, params))
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answer
+        return Stamped(self.answer, ANSWERED_US)
 
 
 class World:
@@ -57,6 +63,12 @@ async def test_an_answer_comes_back_as_it_was_given() -> None:
     async with world() as built:
         assert await built.ask(instrument_name="BTC-PERPETUAL") == b'{"price":8.55e4}'
         assert built.pool.asked == [("public/get_instrument", {"instrument_name": "BTC-PERPETUAL"})]
+
+
+async def test_the_time_of_an_answer_comes_back_with_it() -> None:
+    """Promise: when the exchange says that it answered is known to the microsecond by who asked by letter."""
+    async with world() as built:
+        assert (await built.errands.stamped("public/get_index_price", {}, timeout_s=5)).us_out == ANSWERED_US
 
 
 @pytest.mark.parametrize("kind", [ExchangeFatal, ExchangeRetryable])

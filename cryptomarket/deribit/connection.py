@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from cryptomarket.clock import Clock
 from cryptomarket.deribit.errors import spent
 from cryptomarket.deribit.loss import Ended
-from cryptomarket.deribit.messages import Beat, Event, Failure, Notice, Reply, Silence, Unreadable
+from cryptomarket.deribit.messages import Beat, Event, Failure, Notice, Reply, Silence, Stamped, Unreadable
 from cryptomarket.deribit.protocol import Conversation
 from cryptomarket.errors import ExchangeError, ExchangeUnavailable
 
@@ -27,12 +27,12 @@ class _Question:
     __slots__ = ("answer", "then")
 
     def __init__(self, then: Callable[[msgspec.Raw], None] | None) -> None:
-        self.answer: asyncio.Future[msgspec.Raw] = asyncio.get_running_loop().create_future()
+        self.answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self.answer.add_done_callback(_look_at)
         self.then = then
 
 
-def _look_at(answer: asyncio.Future[msgspec.Raw]) -> None:
+def _look_at(answer: asyncio.Future[Reply]) -> None:
     """Who asked may have left before the failure came: then nobody wants to know of it."""
     if not answer.cancelled():
         answer.exception()
@@ -100,6 +100,16 @@ class Connection:
         Raises ExchangeRetryable, ExchangeFatal, and ExchangeUnavailable when no answer came in time or the connection
         was lost.
         """
+        return (await self._asked(method, params, timeout_s=timeout_s, then=then)).result
+
+    async def stamped(self, method: str, params: dict[str, object], *, timeout_s: float) -> Stamped:
+        """The same, with the time at which the exchange says that it answered."""
+        reply = await self._asked(method, params, timeout_s=timeout_s, then=None)
+        return Stamped(bytes(reply.result), reply.us_out)
+
+    async def _asked(
+        self, method: str, params: dict[str, object], *, timeout_s: float, then: Callable[[msgspec.Raw], None] | None
+    ) -> Reply:
         number = self._conversation.ask(method, params, now=self._clock.monotonic_s(), timeout_s=timeout_s)
         self._questions[number] = _Question(then)
         return await self._answer(number)
@@ -145,13 +155,13 @@ class Connection:
 
     def _note(self, event: Event) -> None:
         match event:
-            case Reply(id=number, result=result):
+            case Reply(id=number, result=result) as reply:
                 question = self._questions.get(number)
                 if question is not None:
                     if question.then is not None:
                         question.then(result)
                     if not question.answer.done():
-                        question.answer.set_result(result)
+                        question.answer.set_result(reply)
             case Failure(id=number, error=error):
                 self._note_failure(number, error)
             case Beat(asked=True):
@@ -175,7 +185,7 @@ class Connection:
             self._on_spent()
             raise Ended("the exchange counts no credits left")
 
-    async def _answer(self, number: int) -> msgspec.Raw:
+    async def _answer(self, number: int) -> Reply:
         answer = self._questions[number].answer
         self._rearm.set()
         try:

@@ -8,7 +8,7 @@ from cryptomarket.clock import Clock
 from cryptomarket.deribit.auth import ClientKey
 from cryptomarket.deribit.budget import Budget
 from cryptomarket.deribit.login import account_holder, nonce_of
-from cryptomarket.deribit.messages import AccountHolder
+from cryptomarket.deribit.messages import AccountHolder, Stamped
 from cryptomarket.deribit.session import Session
 from cryptomarket.errors import ExchangeFatal, ExchangeUnavailable
 
@@ -57,6 +57,10 @@ class Desk:
 
     async def request(self, method: str, params: dict[str, object], *, timeout_s: float) -> bytes:
         """The result of one request, as JSON."""
+        return (await self.stamped(method, params, timeout_s=timeout_s)).result
+
+    async def stamped(self, method: str, params: dict[str, object], *, timeout_s: float) -> Stamped:
+        """The same, with the time of the answer."""
         deadline_s = self._clock.monotonic_s() + timeout_s
         self._admit()
         try:
@@ -67,7 +71,7 @@ class Desk:
         finally:
             self._askers -= 1
         left_s = deadline_s - self._clock.monotonic_s()
-        return bytes(await session.request(method, params, timeout_s=left_s))
+        return await session.stamped(method, params, timeout_s=left_s)
 
     async def identify(self, key: ClientKey, *, timeout_s: float) -> AccountHolder:
         """Who is behind a key pair: one login, one question, one logout, on a slot of its own."""
@@ -173,4 +177,4 @@ class _Reserved:
     async def ask(self, method: str, params: dict[str, object]) -> bytes:
         self.asked += 1
         left_s = self._deadline_s - self._clock.monotonic_s()
-        return bytes(await self.session.request(method, params, timeout_s=left_s))
+        return (await self.session.stamped(method, params, timeout_s=left_s)).result

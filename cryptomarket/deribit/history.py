@@ -3,7 +3,15 @@
 from typing import Protocol
 
 from cryptomarket.clock import Clock
-from cryptomarket.deribit.mapping import Unmappable, index_names_of, instrument_of, instruments_of, tick_of
+from cryptomarket.deribit.mapping import (
+    Unmappable,
+    index_names_of,
+    index_price_of,
+    instrument_of,
+    instruments_of,
+    tick_of,
+)
+from cryptomarket.deribit.messages import Stamped
 from cryptomarket.errors import ExchangeUnavailable
 from cryptomarket.market.instruments import Instrument, Kind
 from cryptomarket.market.ticks import Tick
@@ -15,6 +23,35 @@ class Requester(Protocol):
     async def request(self, method: str, params: dict[str, object], *, timeout_s: float) -> bytes:
         """The result, as JSON. Raises ExchangeRetryable, ExchangeFatal and ExchangeUnavailable."""
         ...
+
+
+class StampedRequester(Requester, Protocol):
+    """Whoever can ask the exchange, and knows when it answered: the pool, and letters to it."""
+
+    async def stamped(self, method: str, params: dict[str, object], *, timeout_s: float) -> Stamped:
+        """The result, as JSON, and when it was sent. Raises what `request` raises."""
+        ...
+
+
+class IndexPrices:
+    """Prices of indices by request. Raises what `Records` raises."""
+
+    def __init__(self, requester: StampedRequester, *, clock: Clock, timeout_s: float = 10.0) -> None:
+        self._requester = requester
+        self._clock = clock
+        self._timeout_s = timeout_s
+
+    async def price(self, name: str) -> Tick:
+        """An index as it is now (public/get_index_price), at the time at which the exchange answered (`usOut`)."""
+        answer = await self._requester.stamped(
+            "public/get_index_price", {"index_name": name}, timeout_s=self._timeout_s
+        )
+        if answer.us_out is None:
+            raise ExchangeUnavailable("The exchange's answer does not say when it was given.")
+        try:
+            return index_price_of(answer.result, name=name, sent_us=answer.us_out, received_us=self._clock.wall_us())
+        except Unmappable as unmappable:
+            raise _nonsense(unmappable) from unmappable
 
 
 class Records:

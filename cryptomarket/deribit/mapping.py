@@ -14,6 +14,7 @@ import msgspec
 from cryptomarket.deribit.messages import (
     AccountHolder,
     AccountRow,
+    AskedIndexPrice,
     IndexPrice,
     InstrumentRow,
     InstrumentState,
@@ -62,6 +63,7 @@ _FEED_STATES = {
 }
 
 _index_decoder = msgspec.json.Decoder(IndexPrice)
+_asked_decoder = msgspec.json.Decoder(AskedIndexPrice)
 _head_decoder = msgspec.json.Decoder(TickerHead)
 _summary_decoders = {kind: msgspec.json.Decoder(type_) for kind, type_ in SUMMARY_OF_KIND.items()}
 _fields_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -112,6 +114,17 @@ def tick_of(channel: str, data: Json, *, instrument: Instrument, received_us: in
     except msgspec.DecodeError as error:
         raise Unmappable(f"{channel}: {error}") from error
     raise Unmappable(f"{channel}: no channel that brings ticks")
+
+
+def index_price_of(result: Json, *, name: str, sent_us: int, received_us: int) -> Tick:
+    """The tick in a result of public/get_index_price, which has no time of its own: its time is when the exchange sent
+    it, `sent_us` microseconds since the epoch. Raises Unmappable.
+    """
+    try:
+        price = _asked_decoder.decode(result).index_price
+    except msgspec.DecodeError as error:
+        raise Unmappable(f"the price of {name}: {error}") from error
+    return Tick(name, name, Kind.INDEX, price, sent_us // 1000, received_us)
 
 
 def _index_tick(data: Json, instrument: Instrument, received_us: int) -> Tick:

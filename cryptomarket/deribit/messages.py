@@ -6,6 +6,7 @@ stay raw here: most frames are notifications, and whoever knows their kind decod
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
@@ -37,13 +38,14 @@ class WireParams(msgspec.Struct, frozen=True, gc=False):
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
-    """Any frame. Members that only say when it was handled (`usIn`, `usOut`, `usDiff`, `testnet`) are left out."""
+    """Any frame. `usIn`, `usDiff` and `testnet`, which only say how it was handled, are left out."""
 
     method: str = ""
     params: WireParams | None = None
     id: int | str | None = None
     result: msgspec.Raw = _NOTHING
     error: WireError | None = None
+    us_out: int | None = msgspec.field(name="usOut", default=None)
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -63,11 +65,19 @@ class Notice(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """The answer to the question `id`. `result` is JSON as sent."""
+    """The answer to the question `id`. `result` is JSON as sent, at `us_out` microseconds of the exchange's clock."""
 
     id: int
     method: str
     result: msgspec.Raw
+    us_out: int | None = None
+
+
+class Stamped(NamedTuple):
+    """A result, as JSON, and when the exchange sent it, in microseconds since the epoch; None where it did not say."""
+
+    result: bytes
+    us_out: int | None
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -122,6 +132,15 @@ class IndexPrice(msgspec.Struct, frozen=True, gc=False):
     timestamp: int
     price: Decimal
     index_name: str
+
+
+class AskedIndexPrice(msgspec.Struct, frozen=True):
+    """The result of public/get_index_price, as far as the gateway uses it.
+
+    Source: docs.deribit.com/api-reference/market-data/public-get_index_price
+    """
+
+    index_price: Decimal
 
 
 class TickerHead(msgspec.Struct, frozen=True, gc=False):

@@ -21,7 +21,7 @@ from cryptomarket.deribit.events import (
     SlotState,
 )
 from cryptomarket.deribit.login import OwnKey
-from cryptomarket.deribit.messages import AccountHolder
+from cryptomarket.deribit.messages import AccountHolder, Stamped
 from cryptomarket.deribit.options import PoolOptions
 from cryptomarket.deribit.session import Session
 
@@ -137,6 +137,10 @@ class Pool:
         slot, no credit or no answer within `timeout_s` seconds.
         """
         return await self._desk.request(method, params, timeout_s=timeout_s)
+
+    async def stamped(self, method: str, params: dict[str, object], *, timeout_s: float) -> Stamped:
+        """The same, with the time at which the exchange says that it answered."""
+        return await self._desk.stamped(method, params, timeout_s=timeout_s)
 
     async def identify(self, key: ClientKey, *, timeout_s: float) -> AccountHolder:
         """Who is behind a key pair, as the exchange says: it is asked, once, and the login ends with the answer.

@@ -108,7 +108,7 @@ class Conversation:
             # The answer to a heartbeat's test, or one that comes too late.
             self.strays += 1
             return []
-        return [Reply(number, known[0], frame.result)]
+        return [Reply(number, known[0], frame.result, frame.us_out)]
 
     def to_send(self) -> list[bytes]:
         """The frames to write now, in order. Each is given out once."""

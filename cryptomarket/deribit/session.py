@@ -29,6 +29,7 @@ from cryptomarket.deribit.events import (
 )
 from cryptomarket.deribit.login import OwnKey
 from cryptomarket.deribit.loss import Ended, let_cancellation_pass, reason_of, was_foreseen
+from cryptomarket.deribit.messages import Stamped
 from cryptomarket.deribit.options import PoolOptions
 from cryptomarket.deribit.protocol import Conversation
 from cryptomarket.errors import ExchangeError, ExchangeFatal, ExchangeRetryable, ExchangeUnavailable
@@ -115,16 +116,16 @@ class Session:
         self._enter(SessionState.LEAVING)
         self._work.set()
 
-    async def request(self, method: str, params: dict[str, object], *, timeout_s: float) -> msgspec.Raw:
+    async def stamped(self, method: str, params: dict[str, object], *, timeout_s: float) -> Stamped:
         """Asks, at the cost of credits that the caller has paid. Raises what Connection.request raises."""
         if self._connection is None:
             raise ExchangeUnavailable("The exchange can't be reached.")
-        return await self._connection.request(method, params, timeout_s=timeout_s)
+        return await self._connection.stamped(method, params, timeout_s=timeout_s)
 
     async def ask(self, method: str, params: dict[str, object]) -> msgspec.Raw:
         """Pays, and asks. For the session's own affairs, which wait for credits as long as it takes."""
         await self._pay(method)
-        return await self.request(method, params, timeout_s=self._options.request_timeout_s)
+        return msgspec.Raw((await self.stamped(method, params, timeout_s=self._options.request_timeout_s)).result)
 
     async def run(self) -> None:
         """Connects, and after each loss connects again, until cancelled."""
@@ -319,7 +320,7 @@ class Session:
         # The close of the socket is the answer; there is no useful other (private/logout).
         with suppress(ExchangeError, ExchangeUnavailable):
             params: dict[str, object] = {"invalidate_token": True}
-            await self.request("private/logout", params, timeout_s=self._options.close_timeout_s)
+            await self.stamped("private/logout", params, timeout_s=self._options.close_timeout_s)
         raise Ended("logged out")
 
     async def _pay(self, method: str) -> None:

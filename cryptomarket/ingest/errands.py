@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from cryptomarket.backplane.mailroom import Letter, Mailroom, serve
+from cryptomarket.deribit.messages import Stamped
 from cryptomarket.errors import (
     ExchangeError,
     ExchangeFatal,
@@ -30,6 +31,7 @@ class _Errand(msgspec.Struct, frozen=True):
 
 class _Result(msgspec.Struct, frozen=True, tag="result"):
     result: msgspec.Raw
+    us_out: int | None = None
 
 
 class _Refused(msgspec.Struct, frozen=True, tag="refused"):
@@ -56,6 +58,10 @@ class Requests(Protocol):
         """The result, as JSON. Raises ExchangeError and ExchangeUnavailable."""
         ...
 
+    async def stamped(self, method: str, params: dict[str, object], *, timeout_s: float) -> Stamped:
+        """The same, with the time at which the exchange says that it answered."""
+        ...
+
 
 class Errands:
     """Asks the exchange by letter, as if there were a pool in this process."""
@@ -65,6 +71,10 @@ class Errands:
 
     async def request(self, method: str, params: dict[str, object], *, timeout_s: float) -> bytes:
         """The result, as JSON. Raises ExchangeRetryable, ExchangeFatal and ExchangeUnavailable."""
+        return (await self.stamped(method, params, timeout_s=timeout_s)).result
+
+    async def stamped(self, method: str, params: dict[str, object], *, timeout_s: float) -> Stamped:
+        """The same, with the time at which the exchange says that it answered."""
         errand = msgspec.json.encode(_Errand(method, params))
         try:
             answer = _answer_decoder.decode(await self._mailroom.ask(BOX, errand, timeout_s=timeout_s))
@@ -74,7 +84,7 @@ class Errands:
             ) from away
         match answer:
             case _Result():
-                return bytes(answer.result)
+                return Stamped(bytes(answer.result), answer.us_out)
             case _Refused():
                 kind = ExchangeFatal if answer.fatal else ExchangeRetryable
                 raise kind(answer.code, answer.message, method=answer.method, reason=answer.reason)
@@ -138,9 +148,8 @@ class ErrandDesk:
     async def _ask(self, errand: _Errand) -> bytes:
         answer: _Result | _Refused | _Away
         try:
-            answer = _Result(
-                msgspec.Raw(await self._pool.request(errand.method, errand.params, timeout_s=self._timeout_s))
-            )
+            told = await self._pool.stamped(errand.method, errand.params, timeout_s=self._timeout_s)
+            answer = _Result(msgspec.Raw(told.result), told.us_out)
         except ExchangeError as refusal:
             is_fatal = isinstance(refusal, ExchangeFatal)
             answer = _Refused(refusal.code, refusal.message, is_fatal, refusal.method, refusal.reason)

@@ -13,13 +13,38 @@ import uvicorn
 from __tests__.history.outside import Names, application, client_of, open_to_all
 from __tests__.history.test_exports import BreakingOff, exports_of
 from __tests__.history.world import NOW_MS, StoppedClock, heard, index_tick, new_bus, new_cache
+from cryptomarket.db import Database
+from cryptomarket.errors import DatabaseUnavailable
+from cryptomarket.history.cursors import Cursor
 from cryptomarket.history.exports import Exports
+from cryptomarket.history.lines import Line
+from cryptomarket.history.lines_repository import LinesRepository, Window, Written
 from cryptomarket.history.parts import HistoryParts, build_history
 from cryptomarket.history.reach import Reach
-from cryptomarket.history.repository import Repository
+from cryptomarket.history.repository import Page, Repository
+from cryptomarket.history.rows import Choice
+from cryptomarket.history.walk import Sizes
 
 T = NOW_MS - 100_000
 PATH = "/api/v2/ticks/btc_usd"
+
+
+class UnreadableLines(LinesRepository):
+    """Lines of a database that tells none."""
+
+    async def next_window(self, asked: Cursor, left: Window, *, rows: int) -> Window:
+        raise DatabaseUnavailable("away")
+
+
+class Unreadable(Repository):
+    """A repository that tells no row of a range, in whatever form."""
+
+    def __init__(self, db: Database) -> None:
+        super().__init__(db)
+        self.lines = UnreadableLines(db)
+
+    async def page(self, asked: Cursor, choice: Choice, *, limit: int, begun: bool) -> Page:
+        raise DatabaseUnavailable("away")
 
 
 def parts_of(repository: Repository, stopped: StoppedClock) -> HistoryParts:
@@ -43,6 +68,34 @@ async def served(parts: HistoryParts) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await running
+
+
+class SlowLines(LinesRepository):
+    """Lines of a database that finds the first ones at once, and then takes for ever, on a connection."""
+
+    async def lines(self, asked: Cursor, window: Window, line: Line, *, most: int) -> Written | None:
+        if window.start_ms == T:
+            return await super().lines(asked, window, line, most=most)
+        async with self._db.read() as connection:
+            assert connection.sync_connection is not None
+            await asyncio.Event().wait()
+        return None
+
+
+class Slow(Repository):
+    """A repository with such lines."""
+
+    def __init__(self, db: Database) -> None:
+        super().__init__(db)
+        self.lines = SlowLines(db)
+
+
+async def connections_of(database: Database, count: int) -> None:
+    """Waits until so many connections are taken."""
+    pool = database._engines.writer.pool  # noqa: SLF001 - nobody else counts them
+    async with asyncio.timeout(10):
+        while pool.checkedout() != count:  # type: ignore[attr-defined]  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0.01)  # sleep: a turn, under a deadline
 
 
 async def emptied(exports: Exports) -> None:
@@ -81,6 +134,23 @@ async def test_a_format_is_asked_for_by_name_or_by_accept(
     assert not parts.exports.open
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+async def test_head_runs_no_export(repository: Repository, stopped: StoppedClock, form: str) -> None:
+    """Promise: HEAD tells the headers of GET over a real connection, reads no row, remembers no export, and the next
+    question is answered on the same connection.
+    """
+    parts = parts_of(Unreadable(repository._db), stopped)  # noqa: SLF001 - the same database
+    asked = {"format": form, "start": str(T), "end": str(T + 9)}
+    async with served(parts) as address, httpx.AsyncClient(base_url=address) as client:
+        head = await client.head(PATH, params=asked)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-disposition"].endswith(f'_{T + 9}.{form}"')
+        assert (await client.head(PATH, params={"format": form, "start": "2", "end": "1"})).status_code == 422
+        assert not parts.exports.open
+        assert (await client.get(f"/api/v2/exports/{head.headers['x-request-id']}")).status_code == 404
+        assert (await client.get(PATH, params=asked)).status_code == 503
+
+
 @pytest.mark.parametrize("form", ["csv", "ndjson"])
 async def test_a_short_answer_does_not_look_whole(repository: Repository, stopped: StoppedClock, form: str) -> None:
     """Promise: when the database goes away in the middle, the connection ends without its last chunk."""
@@ -93,23 +163,51 @@ async def test_a_short_answer_does_not_look_whole(repository: Repository, stoppe
         assert (await client.get(PATH)).status_code == 200
 
 
-async def test_who_leaves_frees_his_place_and_every_connection(repository: Repository, stopped: StoppedClock) -> None:
-    """Promise: a reader that stalls holds no connection of the database, and one that goes away leaves nothing open."""
-    await repository.keep(heard([index_tick(T + ms // 1000, f"85500.{ms}") for ms in range(40_000)]))
-    parts = parts_of(repository, stopped)
+@pytest.mark.parametrize(("form", "count"), [("ndjson", 40_000), ("parquet", 6000)])
+async def test_who_leaves_frees_his_place_and_every_connection(
+    repository: Repository, database: Database, stopped: StoppedClock, form: str, count: int
+) -> None:
+    """Promise: a reader that stalls holds no connection of the database, and one that goes away leaves nothing open and
+    nothing that is still being read.
+    """
+    await repository.keep(heard([index_tick(T + ms // 1000, f"85500.{ms}") for ms in range(count)]))
     bus = new_bus()
-    exports = Exports(repository, Reach(bus, clock=stopped.clock), new_cache(), clock=stopped.clock)
-    parts = replace(parts, exports=exports)
-    async with served(parts) as address:
+    exports = Exports(
+        repository, Reach(bus, clock=stopped.clock), new_cache(), clock=stopped.clock, sizes=Sizes(2500, 2500, 2500)
+    )
+    async with served(replace(parts_of(repository, stopped), exports=exports)) as address:
         host, _, port = address.removeprefix("http://").partition(":")
         reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
-        writer.write(f"GET {PATH}?format=ndjson HTTP/1.1\r\nHost: gateway\r\n\r\n".encode())
+        writer.write(f"GET {PATH}?format={form} HTTP/1.1\r\nHost: gateway\r\n\r\n".encode())
         assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
         assert len(exports.open) == 1
-        assert repository._db._engines.writer.pool.checkedout() <= 1  # type: ignore[attr-defined]  # noqa: SLF001
-        writer.close()
-        await emptied(exports)
-        assert repository._db._engines.writer.pool.checkedout() == 0  # type: ignore[attr-defined]  # noqa: SLF001
+        if form == "ndjson":
+            # What fits into the sockets' buffers has left, and nobody asks for more.
+            await connections_of(database, 0)
+            assert len(exports.open) == 1
+        writer.transport.abort()
+        async with asyncio.timeout(10):
+            while exports.open:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0.01)  # sleep: a turn, under a deadline
+        await connections_of(database, 0)
+        assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("rows of")]
         async with httpx.AsyncClient(base_url=address) as client:
             whole = await client.get(PATH, params={"format": "ndjson"})
-        assert json.loads(whole.text.splitlines()[-1])["trailer"]["rows"] == 40_000
+        assert json.loads(whole.text.splitlines()[-1])["trailer"]["rows"] == count
+
+
+async def test_a_question_that_is_under_way_is_given_up(
+    repository: Repository, database: Database, stopped: StoppedClock
+) -> None:
+    """Promise: who leaves while the database is still looking frees its connection, too."""
+    await repository.keep(heard([index_tick(T + ms) for ms in range(9)]))
+    parts = parts_of(Slow(repository._db), stopped)  # noqa: SLF001 - the same database
+    async with served(parts) as address:
+        host, _, port = address.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(f"GET {PATH}?format=ndjson HTTP/1.1\r\nHost: gateway\r\n\r\n".encode())
+        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+        await connections_of(database, 1)
+        writer.transport.abort()
+        await emptied(parts.exports)
+        await connections_of(database, 0)

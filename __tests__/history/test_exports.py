@@ -23,15 +23,19 @@ from __tests__.history.world import (
     writing,
 )
 from cryptomarket.backplane.memory import MemoryBus, MemoryCache
+from cryptomarket.db import Database
 from cryptomarket.errors import BusUnavailable, DatabaseUnavailable, Impossible, NotFound, TooMany
 from cryptomarket.history.cursors import Cursor, Order
 from cryptomarket.history.exports import Asker, BrokenOff, Export, Exports
 from cryptomarket.history.formats import Format
+from cryptomarket.history.lines import Line
+from cryptomarket.history.lines_repository import LinesRepository, Window, Written
 from cryptomarket.history.parts import build_history
 from cryptomarket.history.questions import TicksQuestion
 from cryptomarket.history.reach import Reach
 from cryptomarket.history.repository import Page, Repository
 from cryptomarket.history.rows import Choice
+from cryptomarket.history.walk import Sizes
 from cryptomarket.market.instruments import Kind
 
 T = NOW_MS - 100_000
@@ -52,7 +56,7 @@ def exports_of(
     repository: Repository, bus: MemoryBus, stopped: StoppedClock, *, cache: MemoryCache | None = None
 ) -> Exports:
     reach = Reach(bus, clock=stopped.clock)
-    return Exports(repository, reach, cache or new_cache(), clock=stopped.clock, at_once=2, rows_at_once=2)
+    return Exports(repository, reach, cache or new_cache(), clock=stopped.clock, at_once=2, sizes=Sizes(2, 2, 2))
 
 
 async def told(exports: Exports, form: Format = Format.NDJSON, **asked: Any) -> bytes:  # noqa: ANN401 - a question's parts
@@ -137,8 +141,21 @@ async def _collect(export: Export, pieces: list[bytes]) -> None:
         pieces.append(piece)  # noqa: PERF401 - what came before an error counts
 
 
+class LinesBreakingOff(LinesRepository):
+    """Lines of a database that goes away after the first windows."""
+
+    async def lines(self, asked: Cursor, window: Window, line: Line, *, most: int) -> Written | None:
+        if window.start_ms >= T + 4:
+            raise DatabaseUnavailable("away")
+        return await super().lines(asked, window, line, most=most)
+
+
 class BreakingOff(Repository):
     """A repository whose database goes away after the first pages."""
+
+    def __init__(self, db: Database) -> None:
+        super().__init__(db)
+        self.lines = LinesBreakingOff(db)
 
     async def page(self, asked: Cursor, choice: Choice, *, limit: int, begun: bool) -> Page:
         if asked.timestamp_ms >= T + 3:

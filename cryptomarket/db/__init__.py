@@ -21,6 +21,7 @@ from cryptomarket.db.engines import driver_url
 from cryptomarket.db.migration import checked, migrate
 from cryptomarket.db.months import Month
 from cryptomarket.db.opening import opened, server_url, shown
+from cryptomarket.db.writing import Writing, bound_together
 
 __all__ = [
     "GROWS_ONLY",
@@ -33,6 +34,8 @@ __all__ = [
     "Price",
     "Progress",
     "UtcDateTime",
+    "Writing",
+    "bound_together",
     "checked",
     "driver_url",
     "metadata",

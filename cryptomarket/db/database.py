@@ -17,6 +17,7 @@ from cryptomarket.db.engines import driver_url, engines_of, single_engine
 from cryptomarket.db.months import Month, months_of
 from cryptomarket.db.repository import add_partitions, answer, holds_alone, insert_staged, owner, stage
 from cryptomarket.db.tables import store
+from cryptomarket.db.writing import Writing
 from cryptomarket.errors import DatabaseUnavailable, StartRefused
 
 PING_TIMEOUT_S = 5.0
@@ -88,6 +89,7 @@ class Database:
     ) -> None:
         self.url = driver_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.writing = Writing(is_sqlite=self.is_sqlite)
         self._clock = clock
         self._writing = asyncio.Lock()
         self._engines = engines_of(self.url, pool_size, timeout_s=timeout_s)

@@ -5,6 +5,8 @@ from collections.abc import Collection, Sequence
 from starlette.routing import BaseRoute, Match, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+# An extension of ours (ASGI 3.0, "Extensions"): nothing of the content will be sent, so it need not be made.
+BODILESS = "http.response.bodiless"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -53,4 +55,5 @@ class HeadByGet:
                 message = {**message, "body": b""}
             await send(message)
 
-        await self._app({**scope, "method": "GET"}, receive, bare)
+        extensions = {**(scope.get("extensions") or {}), BODILESS: {}}
+        await self._app({**scope, "method": "GET", "extensions": extensions}, receive, bare)

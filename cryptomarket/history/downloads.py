@@ -40,17 +40,22 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 class Download(StreamingResponse):
-    """An export on its way. Whoever leaves, leaves his place at once."""
+    """An export on its way. Whoever leaves, leaves his place at once; of one that is `is_bodiless` nothing is read."""
 
-    def __init__(self, export: Export, form: Format) -> None:
+    def __init__(self, export: Export, form: Format, *, is_bodiless: bool = False) -> None:
         self._export = export
+        self._is_bodiless = is_bodiless
         headers = {"Content-Disposition": f'attachment; filename="{export.name}"', "Vary": "Accept"}
         super().__init__(export.pieces(), headers=headers, media_type=MEDIA_TYPES[form])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends it (ASGI 3.0)."""
         try:
-            await super().__call__(scope, receive, send)
+            if self._is_bodiless:
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            else:
+                await super().__call__(scope, receive, send)
         finally:
             self._export.close()
 

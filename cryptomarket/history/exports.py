@@ -1,12 +1,12 @@
-"""A whole range in one answer: read page by page, so that a slow reader holds no connection of the database, written
+"""A whole range in one answer: read piece by piece, so that a slow reader holds no connection of the database, written
 in constant memory, and remembered for an hour.
 """
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from typing import cast
 
@@ -19,14 +19,16 @@ from cryptomarket.errors import BusUnavailable, NotFound, TooMany, Unavailable
 from cryptomarket.history.columns import Columns
 from cryptomarket.history.cursors import Cursor
 from cryptomarket.history.formats import CsvWriter, Format, NdjsonWriter, RowWriter, Trailer
+from cryptomarket.history.lines import line_of
 from cryptomarket.history.questions import TicksQuestion, check_fields
 from cryptomarket.history.reach import Reach
-from cryptomarket.history.repository import Page, Repository
-from cryptomarket.history.rows import Choice
+from cryptomarket.history.repository import Repository
+from cryptomarket.history.walk import SIZES, Sizes, Walk
 from cryptomarket.market.instruments import Kind
 from cryptomarket.market.wire import encode
 
-ROWS_AT_ONCE = 2500
+# What leaves in one write: a reader that stalls has no more than this of us in his socket's buffer.
+PIECE_BYTES = 256 * 1024
 REMEMBERED_S = 3600.0
 COLUMNAR = frozenset({Format.PARQUET, Format.ARROW})
 NO_EXPORT = "No export of yours with this request id has ended within the last hour."
@@ -69,13 +71,13 @@ class Export:
     """An export that may begin: its range is known, its first rows are read. `pieces` can be taken once."""
 
     def __init__(
-        self, exports: "Exports", asker: Asker, form: Format, asked: Cursor, *, first: Page, writer: RowWriter
+        self, exports: "Exports", asker: Asker, form: Format, asked: Cursor, *, walk: Walk, writer: RowWriter
     ) -> None:
         self._exports = exports
         self._asker = asker
         self._form = form
         self._asked = asked
-        self._page = first
+        self._walk = walk
         self._writer = writer
         self._rows = 0
 
@@ -85,7 +87,8 @@ class Export:
         return f"{self._asked.ticker}_{self._asked.start_ms}_{self._asked.end_ms}.{self._form}"
 
     def close(self) -> None:
-        """Makes room for another one."""
+        """Makes room for another one, and lets go of what is being read."""
+        self._walk.close()
         self._exports.open.discard(self)
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
@@ -106,29 +109,18 @@ class Export:
         head = self._writer.begin()
         digest.update(head)
         yield head
-        while self._page.rows:
-            piece = await self._apart(partial(self._writer.rows, self._page.rows))
-            self._rows += len(self._page.rows)
-            digest.update(piece)
-            if piece:
+        async for body, rows in self._walk.pieces():
+            self._rows += rows
+            for piece in _pieces_of(body):
+                digest.update(piece)
                 yield piece
-            self._page = await self._following(self._page)
-        rest = await self._apart(self._writer.rest)
+        rest = await self._walk.write(self._writer.rest)
         digest.update(rest)
         yield rest
         sha256 = digest.hexdigest()
         end = self._writer.end(Trailer(self._rows, sha256, self._asked.complete))
         await self._remember("done", sha256)
         yield end
-
-    async def _apart(self, write: Callable[[], bytes]) -> bytes:
-        # Columns take their time, and others are waiting for the loop; lines take less than the way to a thread.
-        return await asyncio.to_thread(write) if self._form in COLUMNAR else write()
-
-    async def _following(self, page: Page) -> Page:
-        if not page.more:
-            return Page([], more=False)
-        return await self._exports.page(self._asked.after(page.rows[-1]), begun=True)
 
     async def _remember(self, state: str, sha256: str | None) -> None:
         facts = ExportFacts(
@@ -157,19 +149,23 @@ class Exports:
         *,
         clock: Clock,
         at_once: int = 8,
-        rows_at_once: int = ROWS_AT_ONCE,
+        sizes: Sizes = SIZES,
     ) -> None:
         self._repository = repository
         self._reach = reach
         self._cache = cache
         self._at_once = at_once
-        self._rows_at_once = rows_at_once
+        self._sizes = sizes
         self.clock = clock
         # Bound: `at_once`.
         self.open: set[Export] = set()
 
-    async def begin(self, asker: Asker, asked: TicksQuestion, kind: Kind, form: Format) -> Export:
-        """An export whose answer may begin; to be closed. Raises Impossible for a question that can't be, TooMany."""
+    async def begin(
+        self, asker: Asker, asked: TicksQuestion, kind: Kind, form: Format, *, is_read: bool = True
+    ) -> Export:
+        """An export whose answer may begin; to be closed. Unless it `is_read`, no row of it is looked at before its
+        pieces are taken. Raises Impossible for a question that can't be, TooMany.
+        """
         check_fields(asked.fields)
         self._check_room()
         writer = await _writer(form, asked, kind)
@@ -186,10 +182,22 @@ class Exports:
                 newest_id=span.newest_id,
                 complete=span.complete and not missing,
             )
-            first = await look.page(question, Choice(source=asked.source), limit=self._rows_at_once, begun=False)
         self._check_room()
-        export = Export(self, asker, form, question, first=first, writer=writer)
+        walk = Walk(
+            self._repository,
+            question,
+            writer,
+            line_of(form, asked.ticker, kind, asked.fields),
+            is_apart=form in COLUMNAR,
+            sizes=self._sizes,
+        )
+        export = Export(self, asker, form, question, walk=walk, writer=writer)
         self.open.add(export)
+        with ExitStack() as unless_begun:
+            unless_begun.callback(export.close)
+            if is_read:
+                await walk.begin()
+            unless_begun.pop_all()
         return export
 
     def _check_room(self) -> None:
@@ -199,9 +207,6 @@ class Exports:
                 retry_after_s=5.0,
                 limit=self._at_once,
             )
-
-    async def page(self, asked: Cursor, *, begun: bool) -> Page:
-        return await self._repository.page(asked, Choice(source=asked.source), limit=self._rows_at_once, begun=begun)
 
     async def remember(self, asker: Asker, facts: ExportFacts) -> None:
         try:
@@ -216,6 +221,15 @@ class Exports:
         if kept is None:
             raise NotFound(NO_EXPORT, field="request_id")
         return kept
+
+
+def _pieces_of(body: bytes) -> Iterator[bytes]:
+    if len(body) <= PIECE_BYTES:
+        if body:
+            yield body
+        return
+    for start in range(0, len(body), PIECE_BYTES):
+        yield body[start : start + PIECE_BYTES]
 
 
 async def _writer(form: Format, asked: TicksQuestion, kind: Kind) -> RowWriter:

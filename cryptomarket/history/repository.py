@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cryptomarket.backplane.bus import Loss
 from cryptomarket.db import Database
 from cryptomarket.history.cursors import Cursor
+from cryptomarket.history.lines_repository import LinesRepository
 from cryptomarket.history.rows import Choice, Row, StoredGap, StoredStatus, StoredTick
 from cryptomarket.history.tables import gaps, price_tickers, statuses
 from cryptomarket.market.candles import PricePoint
@@ -117,6 +118,7 @@ class Repository:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self.lines = LinesRepository(db)
 
     async def make_places(self, timestamps_ms: Iterable[int]) -> None:
         """Sees to it that the database has a place for ticks of these times, whatever it divides them by."""

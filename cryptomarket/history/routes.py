@@ -84,10 +84,11 @@ NoneMatch = Annotated[frozenset[str], Depends(none_match)]
 
 
 class Wish(NamedTuple):
-    """How an answer is wanted, and what of it the caller has already."""
+    """How an answer is wanted, what of it the caller has already, and whether its content is wanted at all."""
 
     form: Format
     none_match: frozenset[str]
+    is_bodiless: bool
 
 
 async def wish(
@@ -97,7 +98,8 @@ async def wish(
     ] = None,
 ) -> Wish:
     """What is wanted, by name or by header."""
-    return Wish(format or format_of(request.headers.get("accept", "")), await none_match(request))
+    form = format or format_of(request.headers.get("accept", ""))
+    return Wish(form, await none_match(request), "http.response.bodiless" in (request.scope.get("extensions") or {}))
 
 
 async def asker(caller: Person) -> Asker:
@@ -176,7 +178,8 @@ async def list_ticks(
     for name, said in (("limit", limit), ("cursor", cursor)):
         if said is not None:
             raise Impossible(f"{name} is for pages; {form} tells the whole range at once.", field=name)
-    return Download(await history.exports.begin(asker, question, instrument.kind, form), form)
+    export = await history.exports.begin(asker, question, instrument.kind, form, is_read=not wish.is_bodiless)
+    return Download(export, form, is_bodiless=wish.is_bodiless)
 
 
 @router.get(

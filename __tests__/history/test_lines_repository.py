@@ -1,0 +1,172 @@
+"""Lines that the database writes, beside those that our own writers write: byte for byte the same."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import insert
+
+from __tests__.history.world import heard, index_tick, option_tick, perpetual_tick, spot_tick
+from cryptomarket.db import Database
+from cryptomarket.history.columns import Columns
+from cryptomarket.history.cursors import Cursor, Order
+from cryptomarket.history.formats import CsvWriter, Format, NdjsonWriter
+from cryptomarket.history.lines import line_of
+from cryptomarket.history.lines_repository import Window
+from cryptomarket.history.repository import Repository
+from cryptomarket.history.rows import Choice, Row
+from cryptomarket.history.tables import price_tickers
+from cryptomarket.market.instruments import Kind
+from cryptomarket.market.ticks import Source
+from cryptomarket.market.wire import encode_summary
+
+ALL = Window(0, 10_000)
+SUMMARIES = {
+    tick.kind: encode_summary(tick.summary).decode()
+    for tick in (perpetual_tick(1), option_tick(1), spot_tick(1))
+    if tick.summary is not None
+}
+
+
+async def put(database: Database, ticker: str, kind: Kind, rows: Sequence[dict[str, Any]]) -> None:
+    """Rows as they stand, whatever a stream would have made of them."""
+    async with database.begin() as connection:
+        for given_ in rows:
+            row = {
+                "ticker": ticker, "instrument_name": ticker, "kind": kind.value, "source": "stream", "epoch": "e1",
+                "received_us": 5, "summary": SUMMARIES.get(kind),
+            }  # fmt: skip
+            await connection.execute(insert(price_tickers).values(row | given_))
+
+
+async def objects(repository: Repository, asked: Cursor) -> list[Row]:
+    page = await repository.page(asked, Choice(source=asked.source), limit=1000, begun=False)
+    assert not page.more
+    return page.rows
+
+
+async def same(repository: Repository, asked: Cursor, kind: Kind, form: Format, chosen: Sequence[str] | None) -> bool:
+    """Whether the database writes what we write; None is not asked here."""
+    line = line_of(form, asked.ticker, kind, chosen)
+    if line is None:
+        return False
+    written = await repository.lines.lines(asked, ALL, line, most=1000)
+    if written is None:
+        return False
+    rows = await objects(repository, asked)
+    writer = NdjsonWriter(chosen) if form is Format.NDJSON else CsvWriter(Columns(kind, chosen))
+    assert (written.text + line.end if written.rows else "").encode() == writer.rows(rows)
+    assert written.rows == len(rows)
+    return True
+
+
+PRICES = st.none() | st.decimals(-(10**20), 10**20, allow_nan=False, places=6) | st.sampled_from(
+    [Decimal(text) for text in ("0", "0.000001", "85500.120", "-0.1", "95413.23", "1")]
+)  # fmt: skip
+FIELDS = ["source", "position", "seq", "prev_seq", "ticker", "instrument_name", "kind", "price", "timestamp"]
+
+
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@given(
+    rows=st.lists(
+        st.fixed_dictionaries(
+            {
+                "timestamp_ms": st.integers(0, 9999),
+                "price": PRICES,
+                "prev_seq": st.none() | st.integers(0, 2**53),
+                "published_us": st.none() | st.integers(0, 2**53),
+                "source": st.sampled_from(Source),
+            }
+        ),
+        max_size=6,
+    ),
+    name=st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=8),
+    kind=st.sampled_from(Kind),
+    order=st.sampled_from(["asc", "desc"]),
+    source=st.none() | st.sampled_from(Source),
+    form=st.sampled_from([Format.NDJSON, Format.CSV]),
+    chosen=st.none() | st.lists(st.sampled_from([*FIELDS, "received_us", "published_us", "greeks"]), min_size=1),
+)
+async def test_the_database_writes_what_we_would(
+    *,
+    repository: Repository,
+    database: Database,
+    rows: list[dict[str, Any]],
+    name: str,
+    kind: Kind,
+    order: Order,
+    source: Source | None,
+    form: Format,
+    chosen: list[str] | None,
+) -> None:
+    """Promise: rows of every kind, source and spelling, tickers that are formulas or full of quotes, fields chosen or
+    not, either order: the same bytes as before, whenever the database writes them at all.
+    """
+    ticker = f"{name}{uuid4()}"
+    for seq, row in enumerate(rows):
+        is_streamed = row["source"] is Source.STREAM
+        row |= {
+            "source": row["source"].value,
+            "epoch": "e1" if is_streamed else None,
+            "seq": seq if is_streamed else None,
+        }
+    await put(database, ticker, kind, rows)
+    asked = Cursor.at_start(ticker, 0, 10_000, order=order, source=source)
+    head_alone = kind is Kind.INDEX or (chosen is not None and not ("greeks" in chosen and kind is Kind.OPTION))
+    told = await same(repository, asked, kind, form, chosen)
+    names = Columns(kind, chosen).columns
+    assert told or not names or not (head_alone or (form is Format.NDJSON and chosen is None))
+
+
+@pytest.mark.parametrize(
+    ("odd", "kind", "only_on"),
+    [
+        ({"instrument_name": 'another",'}, Kind.INDEX, None),
+        ({"kind": "spot"}, Kind.INDEX, None),
+        ({"epoch": 'e"1'}, Kind.INDEX, None),
+        ({"epoch": "=1+1"}, Kind.INDEX, None),
+        ({"epoch": "e2"}, Kind.INDEX, None),
+        ({"summary": "{}"}, Kind.INDEX, None),
+        ({"price": Decimal("0.00000012")}, Kind.INDEX, "postgresql"),
+        ({"price": Decimal("0E-9")}, Kind.PERPETUAL, "postgresql"),
+    ],
+)
+async def test_what_it_might_write_otherwise_is_left_to_us(
+    repository: Repository, database: Database, odd: dict[str, Any], kind: Kind, only_on: str | None
+) -> None:
+    """Promise: one row of which that can't be proven, and the window is not told by the database."""
+    plain = {"timestamp_ms": 1, "seq": 1, "price": Decimal(1)}
+    await put(database, "x", kind, [plain, plain | {"timestamp_ms": 2, "seq": 2} | odd])
+    told = await same(repository, Cursor.at_start("x", 0, 10_000), kind, Format.NDJSON, None)
+    assert told is (only_on == "postgresql" and database.is_sqlite)
+    assert await same(repository, Cursor.at_start("x", 0, 10_000, newest_id=1), kind, Format.NDJSON, None)
+
+
+async def test_a_window_has_no_more_rows_than_it_may(repository: Repository) -> None:
+    """Promise: windows follow each other to the end of the range, in either order; a millisecond is never divided, and
+    where it alone is too much, nothing is told of it at once.
+    """
+    at_ms = [10, 11, 11, 11, 12, 15, 15, 19]
+    await repository.keep(heard([index_tick(ms) for ms in at_ms]))
+    line = line_of(Format.NDJSON, "btc_usd", Kind.INDEX, None)
+    assert line is not None
+    for order in ("asc", "desc"):
+        asked, left, told = Cursor.at_start("btc_usd", 10, 20, order=order), Window(10, 20), []
+        while left.start_ms < left.end_ms:
+            window = await repository.lines.next_window(asked, left, rows=2)
+            written = await repository.lines.lines(asked, window, line, most=2)
+            told.append((window, None if written is None else written.rows))
+            left = Window(window.end_ms, 20) if order == "asc" else Window(10, window.start_ms)
+        windows = [window for window, _ in told]
+        ordered = windows if order == "asc" else windows[::-1]
+        assert [ordered[0].start_ms, *(window.end_ms for window in ordered)] == [
+            *(window.start_ms for window in ordered), 20,
+        ]  # fmt: skip
+        counts = {tuple(window): count for window, count in told}
+        assert counts[11, 12] is None
+        assert sum(count or 3 for count in counts.values()) == len(at_ms)
+        assert all(count is None or count <= 2 for count in counts.values())

@@ -1,0 +1,139 @@
+"""Walking over a range: whatever is read in one piece, the whole is what one page would have told."""
+
+import asyncio
+from functools import partial
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from __tests__.history.world import heard, index_tick, perpetual_tick
+from cryptomarket.db import Database
+from cryptomarket.errors import DatabaseUnavailable
+from cryptomarket.history.columns import Columns
+from cryptomarket.history.cursors import Cursor, Order
+from cryptomarket.history.formats import CsvWriter, Format, NdjsonWriter
+from cryptomarket.history.lines import Line, line_of
+from cryptomarket.history.lines_repository import LinesRepository, Window, Written
+from cryptomarket.history.repository import Repository
+from cryptomarket.history.rows import Choice
+from cryptomarket.history.walk import Sizes, Walk
+from cryptomarket.market.instruments import Kind
+
+
+def walk_of(repository: Repository, asked: Cursor, kind: Kind, form: Format, *, rows: int) -> Walk:
+    writer = NdjsonWriter(None) if form is Format.NDJSON else CsvWriter(Columns(kind))
+    line = line_of(form, asked.ticker, kind, None)
+    return Walk(repository, asked, writer, line, is_apart=False, sizes=Sizes(rows, rows, rows))
+
+
+async def told(walk: Walk) -> tuple[bytes, int]:
+    pieces = [piece async for piece in walk.pieces()]
+    return b"".join(piece.body for piece in pieces), sum(piece.rows for piece in pieces)
+
+
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
+@given(
+    at_ms=st.lists(st.integers(100, 130), max_size=25),
+    rows=st.integers(1, 9),
+    order=st.sampled_from(["asc", "desc"]),
+    start_ms=st.integers(95, 125),
+    length_ms=st.integers(1, 40),
+    form=st.sampled_from([Format.NDJSON, Format.CSV]),
+    epoch=st.integers(0, 2**60),
+)
+async def test_pieces_of_any_size_are_one_scan(
+    *,
+    repository: Repository,
+    at_ms: list[int],
+    rows: int,
+    order: Order,
+    start_ms: int,
+    length_ms: int,
+    form: Format,
+    epoch: int,
+) -> None:
+    """Promise: many rows in one millisecond, epochs that change within a window, instruments and indices, every
+    boundary: nothing twice, nothing missing, in order.
+    """
+    names = {Kind.INDEX: f"i{epoch}", Kind.PERPETUAL: f"P{epoch}"}
+    ticks = [index_tick(ms, f"{number}.5", ticker=names[Kind.INDEX]) for number, ms in enumerate(at_ms)]
+    half = len(ticks) // 2
+    await repository.keep(heard(ticks[:half], epoch=f"a{epoch}"))
+    await repository.keep(heard(ticks[half:], epoch=f"b{epoch}"))
+    end_ms = start_ms + length_ms
+    asked = Cursor.at_start(names[Kind.INDEX], start_ms, end_ms, order=order)
+    page = await repository.page(asked, Choice(), limit=1000, begun=False)
+    writer = NdjsonWriter(None) if form is Format.NDJSON else CsvWriter(Columns(Kind.INDEX))
+    assert [start_ms <= row.timestamp_ms < end_ms for row in page.rows] == [True] * len(page.rows)
+    keys = [(row.timestamp_ms, row.source, row.epoch or "", row.seq or 0, row.id) for row in page.rows]
+    assert all(one < other if order == "asc" else one > other for one, other in pairwise(keys))
+    assert len(keys) == sum(start_ms <= ms < end_ms for ms in at_ms)
+    walk = walk_of(repository, asked, Kind.INDEX, form, rows=rows)
+    assert await told(walk) == (writer.rows(page.rows), len(page.rows))
+
+
+async def test_an_instrument_is_told_whole(repository: Repository) -> None:
+    """Promise: summaries leave in both formats as a page has them, whoever writes them."""
+    await repository.keep(heard([perpetual_tick(ms) for ms in range(20)]))
+    asked = Cursor.at_start("BTC-PERPETUAL", 0, 20)
+    page = await repository.page(asked, Choice(), limit=1000, begun=False)
+    for form, write in (
+        (Format.NDJSON, NdjsonWriter(None).rows),
+        (Format.CSV, CsvWriter(Columns(Kind.PERPETUAL)).rows),
+    ):
+        walk = walk_of(repository, asked, Kind.PERPETUAL, form, rows=3)
+        assert await told(walk) == (write(page.rows), 20)
+
+
+class Waiting(LinesRepository):
+    """Lines that are counted as they are asked for, and fail at some millisecond."""
+
+    def __init__(self, db: Database, *, fails_ms: int) -> None:
+        super().__init__(db)
+        self.fails_ms = fails_ms
+        self.asked: list[Window] = []
+
+    async def lines(self, asked: Cursor, window: Window, line: Line, *, most: int) -> Written | None:
+        self.asked.append(window)
+        if window.end_ms > self.fails_ms:
+            raise DatabaseUnavailable("away")
+        return await super().lines(asked, window, line, most=most)
+
+
+async def test_one_piece_is_read_ahead_and_no_more(repository: Repository, database: Database) -> None:
+    """Promise: memory has a bound whoever reads: while a piece waits for its reader, one more is read; and an error in
+    that one comes after the pieces before it.
+    """
+    await repository.keep(heard([index_tick(ms) for ms in range(10)]))
+    repository.lines = waiting = Waiting(database, fails_ms=7)
+    walk = walk_of(repository, Cursor.at_start("btc_usd", 0, 10), Kind.INDEX, Format.NDJSON, rows=2)
+    await walk.begin()
+    assert waiting.asked == [Window(0, 2)]
+    pieces = walk.pieces()
+    assert (await anext(pieces)).rows == 2
+    async with asyncio.timeout(10):
+        while len(waiting.asked) < 2:  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0)  # sleep: a turn, under a deadline
+    for _ in range(50):
+        await asyncio.sleep(0)  # sleep: turns in which nothing may happen
+    assert waiting.asked == [Window(0, 2), Window(2, 4)]
+    assert [(await anext(pieces)).rows for _ in range(2)] == [2, 2]
+    with pytest.raises(DatabaseUnavailable):
+        await anext(pieces)
+
+
+async def test_what_takes_its_time_is_written_apart(repository: Repository) -> None:
+    """Promise: a format by columns is not written in the loop."""
+    asked = Cursor.at_start("btc_usd", 0, 10)
+    walk = Walk(repository, asked, NdjsonWriter(None), None, is_apart=True, sizes=Sizes())
+    seen: list[object] = []
+
+    def write() -> bytes:
+        with pytest.raises(RuntimeError):
+            asyncio.get_running_loop()
+        return b"x"
+
+    assert await walk.write(partial(write)) == b"x"
+    assert seen == []

@@ -12,7 +12,7 @@ from scripts.rules.source import Finding, Source, dotted, imported_modules, is_f
 # The three doors at which anything may arrive; each re-raises or records with traceback. One handler each.
 BROAD_DOORS = {
     "cryptomarket/deribit/session.py": "the session pump: whatever a frame does, the loss of the socket is reported",
-    "cryptomarket/schedule.py": "the job runner: a failed run is recorded with its traceback",
+    "cryptomarket/jobs/runner.py": "the job runner: a failed run is recorded with its traceback",
     "cryptomarket/app.py": "the HTTP edge: the asker gets a problem without internals, the log gets the traceback",
 }
 BROAD_NAMES = {"Exception", "BaseException"}
@@ -45,6 +45,7 @@ OPERATION_ID = re.compile(r"[a-z]+(_[a-z0-9]+)*")
 
 LANGUAGE = re.compile(r"^cryptomarket/(market/|errors\.py$)")
 APART = re.compile(r"^cryptomarket/(simulator|client)/")
+KNOWN_APART = {"simulator": {"market"}, "client": {"market", "errors", "secret", "backoff"}}
 
 
 def product(source: Source) -> bool:
@@ -221,7 +222,7 @@ def skipped_tests(source: Source) -> Iterator[Finding]:
 def language_imports(source: Source) -> Iterator[Finding]:
     """`market` and `errors` stand on the standard library, plus a struct codec in `market.wire`.
 
-    `simulator` and `client` know the language alone.
+    `simulator` and `client` know the language alone; the client also what stands beside it.
     """
     path = str(source.path)
     for line, name in imported_modules(source):
@@ -232,8 +233,10 @@ def language_imports(source: Source) -> Iterator[Finding]:
             codec = top == "msgspec" and path == "cryptomarket/market/wire.py"
             if not (ours or codec or top in sys.stdlib_module_names):
                 yield source.finding(line, "language", f"{name}: market and errors stand on the standard library alone")
-        elif APART.match(path) and top == "cryptomarket" and room not in {"market", source.path.parts[1], ""}:
-            yield source.finding(line, "apart", f"{name}: {source.path.parts[1]} knows market alone")
+        elif APART.match(path) and top == "cryptomarket":
+            own = source.path.parts[1]
+            if room not in {own, "", *KNOWN_APART[own]}:
+                yield source.finding(line, "apart", f"{name}: {own} knows {', '.join(sorted(KNOWN_APART[own]))} alone")
 
 
 def nameless_routes(source: Source) -> Iterator[Finding]:

@@ -43,7 +43,8 @@ BAD = [
     ("language", "cryptomarket/errors.py", "from cryptomarket.telemetry import log"),
     ("language", "cryptomarket/market/wire.py", "from cryptomarket import telemetry"),
     ("apart", "cryptomarket/simulator/exchange.py", "from cryptomarket.deribit.messages import Request"),
-    ("apart", "cryptomarket/client/stream.py", "from cryptomarket import errors"),
+    ("apart", "cryptomarket/simulator/exchange.py", "from cryptomarket.secret import Secret"),
+    ("apart", "cryptomarket/client/stream.py", "from cryptomarket import telemetry"),
     ("nameless-route", "cryptomarket/live/routes.py", "@router.get('/x')\nasync def x(): ..."),
     ("nameless-route", "cryptomarket/live/routes.py", "@router.put('/x', operation_id='readX')\nasync def x(): ..."),
     ("nameless-route", "cryptomarket/live/routes.py", "@router.put('/x', operation_id=NAME)\nasync def x(): ..."),
@@ -52,6 +53,7 @@ BAD = [
 
 GOOD = [
     ("scripts/x.py", "import json\n\ndef f():\n    return json"),
+    ("cryptomarket/client/stream.py", "from cryptomarket import errors\nfrom cryptomarket.secret import Secret"),
     ("cryptomarket/live/hub.py", "try:\n    f()\nexcept (ValueError, OSError):\n    raise"),
     ("cryptomarket/live/hub.py", "with contextlib.suppress(TimeoutError):\n    f()"),
     ("cryptomarket/app.py", "try:\n    f()\nexcept Exception:\n    raise"),

@@ -227,7 +227,6 @@ TOKEN_WAYS: list[Json] = [{"bearer": []}, {"cookie": []}]
 @pytest.mark.parametrize(
     ("path", "method", "security"),
     [
-        ("/", "get", []),
         ("/health", "get", []),
         ("/api/v2/auth/token", "post", [{}, {"basic": []}]),
         ("/api/v2/me", "get", [*TOKEN_WAYS, {"oauth2": []}]),

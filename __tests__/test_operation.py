@@ -13,6 +13,9 @@ from starlette.types import Scope as AsgiScope
 from __tests__.accounts.world import World, open_world
 from cryptomarket.accounts.tokens import Scope
 from cryptomarket.app import create_app
+from cryptomarket.history.ledger import RecentGaps
+from cryptomarket.history.schemas import RecordedGap
+from cryptomarket.market.ticks import GapCause, GapState
 from cryptomarket.operation import LogView, OperationParts, OperationView, PartState, SlotView, StreamsView
 from cryptomarket.problems import MEDIA_TYPE
 
@@ -25,6 +28,10 @@ VIEW = OperationView(
     log=LogView(head="019a3f2c7b1e4d2a-7", stored_up_to=5),
     streams=StreamsView(open=1, behind=0, slow=0),
     gaps_open=1,
+)
+
+GAP = RecordedGap(
+    ticker="btc_usd", from_ms=1, to_ms=2, cause=GapCause.BUS, state=GapState.RECORDED, seq=None, prev_seq=None
 )
 
 
@@ -47,7 +54,10 @@ async def serving(
     async def operation() -> OperationView:
         return VIEW
 
-    told = OperationParts("simulator", lambda: reachable, readiness, operation)
+    async def recent_gaps(hours: int) -> RecentGaps:
+        return RecentGaps(start=0, end=hours, count=1, truncated=False, data=[GAP])
+
+    told = OperationParts("simulator", lambda: reachable, readiness, operation, recent_gaps)
     app = create_app({}, exchange="simulator", body_limit_bytes=1024)
 
     async def with_state(scope: AsgiScope, receive: Receive, send: Send) -> None:
@@ -106,11 +116,9 @@ async def test_the_operation_is_for_operators(accounts: World) -> None:
         form = {"grant_type": "api_key", "api_key": key.text.reveal()}
         token = (await accounts.http.post("/api/v2/auth/token", data=form)).json()["access_token"]
         answer = await client.get("/api/v2/operation", headers={"Authorization": f"Bearer {token}"})
+        gaps = await client.get("/api/v2/operation/gaps?hours=6", headers={"Authorization": f"Bearer {token}"})
+        assert (await client.get("/api/v2/operation/gaps")).status_code == 401
+        assert (await client.get("/api/v2/operation/gaps", headers=headers)).status_code == 403
     assert answer.json() == VIEW.model_dump()
-
-
-async def test_the_first_page_leads_on(accounts: World) -> None:
-    """Promise: who opens the address finds where to look."""
-    async with serving(accounts, {}, reachable=True) as client:
-        told = (await client.get("/")).json()
-    assert (told["name"], told["stream"], told["docs"]) == ("cryptomarket", "/api/v2/sse/connection", "/docs")
+    assert gaps.json()["end"] == 6
+    assert gaps.json()["data"] == [GAP.model_dump()]

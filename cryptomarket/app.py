@@ -31,13 +31,14 @@ from cryptomarket.live.routes_v1 import CHANGING_PATHS
 from cryptomarket.live.routes_v1 import router as live_v1_router
 from cryptomarket.operation import router as operation_router
 from cryptomarket.operation import state_router
+from cryptomarket.page.routes import router as page_router
 from cryptomarket.problems import MEDIA_TYPE, TITLES, FieldProblem, Problem
 
 log = structlog.get_logger(__name__)
 
 WHOLE = (
     live_router, live_v1_router, catalog_router, history_router, history_v1_router, prices_router, accounts_router,
-    state_router, operation_router, pages_router,
+    state_router, operation_router, pages_router, page_router,
 )  # fmt: skip
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 

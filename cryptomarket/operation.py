@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, cast
 
 from asgi_correlation_id import correlation_id
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from cryptomarket import __version__
 from cryptomarket.accounts.access import Operator
+from cryptomarket.history.ledger import RecentGaps
 from cryptomarket.problems import MEDIA_TYPE, Problem, problem_responses
 
 # What every process says of itself, and what is for operators.
@@ -89,16 +90,6 @@ class OperationView(BaseModel):
     gaps_open: int = Field(examples=[0])
 
 
-class Index(BaseModel):
-    """Where to look."""
-
-    name: str = Field(examples=["cryptomarket"])
-    version: str = Field(examples=["0.1.0"])
-    exchange: str = Field(examples=["simulator"])
-    stream: str = Field(examples=["/api/v2/sse/connection"])
-    docs: str = Field(examples=["/docs"])
-
-
 @dataclass(frozen=True, slots=True)
 class OperationParts:
     """What these routes are given: functions that tell the truth when they are called."""
@@ -107,6 +98,7 @@ class OperationParts:
     reachable: Callable[[], bool]
     readiness: Callable[[], Awaitable[Mapping[str, PartState]]]
     operation: Callable[[], Awaitable[OperationView]]
+    recent_gaps: Callable[[int], Awaitable[RecentGaps]]
 
 
 async def parts(request: Request) -> OperationParts:
@@ -116,6 +108,7 @@ async def parts(request: Request) -> OperationParts:
 
 Parts = Annotated[OperationParts, Depends(parts)]
 NOT_READY = "A part is not ready"
+NO_OPERATOR = ("Forbidden", "This needs a token with the scope operator.", None)
 UNREADY = problem_responses(503, shown={503: (NOT_READY, "Not ready: exchange (0 of 10 sessions).", None)})
 UNREADY[503]["description"] = "A part is not ready; it is named"
 UNREADY[503]["content"][MEDIA_TYPE]["schema"] = {"$ref": "#/components/schemas/Unready"}
@@ -123,14 +116,6 @@ UNREADY[503]["content"][MEDIA_TYPE]["example"] |= {
     "ready": False,
     "parts": {"exchange": {"ready": False, "detail": "0 of 10 sessions"}},
 }
-
-
-@state_router.get("/", operation_id="read_index", summary="Where to look")
-async def index(told: Parts) -> Index:
-    """Name, version, exchange, and the addresses of the stream and of this document."""
-    return Index(
-        name="cryptomarket", version=__version__, exchange=told.exchange, stream="/api/v2/sse/connection", docs="/docs"
-    )
 
 
 @state_router.get("/health", operation_id="read_health", summary="Is the process alive?")
@@ -174,10 +159,34 @@ async def ready(told: Parts) -> Response | Readiness:
     "/api/v2/operation",
     operation_id="read_operation",
     summary="Slots, channels, log and streams",
-    responses=problem_responses(
-        401, 403, 503, shown={403: ("Forbidden", "This needs a token with the scope operator.", None)}
-    ),
+    responses=problem_responses(401, 403, 503, shown={403: NO_OPERATOR}),
 )
 async def operation(told: Parts, _caller: Operator) -> OperationView:
     """For operators: which slot holds what, what is wanted, how far the log and the store are, who is behind."""
     return await told.operation()
+
+
+@router.get(
+    "/api/v2/operation/gaps",
+    operation_id="list_recent_gaps",
+    summary="Recent gaps of all tickers",
+    responses=problem_responses(
+        400,
+        401,
+        403,
+        422,
+        503,
+        shown={
+            400: ("Malformed request", "hours can't be read: it must be a whole number from 1 to 168.", "hours"),
+            403: NO_OPERATOR,
+            422: ("Impossible request", "hours is too large: it must be a whole number from 1 to 168.", "hours"),
+        },
+    ),
+)
+async def recent_gaps(
+    told: Parts,
+    _caller: Operator,
+    hours: Annotated[int, Query(description="How far back", examples=[6], ge=1, le=168)] = 1,
+) -> RecentGaps:
+    """For operators: every interval of the last hours in which nothing was heard of a ticker; at most 1000."""
+    return await told.recent_gaps(hours)

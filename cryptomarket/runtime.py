@@ -18,6 +18,7 @@ from cryptomarket.clock import Clock
 from cryptomarket.db import Database
 from cryptomarket.errors import BusUnavailable, DatabaseUnavailable
 from cryptomarket.foundation import Backplane, open_backplane, open_database
+from cryptomarket.history.ledger import Ledger
 from cryptomarket.history.questions import History
 from cryptomarket.history.repository import Repository
 from cryptomarket.ingest.errands import Errands
@@ -140,7 +141,10 @@ def _state(
         hub=api.hub if api is not None else None,
         places=api.accounts.places if api is not None else None,
     )
-    operation = OperationParts(settings.exchange.value, observer.reachable, observer.readiness, observer.operation)
+    ledger = Ledger(database, Clock.system())
+    operation = OperationParts(
+        settings.exchange.value, observer.reachable, observer.readiness, observer.operation, ledger.recent
+    )
     return {**(api.state if api is not None else {}), "operation": operation}
 
 

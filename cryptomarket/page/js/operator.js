@@ -1,0 +1,126 @@
+// The operator's page: asks how the gateway is, now and then, for as long as somebody looks.
+
+import { Refused, ask, asked } from "./api.js";
+import { put, the } from "./elements.js";
+import { Jobs } from "./jobs.js";
+import { startLooks } from "./looks.js";
+import { showDemand, showParts, showSlots } from "./panels.js";
+import { Door, rememberSignedIn, signOut, wasSignedIn } from "./signing.js";
+import { Tiles } from "./tiles.js";
+import { Timeline } from "./timeline.js";
+import { onLanguage, say, translate } from "./words.js";
+
+const PERIOD_MS = 2000;
+const PERIODS_OF_GAPS = 5;
+
+const tiles = new Tiles(the("tiles"));
+const timeline = new Timeline({
+  place: the("timeline"), empty: the("timeline-empty"), count: the("timeline-count"), reach: the("reach"),
+});
+const jobs = new Jobs({ panel: the("jobs"), body: the("jobs-body"), empty: the("jobs-empty") });
+
+let next = 0;
+let round = 0;
+let exchange = "";
+/** @type {{operation: any, readiness: any} | null} What was told last. */
+let told = null;
+
+async function look() {
+  clearTimeout(next);
+  try {
+    const [operation, readiness] = await Promise.all([ask("operation"), parts()]);
+    told = { operation, readiness };
+    tiles.take(operation);
+    if (round % PERIODS_OF_GAPS === 0) await Promise.all([timeline.refresh(), jobs.refresh()]);
+    round += 1;
+    show();
+    become("open");
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    if (error.status === 401 || error.status === 403) {
+      leave(error.status === 403 ? say("operator_wrong_scope") : "");
+      return;
+    }
+    become("lost");
+  }
+  if (!document.hidden) next = setTimeout(() => void look(), PERIOD_MS);
+}
+
+/** What each part says of itself, ready or not. */
+async function parts() {
+  const answer = await fetch(new URL("ready", document.baseURI)).catch(() => null);
+  return (await answer?.json().catch(() => null))?.parts ?? {};
+}
+
+function show() {
+  if (!told) return;
+  showParts(the("parts"), told.readiness);
+  tiles.show();
+  showSlots(the("slots"), told.operation.slots);
+  showDemand({ list: the("demand"), empty: the("demand-empty"), count: the("demand-count") }, told.operation);
+}
+
+/** @param {string} state */
+function become(state) {
+  the("link").dataset.state = state;
+  put(the("link-words"), say(`operator_link_${state}`));
+}
+
+async function enter() {
+  round = 0;
+  the("door").hidden = true;
+  the("desk").hidden = false;
+  the("account").hidden = false;
+  await jobs.find();
+  await look();
+}
+
+/** @param {string} why */
+function leave(why) {
+  clearTimeout(next);
+  rememberSignedIn(false);
+  told = null;
+  the("desk").hidden = true;
+  the("account").hidden = true;
+  the("door").hidden = false;
+  put(the("sign-in-wrong"), why);
+  become("closed");
+}
+
+async function introduce() {
+  const health = await asked(fetch(new URL("health", document.baseURI)).then((answer) => answer.json()));
+  if (!health) return;
+  exchange = health.exchange;
+  the("simulated").hidden = !health.simulated;
+  describeExchange();
+}
+
+function describeExchange() {
+  the("exchange").hidden = exchange === "";
+  the("exchange").dataset.exchange = exchange;
+  put(the("exchange"), exchange && say(`exchange_${exchange}`));
+}
+
+new Door(
+  { form: the("sign-in"), fields: [the("api-key")], wrong: the("sign-in-wrong"), submit: the("enter") },
+  ([api_key]) => ({ grant_type: "api_key", api_key }),
+  () => void enter(),
+);
+startLooks();
+the("leave").addEventListener("click", () => void asked(signOut()).then(() => leave("")));
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && told) void look();
+});
+onLanguage(() => {
+  describeExchange();
+  become(the("link").dataset.state);
+  show();
+  timeline.show();
+  jobs.show();
+});
+translate(document);
+become("closed");
+document.body.classList.remove("is-starting");
+void introduce();
+if (wasSignedIn()) void enter();
+else leave("");

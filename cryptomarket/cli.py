@@ -23,12 +23,14 @@ from cryptomarket.server import serve_gateway
 from cryptomarket.settings import Settings, env_example, load_settings
 from cryptomarket.simulator.__main__ import main as simulate_main
 from cryptomarket.telemetry import configure_logging
+from cryptomarket.terminal.door import Door
 from cryptomarket.workers import serve_workers
 
 Result = TypeVar("Result")
 
 # Pretty tracebacks show the locals of every frame, and some of those are secrets.
 app = typer.Typer(
+    cls=Door,
     help="A streaming gateway between the Deribit exchange and everyone who wants its prices.",
     pretty_exceptions_enable=False,
 )

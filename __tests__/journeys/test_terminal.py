@@ -1,0 +1,233 @@
+"""The command line against a whole gateway: killed and resumed, in a terminal, and by its exit statuses."""
+
+import asyncio
+import json
+import os
+import pty
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pyte
+import pytest
+import pytest_asyncio
+
+from __tests__.journeys.gateway import Gateway, Reader, exact, gateway, reading
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+COLUMNS, LINES = 100, 30
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gate(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+    """One gateway for all, in whose folder demo-1 is logged in."""
+    async with gateway(tmp_path_factory.mktemp("terminal")) as running:
+        status, said, complaint = await command(running, "login", "--client-id", "demo-1", typed="demo-1-secret\n")
+        assert status == 0, complaint
+        assert "is logged in" in said
+        assert "demo-1-secret" not in (running.folder / ".config/cryptomarket/tokens.json").read_text()
+        yield running
+
+
+def environment(gate: Gateway) -> dict[str, str]:
+    """A person's, at this gateway."""
+    return {**gate.environment, "CRYPTOMARKET_URL": gate.url, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS)}
+
+
+async def begun(gate: Gateway, *words: str, **options: int) -> asyncio.subprocess.Process:
+    """A command that runs."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "cryptomarket", *words,
+        cwd=gate.folder, env=environment(gate), stderr=options.get("stderr", asyncio.subprocess.PIPE),
+        stdin=options.get("stdin", asyncio.subprocess.PIPE), stdout=options.get("stdout", asyncio.subprocess.PIPE),
+        limit=2**22,
+    )  # fmt: skip
+
+
+async def command(gate: Gateway, *words: str, typed: str = "") -> tuple[int, str, str]:
+    """A command to its end: exit status, output, complaints."""
+    process = await begun(gate, *words)
+    async with asyncio.timeout(30):
+        said, complained = await process.communicate(typed.encode())
+    assert process.returncode is not None
+    return process.returncode, said.decode(), complained.decode()
+
+
+def written(path: Path) -> list[tuple[str, str]]:
+    """Event and id of the whole lines of a file, but snapshots, which tell the state and not what happened."""
+    if not path.exists():
+        return []
+    lines = [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
+    return [(line["event"], line["id"]) for line in lines if line["event"] != "snapshot"]
+
+
+def grown(seen: int, reader: Reader) -> bool:
+    """Whether a reader has more events than that."""
+    return len(reader.events) > seen
+
+
+async def test_killed_at_any_moment_it_loses_and_doubles_nothing(gate: Gateway) -> None:
+    """Promise: `tail --out` that is killed with SIGKILL and run again, again and again, has in its file exactly what
+    one stream has that was never interrupted; a torn last line is mended.
+    """
+    path = gate.folder / "ticks.jsonl"
+    token, _ = await gate.login()
+    async with reading(gate, token, tickers="btc_usd,BTC-PERPETUAL") as witness, asyncio.timeout(60):
+        for life in range(3):
+            count = len(written(path))
+            tailing = await begun(gate, "tail", "btc_usd", "btc-perpetual", "--out", str(path))
+            seen = len(witness.events)
+            while len(written(path)) < count + 3 + life:
+                assert tailing.returncode is None
+                await witness.until(partial(grown, seen))
+                seen = len(witness.events)
+            tailing.send_signal(signal.SIGKILL)
+            await tailing.wait()
+            if life == 1:
+                with path.open("ab") as torn:
+                    torn.write(b'{"event":"message","id":"torn-1","seq":')
+        status, _, complaint = await command(
+            gate, "tail", "btc_usd", "BTC-PERPETUAL", "--out", str(path), "--count", "3"
+        )
+        assert status == 0, complaint
+        told = written(path)
+        ends = told[-1][1]
+        await witness.until(lambda reader: ends in {event.id for event in reader.events})
+    there = [(event.event, event.id) for event in witness.events if event.event in {"message", "status", "gap"}]
+    first, last = there.index(told[0]), there.index(told[-1])
+    assert told == there[first : last + 1]
+    assert len(told) >= 15
+
+
+async def test_lines_go_on_after_an_id(gate: Gateway) -> None:
+    """Promise: `--from-id` with the id of any line gives exactly what came after it, digit for digit."""
+    token, _ = await gate.login()
+    async with reading(gate, token, tickers="btc_usd") as witness:
+        await witness.until(lambda reader: len(reader.named("message")) >= 2)
+        after = next(event.id for event in witness.events if event.event == "message")
+        status, said, complaint = await command(gate, "tail", "btc_usd", "--from-id", after, "--count", "2")
+        assert status == 0, complaint
+        lines = said.splitlines()
+        last = json.loads(lines[-1])["id"]
+        await witness.until(lambda reader: last in {event.id for event in reader.events})
+    ids = [event.id for event in witness.events]
+    expected = [
+        event for event in witness.events[ids.index(after) + 1 : ids.index(last) + 1] if event.id and event.data
+    ]
+    told = [event for event in expected if event.event in {"message", "status", "gap"}]
+    assert [line[line.index('"seq"') :] for line in lines] == [event.data[1:] for event in told]
+
+
+class Screen:
+    """A terminal in which a command runs, read as a person would."""
+
+    def __init__(self, master: int) -> None:
+        self._master = master
+        self._screen = pyte.Screen(COLUMNS, LINES)
+        self._stream = pyte.ByteStream(self._screen)
+        self._came = asyncio.Event()
+        asyncio.get_running_loop().add_reader(master, self._read)
+
+    def _read(self) -> None:
+        try:
+            self._stream.feed(os.read(self._master, 2**16))
+        except OSError:
+            asyncio.get_running_loop().remove_reader(self._master)
+        self._came.set()
+
+    @property
+    def text(self) -> str:
+        """What is to be seen."""
+        return "\n".join(line.rstrip() for line in self._screen.display)
+
+    async def until(self, *words: str, but_not: str = "\0", within_s: float = 20) -> str:
+        """Waits until all of the words are to be seen, and what is not to be seen is not."""
+        async with asyncio.timeout(within_s):
+            while not all(word in self.text for word in words) or but_not in self.text:
+                self._came.clear()
+                await self._came.wait()
+        return self.text
+
+
+@asynccontextmanager
+async def terminal(gate: Gateway, *words: str) -> AsyncIterator[tuple[Screen, asyncio.subprocess.Process]]:
+    """A command in a terminal of its own."""
+    master, slave = pty.openpty()
+    os.set_blocking(master, False)
+    process = await begun(gate, *words, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    try:
+        yield Screen(master), process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        asyncio.get_running_loop().remove_reader(master)
+        os.close(master)
+
+
+async def test_a_terminal_shows_a_table_that_lives(gate: Gateway) -> None:
+    """Promise: in a terminal there is a table with both tickers, whose prices change while one looks; Ctrl-C ends it
+    with 130.
+    """
+    async with terminal(gate, "tail", "btc_usd", "BTC-PERPETUAL") as (screen, process):
+        text = await screen.until("ticker", "btc_usd", "BTC-PERPETUAL", "live", "simulated prices", "connected")
+        [line] = [line for line in text.splitlines() if "btc_usd" in line]
+        await screen.until("btc_usd", "BTC-PERPETUAL", but_not=line)
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(10):
+            assert await process.wait() == 130
+
+
+async def test_each_command_says_what_it_did(gate: Gateway, tmp_path: Path) -> None:
+    """Promise: history, candles, export and status show what is there; `--json` is exact; help teaches by examples."""
+    (status, said, _), (_, rows, _), (_, drawn, _), (_, helped, _) = await asyncio.gather(
+        command(gate, "status"),
+        command(gate, "history", "btc_usd", "--last", "1h", "--limit", "3", "--json"),
+        command(gate, "candles", "btc_usd", "--last", "10m"),
+        command(gate, "tail", "--help"),
+    )
+    assert status == 0
+    assert "simulated prices" in said
+    assert "logged in as demo-1" in said
+    assert [exact(row)["ticker"] for row in rows.splitlines()] == ["btc_usd"] * 3
+    assert "open still" in drawn
+    assert "cryptomarket tail btc_usd --json | jq .price" in " ".join(helped.split())
+    assert "Exit statuses" in helped
+    path = tmp_path / "btc.parquet"
+    status, said, complaint = await command(gate, "export", "btc_usd", "--to", str(path), "--last", "1h")
+    assert status == 0, complaint
+    assert f"{pq.read_table(path).num_rows} rows" in said
+
+
+async def test_exit_statuses_are_those_of_the_help(gate: Gateway) -> None:
+    """Promise: a script can tell a refusal, wrong use, an unknown caller and an absent gateway apart."""
+    done = await asyncio.gather(
+        command(gate, "history", "btc_usdd"),
+        command(gate, "history", "btc_usd", "--last", "soon"),
+        command(gate, "tail", "btc_usd", "--token", "garbage"),
+        command(gate, "status", "--url", "http://127.0.0.1:9"),
+        command(gate, "login", "--client-id", "demo-1", typed="wrong\n"),
+    )
+    assert [status for status, _, _ in done] == [1, 2, 3, 4, 3]
+    for _, said, complaint in done:
+        assert said == ""
+        assert complaint.startswith("cryptomarket: ")
+        assert "Traceback" not in complaint
+    assert "Did you mean btc_usd" in done[0][2]
+    assert "cryptomarket login" in done[2][2]
+
+
+async def test_a_logout_ends_the_token_everywhere(gate: Gateway) -> None:
+    """Promise: after `logout` the token is nowhere kept, and dead at the gateway."""
+    kept = json.loads((gate.folder / ".config/cryptomarket/tokens.json").read_text())[gate.url]
+    status, said, complaint = await command(gate, "logout")
+    assert (status, "is logged out" in said) == (0, True), complaint
+    assert (await command(gate, "tail", "btc_usd"))[0] == 3
+    async with gate.client(kept["access_token"]) as client:
+        assert (await client.get("/api/v2/me")).status_code == 401

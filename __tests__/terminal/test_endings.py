@@ -1,0 +1,44 @@
+"""A script learns from the exit status what to do."""
+
+import pytest
+import typer
+
+from cryptomarket.client import (
+    BrokenDownload,
+    Forbidden,
+    GatewayFailed,
+    NotFound,
+    TooMany,
+    Unauthenticated,
+    Unavailable,
+)
+from cryptomarket.terminal.endings import MEANINGS, Ending, told
+
+
+@pytest.mark.parametrize(
+    ("error", "ending"),
+    [
+        (NotFound("No such ticker."), Ending.REFUSED),
+        (TooMany("Too often.", retry_after_s=1, limit=1), Ending.REFUSED),
+        (GatewayFailed(500, "Internal error."), Ending.REFUSED),
+        (Unauthenticated("Who?"), Ending.UNKNOWN_CALLER),
+        (Forbidden("Not yours."), Ending.UNKNOWN_CALLER),
+        (Unavailable("Away."), Ending.AWAY),
+        (BrokenDownload("Torn."), Ending.NOT_WHOLE),
+        (ValueError("No length."), Ending.WRONG_USE),
+        (PermissionError("No file."), Ending.WRONG_USE),
+        (KeyboardInterrupt(), Ending.INTERRUPTED),
+    ],
+)
+def test_an_error_has_a_status_and_a_sentence(
+    error: BaseException, ending: Ending, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Promise: each kind of failure ends with its own status and its sentence on the error output, no traceback."""
+    with pytest.raises(typer.Exit) as exit_, told():
+        raise error
+    assert exit_.value.exit_code == ending
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert str(error) in said.err
+    assert ("cryptomarket login" in said.err) == isinstance(error, Unauthenticated)
+    assert set(MEANINGS) == set(Ending)

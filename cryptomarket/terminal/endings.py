@@ -1,0 +1,62 @@
+"""How a command ends: its exit status, and the sentence before it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+
+import typer
+
+from cryptomarket.client import BrokenDownload, CryptomarketError, Forbidden, Refusal, Unauthenticated, Unavailable
+
+
+class Ending(IntEnum):
+    """The exit statuses."""
+
+    DONE = 0
+    REFUSED = 1
+    WRONG_USE = 2
+    UNKNOWN_CALLER = 3
+    AWAY = 4
+    NOT_WHOLE = 5
+    INTERRUPTED = 130
+
+
+MEANINGS = {
+    Ending.DONE: "done",
+    Ending.REFUSED: "the gateway refuses: no such ticker, a range that can't be, a limit",
+    Ending.WRONG_USE: "the command line can't be understood, or a file can't be used",
+    Ending.UNKNOWN_CALLER: "nobody is logged in, or the token or the key pair is not good (any more)",
+    Ending.AWAY: "the gateway is away, or not ready",
+    Ending.NOT_WHOLE: "a download did not come whole; it is not under its name",
+    Ending.INTERRUPTED: "Ctrl-C",
+}
+_HOW_TO_LOG_IN = "Log in with: cryptomarket login (the simulator knows demo-1 with the secret demo-1-secret)."
+
+
+def ending_of(error: CryptomarketError | OSError | ValueError) -> Ending:
+    """The exit status that an error means."""
+    if isinstance(error, Unauthenticated | Forbidden):
+        return Ending.UNKNOWN_CALLER
+    if isinstance(error, Unavailable):
+        return Ending.AWAY
+    if isinstance(error, BrokenDownload):
+        return Ending.NOT_WHOLE
+    if isinstance(error, Refusal):
+        return Ending.REFUSED
+    return Ending.WRONG_USE if isinstance(error, OSError | ValueError) else Ending.REFUSED
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Ends the command with a sentence on the error output, and the status that goes with it."""
+    try:
+        yield
+    except (CryptomarketError, OSError, ValueError) as error:
+        typer.echo(f"cryptomarket: {error}", err=True)
+        for note in getattr(error, "__notes__", []):
+            typer.echo(f"cryptomarket: {note}", err=True)
+        if isinstance(error, Unauthenticated):
+            typer.echo(f"cryptomarket: {_HOW_TO_LOG_IN}", err=True)
+        raise typer.Exit(ending_of(error)) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(Ending.INTERRUPTED) from None

@@ -39,9 +39,9 @@ async def test_digits_that_are_spelled_otherwise_are_known(empty_url: str, price
     database = Database(empty_url)
     told = select(literal(Decimal(price), Price()).label("price")).subquery()
     shown = database.writing.shown(told.c.price, absent="")
-    asked = select(shown, database.writing.is_spelled_otherwise(told.c.price), told.c.price)
+    asked = select(shown, database.writing.is_spelled_alike(told.c.price), told.c.price)
     async with database.read() as connection:
-        text, is_spelled_otherwise, value = (await connection.execute(union_all(asked))).one()
-    assert (text == str(value)) is not bool(is_spelled_otherwise)
-    assert bool(is_spelled_otherwise) is (is_other and not database.is_sqlite)
+        text, is_spelled_alike, value = (await connection.execute(union_all(asked))).one()
+    assert (text == str(value)) is bool(is_spelled_alike)
+    assert bool(is_spelled_alike) is not (is_other and not database.is_sqlite)
     await database.close()

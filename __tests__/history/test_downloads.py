@@ -2,49 +2,57 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import TypeVar
+from unittest.mock import patch
 
 import httpx
 import pytest
 import uvicorn
+from sqlalchemy import text
 
 from __tests__.history.outside import Names, application, client_of, open_to_all
 from __tests__.history.test_exports import BreakingOff, exports_of
 from __tests__.history.world import NOW_MS, StoppedClock, heard, index_tick, new_bus, new_cache
 from cryptomarket.db import Database
 from cryptomarket.errors import DatabaseUnavailable
-from cryptomarket.history.cursors import Cursor
 from cryptomarket.history.exports import Exports
-from cryptomarket.history.lines import Line
-from cryptomarket.history.lines_repository import LinesRepository, Window, Written
+from cryptomarket.history.look_repository import Look
 from cryptomarket.history.parts import HistoryParts, build_history
 from cryptomarket.history.reach import Reach
-from cryptomarket.history.repository import Page, Repository
-from cryptomarket.history.rows import Choice
+from cryptomarket.history.repository import Repository
 from cryptomarket.history.walk import Sizes
 
 T = NOW_MS - 100_000
+AWAY = DatabaseUnavailable("away")
+A = TypeVar("A")
 PATH = "/api/v2/ticks/btc_usd"
 
 
-class UnreadableLines(LinesRepository):
-    """Lines of a database that tells none."""
-
-    async def next_window(self, asked: Cursor, left: Window, *, rows: int) -> Window:
-        raise DatabaseUnavailable("away")
-
-
 class Unreadable(Repository):
-    """A repository that tells no row of a range, in whatever form."""
+    """A repository whose database knows how far a range goes, and tells none of its rows."""
 
-    def __init__(self, db: Database) -> None:
-        super().__init__(db)
-        self.lines = UnreadableLines(db)
+    async def look(self, ask: Callable[[Look], A]) -> A:
+        def without_rows(look: Look) -> A:
+            with patch.object(look, "page", side_effect=AWAY), patch.object(look.lines, "window", side_effect=AWAY):
+                return ask(look)
 
-    async def page(self, asked: Cursor, choice: Choice, *, limit: int, begun: bool) -> Page:
-        raise DatabaseUnavailable("away")
+        return await super().look(without_rows)
+
+
+class Slow(Repository):
+    """A repository whose database finds the first rows at once, and never stops looking for the others."""
+
+    looks = 0
+
+    async def look(self, ask: Callable[[Look], A]) -> A:
+        self.looks += 1
+        if self.looks < 3:
+            return await super().look(ask)
+        for_ever = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i % 7 + 1 FROM n) SELECT count(*) FROM n")
+        return await self._db.look(lambda connection: connection.execute(for_ever).one()[0])
 
 
 def parts_of(repository: Repository, stopped: StoppedClock) -> HistoryParts:
@@ -70,31 +78,12 @@ async def served(parts: HistoryParts) -> AsyncIterator[str]:
         await running
 
 
-class SlowLines(LinesRepository):
-    """Lines of a database that finds the first ones at once, and then takes for ever, on a connection."""
-
-    async def lines(self, asked: Cursor, window: Window, line: Line, *, most: int) -> Written | None:
-        if window.start_ms == T:
-            return await super().lines(asked, window, line, most=most)
-        async with self._db.read() as connection:
-            assert connection.sync_connection is not None
-            await asyncio.Event().wait()
-        return None
-
-
-class Slow(Repository):
-    """A repository with such lines."""
-
-    def __init__(self, db: Database) -> None:
-        super().__init__(db)
-        self.lines = SlowLines(db)
-
-
 async def connections_of(database: Database, count: int) -> None:
     """Waits until so many connections are taken."""
-    pool = database._engines.writer.pool  # noqa: SLF001 - nobody else counts them
+    engines = database._engines  # noqa: SLF001 - nobody else counts them
+    pools = [engine.pool for engine in (engines.writer, engines.looker) if engine is not None]
     async with asyncio.timeout(10):
-        while pool.checkedout() != count:  # type: ignore[attr-defined]  # noqa: ASYNC110 - there is no event for it
+        while sum(pool.checkedout() for pool in pools) != count:  # type: ignore[attr-defined]  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.01)  # sleep: a turn, under a deadline
 
 

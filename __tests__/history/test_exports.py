@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 import json
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,22 +24,20 @@ from __tests__.history.world import (
     writing,
 )
 from cryptomarket.backplane.memory import MemoryBus, MemoryCache
-from cryptomarket.db import Database
 from cryptomarket.errors import BusUnavailable, DatabaseUnavailable, Impossible, NotFound, TooMany
-from cryptomarket.history.cursors import Cursor, Order
+from cryptomarket.history.cursors import Order
 from cryptomarket.history.exports import Asker, BrokenOff, Export, Exports
 from cryptomarket.history.formats import Format
-from cryptomarket.history.lines import Line
-from cryptomarket.history.lines_repository import LinesRepository, Window, Written
+from cryptomarket.history.look_repository import Look
 from cryptomarket.history.parts import build_history
 from cryptomarket.history.questions import TicksQuestion
 from cryptomarket.history.reach import Reach
-from cryptomarket.history.repository import Page, Repository
-from cryptomarket.history.rows import Choice
+from cryptomarket.history.repository import Repository
 from cryptomarket.history.walk import Sizes
 from cryptomarket.market.instruments import Kind
 
 T = NOW_MS - 100_000
+A = TypeVar("A")
 ME = Asker("u_one", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff")
 
 
@@ -141,26 +140,16 @@ async def _collect(export: Export, pieces: list[bytes]) -> None:
         pieces.append(piece)  # noqa: PERF401 - what came before an error counts
 
 
-class LinesBreakingOff(LinesRepository):
-    """Lines of a database that goes away after the first windows."""
-
-    async def lines(self, asked: Cursor, window: Window, line: Line, *, most: int) -> Written | None:
-        if window.start_ms >= T + 4:
-            raise DatabaseUnavailable("away")
-        return await super().lines(asked, window, line, most=most)
-
-
 class BreakingOff(Repository):
-    """A repository whose database goes away after the first pages."""
+    """A repository whose database is away for its fourth look: an export's range is the first, its rows the others."""
 
-    def __init__(self, db: Database) -> None:
-        super().__init__(db)
-        self.lines = LinesBreakingOff(db)
+    looks = 0
 
-    async def page(self, asked: Cursor, choice: Choice, *, limit: int, begun: bool) -> Page:
-        if asked.timestamp_ms >= T + 3:
+    async def look(self, ask: Callable[[Look], A]) -> A:
+        self.looks += 1
+        if self.looks == 4:
             raise DatabaseUnavailable("away")
-        return await super().page(asked, choice, limit=limit, begun=begun)
+        return await super().look(ask)
 
 
 async def test_what_breaks_off_never_looks_whole(repository: Repository, bus: MemoryBus, stopped: StoppedClock) -> None:

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from typing import TypeVar
 
 import pytest
 
@@ -21,12 +21,14 @@ from __tests__.history.world import (
 from cryptomarket.db import Database
 from cryptomarket.history.answers import Answer
 from cryptomarket.history.hot import Hot
+from cryptomarket.history.look_repository import Look
 from cryptomarket.history.parts import build_history
 from cryptomarket.history.questions import TicksQuestion
-from cryptomarket.history.repository import Look, Repository
+from cryptomarket.history.repository import Repository
 from cryptomarket.market.candles import Resolution
 
 T = NOW_MS - 100_000
+A = TypeVar("A")
 
 
 class Counting(Repository):
@@ -34,11 +36,9 @@ class Counting(Repository):
 
     looks = 0
 
-    @asynccontextmanager
-    async def look(self) -> AsyncIterator[Look]:
+    async def look(self, ask: Callable[[Look], A]) -> A:
         self.looks += 1
-        async with super().look() as look:
-            yield look
+        return await super().look(ask)
 
 
 @pytest.fixture

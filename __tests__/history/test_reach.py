@@ -42,7 +42,6 @@ async def test_what_is_acknowledged_is_settled(repository: Repository, stopped: 
     await repository.keep(heard([index_tick(T + 2000)], first_seq=9))
     reach = Reach(bus, clock=stopped.clock)
     known = await reach.heard("btc_usd")
-    async with repository.look() as look:
-        span = await reach.span(look, "btc_usd", T, T + 1000, known)
-        assert (span.complete, span.settled_ms) == (True, T + 1000)
-        assert not (await reach.span(look, "btc_usd", T - 1, T + 1000, known)).complete
+    span = await repository.look(lambda look: reach.span(look, "btc_usd", T, T + 1000, known))
+    assert (span.complete, span.settled_ms) == (True, T + 1000)
+    assert not (await repository.look(lambda look: reach.span(look, "btc_usd", T - 1, T + 1000, known))).complete

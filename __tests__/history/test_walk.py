@@ -1,8 +1,11 @@
 """Walking over a range: whatever is read in one piece, the whole is what one page would have told."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
+from typing import TypeVar
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,12 +17,14 @@ from cryptomarket.errors import DatabaseUnavailable
 from cryptomarket.history.columns import Columns
 from cryptomarket.history.cursors import Cursor, Order
 from cryptomarket.history.formats import CsvWriter, Format, NdjsonWriter
-from cryptomarket.history.lines import Line, line_of
-from cryptomarket.history.lines_repository import LinesRepository, Window, Written
+from cryptomarket.history.lines import line_of
+from cryptomarket.history.look_repository import Look
 from cryptomarket.history.repository import Repository
 from cryptomarket.history.rows import Choice
 from cryptomarket.history.walk import Sizes, Walk
 from cryptomarket.market.instruments import Kind
+
+A = TypeVar("A")
 
 
 def walk_of(repository: Repository, asked: Cursor, kind: Kind, form: Format, *, rows: int) -> Walk:
@@ -41,7 +46,6 @@ async def told(walk: Walk) -> tuple[bytes, int]:
     start_ms=st.integers(95, 125),
     length_ms=st.integers(1, 40),
     form=st.sampled_from([Format.NDJSON, Format.CSV]),
-    epoch=st.integers(0, 2**60),
 )
 async def test_pieces_of_any_size_are_one_scan(
     *,
@@ -52,18 +56,17 @@ async def test_pieces_of_any_size_are_one_scan(
     start_ms: int,
     length_ms: int,
     form: Format,
-    epoch: int,
 ) -> None:
     """Promise: many rows in one millisecond, epochs that change within a window, instruments and indices, every
     boundary: nothing twice, nothing missing, in order.
     """
-    names = {Kind.INDEX: f"i{epoch}", Kind.PERPETUAL: f"P{epoch}"}
-    ticks = [index_tick(ms, f"{number}.5", ticker=names[Kind.INDEX]) for number, ms in enumerate(at_ms)]
+    own = uuid4().hex
+    ticks = [index_tick(ms, f"{number}.5", ticker=own) for number, ms in enumerate(at_ms)]
     half = len(ticks) // 2
-    await repository.keep(heard(ticks[:half], epoch=f"a{epoch}"))
-    await repository.keep(heard(ticks[half:], epoch=f"b{epoch}"))
+    await repository.keep(heard(ticks[:half], epoch=f"a{own}"))
+    await repository.keep(heard(ticks[half:], epoch=f"b{own}"))
     end_ms = start_ms + length_ms
-    asked = Cursor.at_start(names[Kind.INDEX], start_ms, end_ms, order=order)
+    asked = Cursor.at_start(own, start_ms, end_ms, order=order)
     page = await repository.page(asked, Choice(), limit=1000, begun=False)
     writer = NdjsonWriter(None) if form is Format.NDJSON else CsvWriter(Columns(Kind.INDEX))
     assert [start_ms <= row.timestamp_ms < end_ms for row in page.rows] == [True] * len(page.rows)
@@ -87,19 +90,19 @@ async def test_an_instrument_is_told_whole(repository: Repository) -> None:
         assert await told(walk) == (write(page.rows), 20)
 
 
-class Waiting(LinesRepository):
-    """Lines that are counted as they are asked for, and fail at some millisecond."""
+class Waiting(Repository):
+    """Counts the looks that are taken, and fails at one of them."""
 
-    def __init__(self, db: Database, *, fails_ms: int) -> None:
+    def __init__(self, db: Database, *, fails_at: int) -> None:
         super().__init__(db)
-        self.fails_ms = fails_ms
-        self.asked: list[Window] = []
+        self.fails_at = fails_at
+        self.looks = 0
 
-    async def lines(self, asked: Cursor, window: Window, line: Line, *, most: int) -> Written | None:
-        self.asked.append(window)
-        if window.end_ms > self.fails_ms:
+    async def look(self, ask: Callable[[Look], A]) -> A:
+        self.looks += 1
+        if self.looks == self.fails_at:
             raise DatabaseUnavailable("away")
-        return await super().lines(asked, window, line, most=most)
+        return await super().look(ask)
 
 
 async def test_one_piece_is_read_ahead_and_no_more(repository: Repository, database: Database) -> None:
@@ -107,18 +110,18 @@ async def test_one_piece_is_read_ahead_and_no_more(repository: Repository, datab
     that one comes after the pieces before it.
     """
     await repository.keep(heard([index_tick(ms) for ms in range(10)]))
-    repository.lines = waiting = Waiting(database, fails_ms=7)
-    walk = walk_of(repository, Cursor.at_start("btc_usd", 0, 10), Kind.INDEX, Format.NDJSON, rows=2)
+    waiting = Waiting(database, fails_at=4)
+    walk = walk_of(waiting, Cursor.at_start("btc_usd", 0, 10), Kind.INDEX, Format.NDJSON, rows=2)
     await walk.begin()
-    assert waiting.asked == [Window(0, 2)]
+    assert waiting.looks == 1
     pieces = walk.pieces()
     assert (await anext(pieces)).rows == 2
     async with asyncio.timeout(10):
-        while len(waiting.asked) < 2:  # noqa: ASYNC110 - there is no event for it
+        while waiting.looks < 2:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0)  # sleep: a turn, under a deadline
     for _ in range(50):
         await asyncio.sleep(0)  # sleep: turns in which nothing may happen
-    assert waiting.asked == [Window(0, 2), Window(2, 4)]
+    assert waiting.looks == 2
     assert [(await anext(pieces)).rows for _ in range(2)] == [2, 2]
     with pytest.raises(DatabaseUnavailable):
         await anext(pieces)

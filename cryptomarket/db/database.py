@@ -6,14 +6,16 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from decimal import Decimal
+from typing import TypeVar
 
 import asyncpg
-from sqlalchemy import Table, exc
+from sqlalchemy import Connection, Table, exc
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cryptomarket.db.engines import driver_url, engines_of, single_engine
+from cryptomarket.db.looking import Looking
 from cryptomarket.db.months import Month, months_of
 from cryptomarket.db.repository import add_partitions, answer, holds_alone, insert_staged, owner, stage
 from cryptomarket.db.tables import store
@@ -21,6 +23,7 @@ from cryptomarket.db.writing import Writing
 from cryptomarket.errors import DatabaseUnavailable, StartRefused
 
 PING_TIMEOUT_S = 5.0
+T = TypeVar("T")
 
 _SQLITE_ERROR = 1  # "SQL error or missing database": our statement is wrong, the file is well (sqlite.org/rescode.html)
 # No connection, no resources, shut down, system error; a login or a database that is not there (yet); two that waited
@@ -93,6 +96,8 @@ class Database:
         self._clock = clock
         self._writing = asyncio.Lock()
         self._engines = engines_of(self.url, pool_size, timeout_s=timeout_s)
+        looker = self._engines.looker
+        self._looking = Looking(looker, at_once=pool_size) if looker is not None else None
         self._partitions: dict[str, set[Month]] = {}
 
     @property
@@ -114,6 +119,16 @@ class Database:
         """A transaction that only reads: every statement in the block sees the database as of the first one."""
         async with self._reachable(), self._engines.reader.connect() as connection:
             yield connection
+
+    async def look(self, ask: Callable[[Connection], T]) -> T:
+        """What `ask` makes of one consistent look, in which it may put many questions and do what takes its time: with
+        SQLite it runs in a thread, where questions don't wait for the loop. Who is cancelled frees its connection.
+        """
+        async with self._reachable():
+            if self._looking is not None:
+                return await self._looking.look(ask)
+            async with self._engines.reader.connect() as connection:
+                return await connection.run_sync(ask)
 
     @asynccontextmanager
     async def _reachable(self) -> AsyncIterator[None]:
@@ -224,4 +239,6 @@ class Database:
             await answer(connection)
 
     async def close(self) -> None:
+        if self._looking is not None:
+            await self._looking.close()
         await self._engines.writer.dispose()

@@ -6,10 +6,12 @@ from sqlalchemy import FromClause
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteIdentifierPreparer
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from cryptomarket.db.columns import SCHEMA
 
 DRIVER = "sqlite+prefixed"
+THREAD_DRIVER = "sqlite+prefixed_here"
 
 
 class _PrefixPreparer(SQLiteIdentifierPreparer):
@@ -40,4 +42,13 @@ class PrefixedSQLite(SQLiteDialect_aiosqlite):
     statement_compiler = _PrefixCompiler
 
 
+class PrefixedSQLiteHere(SQLiteDialect_pysqlite):
+    """The same for whoever asks from a thread of his own, by the standard library."""
+
+    supports_statement_cache = True
+    preparer = _PrefixPreparer
+    statement_compiler = _PrefixCompiler
+
+
+registry.register(THREAD_DRIVER.replace("+", "."), __name__, PrefixedSQLiteHere.__name__)
 registry.register(DRIVER.replace("+", "."), __name__, PrefixedSQLite.__name__)

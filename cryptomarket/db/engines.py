@@ -4,14 +4,14 @@ import os
 import sqlite3
 from typing import NamedTuple
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
-from cryptomarket.db.dialect import DRIVER
+from cryptomarket.db.dialect import DRIVER, THREAD_DRIVER
 from cryptomarket.errors import StartRefused
 
 BUSY_TIMEOUT_MS = 10_000
@@ -79,6 +79,28 @@ def _sqlite_engine(url: URL, pool_size: int) -> AsyncEngine:
     return engine
 
 
+def _looking_engine(url: URL, pool_size: int) -> Engine:
+    """For readers in threads. Makes no file."""
+    engine = create_engine(
+        url.set(drivername=THREAD_DRIVER),
+        poolclass=QueuePool,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=CONNECT_TIMEOUT_S,
+        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA query_only=ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
 def _postgresql_engine(url: URL, pool_size: int, timeout_s: float | None) -> AsyncEngine:
     return create_async_engine(
         url,
@@ -95,10 +117,13 @@ def _postgresql_engine(url: URL, pool_size: int, timeout_s: float | None) -> Asy
 
 
 class Engines(NamedTuple):
-    """One pool of connections, with options for writing and for reading."""
+    """One pool of connections, with options for writing and for reading; and for SQLite another one, for looks that are
+    taken in threads.
+    """
 
     writer: AsyncEngine
     reader: AsyncEngine
+    looker: Engine | None = None
 
 
 def single_engine(url: URL) -> AsyncEngine:
@@ -112,7 +137,7 @@ def engines_of(url: URL, pool_size: int, *, timeout_s: float | None) -> Engines:
     """Engines for a URL of `driver_url`. Connects to nothing yet."""
     if url.get_backend_name() == "sqlite":
         engine = _sqlite_engine(url, pool_size)
-        return Engines(engine.execution_options(writes=True), engine)
+        return Engines(engine.execution_options(writes=True), engine, _looking_engine(url, pool_size))
     engine = _postgresql_engine(url, pool_size, timeout_s)
     one_look = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     return Engines(engine, one_look)

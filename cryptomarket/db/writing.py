@@ -6,7 +6,7 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from sqlalchemy import ColumnElement, Numeric, Text, and_, cast, false, func, literal, or_
+from sqlalchemy import ColumnElement, Numeric, Text, and_, cast, func, literal, or_, true
 
 # Below it, `str` of a Decimal has an exponent (docs.python.org, decimal, "to-scientific-string"), and PostgreSQL none.
 _SMALLEST_PLAIN, _MOST_ZEROS = Decimal("0.000001"), 6
@@ -31,12 +31,12 @@ class Writing:
             return func.ifnull(column, _constant(absent))
         return func.coalesce(cast(column, Text), _constant(absent))
 
-    def is_spelled_otherwise(self, price: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Whether the text of a Price is not what `str` makes of its Decimal. SQLite keeps what `str` has made."""
+    def is_spelled_alike(self, price: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Whether the text of a Price is what `str` makes of its Decimal. SQLite keeps what `str` has made."""
         if self._is_sqlite:
-            return false()
-        is_small = func.abs(price) < literal(_SMALLEST_PLAIN, Numeric())
-        return and_(is_small, or_(price != literal(0), func.scale(price) > _MOST_ZEROS))
+            return true()
+        is_large = func.abs(price) >= literal(_SMALLEST_PLAIN, Numeric())
+        return or_(price.is_(None), is_large, and_(price == literal(0), func.scale(price) <= _MOST_ZEROS))
 
 
 def bound_together(column: ColumnElement[Any], separator: str) -> ColumnElement[str]:

@@ -20,8 +20,9 @@ from cryptomarket.history.columns import Columns
 from cryptomarket.history.cursors import Cursor
 from cryptomarket.history.formats import CsvWriter, Format, NdjsonWriter, RowWriter, Trailer
 from cryptomarket.history.lines import line_of
+from cryptomarket.history.look_repository import Look
 from cryptomarket.history.questions import TicksQuestion, check_fields
-from cryptomarket.history.reach import Reach
+from cryptomarket.history.reach import Heard, Reach
 from cryptomarket.history.repository import Repository
 from cryptomarket.history.walk import SIZES, Sizes, Walk
 from cryptomarket.market.instruments import Kind
@@ -170,18 +171,7 @@ class Exports:
         self._check_room()
         writer = await _writer(form, asked, kind)
         heard = await self._reach.heard(asked.ticker)
-        async with self._repository.look() as look:
-            span = await self._reach.span(look, asked.ticker, asked.start_ms, asked.end_ms, heard)
-            missing = await look.gaps(asked.ticker, span.start_ms, span.end_ms, limit=1)
-            question = Cursor.at_start(
-                asked.ticker,
-                span.start_ms,
-                span.end_ms,
-                order=asked.order or "asc",
-                source=asked.source,
-                newest_id=span.newest_id,
-                complete=span.complete and not missing,
-            )
+        question = await self._repository.look(lambda look: self._question(look, asked, heard))
         self._check_room()
         walk = Walk(
             self._repository,
@@ -199,6 +189,19 @@ class Exports:
                 await walk.begin()
             unless_begun.pop_all()
         return export
+
+    def _question(self, look: Look, asked: TicksQuestion, heard: Heard) -> Cursor:
+        span = self._reach.span(look, asked.ticker, asked.start_ms, asked.end_ms, heard)
+        missing = look.gaps(asked.ticker, span.start_ms, span.end_ms, limit=1)
+        return Cursor.at_start(
+            asked.ticker,
+            span.start_ms,
+            span.end_ms,
+            order=asked.order or "asc",
+            source=asked.source,
+            newest_id=span.newest_id,
+            complete=span.complete and not missing,
+        )
 
     def _check_room(self) -> None:
         if len(self.open) >= self._at_once:

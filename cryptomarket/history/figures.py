@@ -1,14 +1,15 @@
 """Numbers about a range of prices: statistics and candles, folded from the stored ticks."""
 
-from contextlib import aclosing
 from decimal import Context, Decimal, localcontext
+from typing import NamedTuple
 
 from cryptomarket.clock import Clock
 from cryptomarket.errors import Impossible
 from cryptomarket.history.answers import Answer, is_closed
+from cryptomarket.history.look_repository import Look
 from cryptomarket.history.questions import BOUNDS, MAX_GAPS
-from cryptomarket.history.reach import Reach, Span, range_of
-from cryptomarket.history.repository import Look, Repository
+from cryptomarket.history.reach import Heard, Reach, Span, range_of
+from cryptomarket.history.repository import Repository
 from cryptomarket.market.candles import GRACE_MS, Candle, Folding, PricePoint, Resolution
 from cryptomarket.market.wire import encode
 
@@ -49,6 +50,15 @@ class Statistics:
         return _AVERAGE.divide(self._sum, Decimal(self.count)) if self.count else None
 
 
+class CandlesQuestion(NamedTuple):
+    """Which candles of a ticker. None is "not said": the last ones, until now."""
+
+    ticker: str
+    resolution: Resolution
+    start_ms: int | None
+    end_ms: int | None
+
+
 class Figures:
     """Answers as JSON, in which prices are exact. What prices have made of them is told in constant memory, whatever
     the range.
@@ -62,14 +72,14 @@ class Figures:
     async def stats(self, ticker: str, start_ms: int | None, end_ms: int | None) -> Answer:
         """How many prices a range has, the lowest, highest, average, first and last. Raises Impossible."""
         heard = await self._reach.heard(ticker)
+        return await self._repository.look(lambda look: self._stats(look, ticker, start_ms, end_ms, heard))
+
+    def _stats(self, look: Look, ticker: str, start_ms: int | None, end_ms: int | None, heard: Heard) -> Answer:
         found = Statistics()
-        async with self._repository.look() as look:
-            span = await self._reach.span(look, ticker, start_ms, end_ms, heard)
-            pieces = look.prices(ticker, span.start_ms, span.end_ms, newest_id=span.newest_id)
-            async with aclosing(pieces):
-                async for piece in pieces:
-                    found.add(piece)
-            missing = await self._missing(look, ticker, span)
+        span = self._reach.span(look, ticker, start_ms, end_ms, heard)
+        for piece in look.prices(ticker, span.start_ms, span.end_ms, newest_id=span.newest_id):
+            found.add(piece)
+        missing = self._missing(look, ticker, span)
         body = encode(
             {
                 "ticker": ticker,
@@ -90,22 +100,24 @@ class Figures:
     async def candles(self, ticker: str, resolution: Resolution, start_ms: int | None, end_ms: int | None) -> Answer:
         """The candles that overlap a range, each whole; those without a price are left out. Raises Impossible."""
         heard = await self._reach.heard(ticker)
+        asked = CandlesQuestion(ticker, resolution, start_ms, end_ms)
+        return await self._repository.look(lambda look: self._candles(look, asked, heard))
+
+    def _candles(self, look: Look, asked: CandlesQuestion, heard: Heard) -> Answer:
+        ticker, resolution, start_ms, end_ms = asked
         now_ms = self._clock.wall_ms()
         folding, candles = Folding(resolution), list[Candle]()
-        async with self._repository.look() as look:
-            extent = await self._reach.extent(look, ticker, heard)
-            start, end = range_of(start_ms, end_ms, first_ms=extent.first_ms, now_ms=now_ms)
-            if start_ms is None:
-                start = max(start, end - CANDLES_UNLESS_SAID * resolution.length_ms)
-            first_ms, last_ms = _whole(resolution, start, end)
-            known_ms = last_ms if last_ms <= now_ms else max(end, now_ms)
-            span = await self._reach.judged(look, ticker, first_ms, known_ms, extent, heard)
-            pieces = look.prices(ticker, first_ms, last_ms, newest_id=span.newest_id)
-            async with aclosing(pieces):
-                async for piece in pieces:
-                    candles += folding.add(piece)
-            candles += folding.rest()
-            missing = await self._missing(look, ticker, span)
+        extent = self._reach.extent(look, ticker, heard)
+        start, end = range_of(start_ms, end_ms, first_ms=extent.first_ms, now_ms=now_ms)
+        if start_ms is None:
+            start = max(start, end - CANDLES_UNLESS_SAID * resolution.length_ms)
+        first_ms, last_ms = _whole(resolution, start, end)
+        known_ms = last_ms if last_ms <= now_ms else max(end, now_ms)
+        span = self._reach.judged(look, ticker, first_ms, known_ms, extent, heard)
+        for piece in look.prices(ticker, first_ms, last_ms, newest_id=span.newest_id):
+            candles += folding.add(piece)
+        candles += folding.rest()
+        missing = self._missing(look, ticker, span)
         closed_ms = max(span.settled_ms or 0, now_ms - GRACE_MS)
         body = encode(
             {
@@ -126,8 +138,8 @@ class Figures:
         return Answer(body, is_closed(complete=complete, end_ms=span.end_ms, now_ms=self._clock.wall_ms()))
 
     @staticmethod
-    async def _missing(look: Look, ticker: str, span: Span) -> dict[str, object]:
-        gaps = await look.gaps(ticker, span.start_ms, span.end_ms, limit=MAX_GAPS)
+    def _missing(look: Look, ticker: str, span: Span) -> dict[str, object]:
+        gaps = look.gaps(ticker, span.start_ms, span.end_ms, limit=MAX_GAPS)
         return {"complete": span.complete and not gaps, "gaps": [gap._asdict() for gap in gaps]}
 
 

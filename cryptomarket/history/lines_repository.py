@@ -1,19 +1,34 @@
 """The SQL that writes rows as lines: a window of a range in one text, so that no row becomes an object of ours."""
 
 import re
+from collections.abc import Sequence
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Executable, Select, Subquery, case, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    Integer,
+    Select,
+    bindparam,
+    case,
+    distinct,
+    func,
+    literal,
+    select,
+)
 
-from cryptomarket.db import Database, Writing, bound_together
-from cryptomarket.history.cursors import Cursor
-from cryptomarket.history.lines import POSITION, SUMMARY, Blank, Line
+from cryptomarket.db import Writing, bound_together
+from cryptomarket.history.cursors import Cursor, Order
+from cryptomarket.history.keyset_repository import beyond
+from cryptomarket.history.lines import Blank, Line
 from cryptomarket.history.tables import price_tickers
 
 _row = price_tickers.c
-_KEYS = (_row.timestamp_ms, _row.source, _row.epoch, _row.seq, _row.id)
 # What may stand between quotes, and in a cell, as it is.
 _PLAIN = re.compile(r"[0-9A-Za-z]*")
+_ROWS = bindparam("rows", type_=Integer())
 
 
 class Window(NamedTuple):
@@ -30,90 +45,152 @@ class Written(NamedTuple):
     rows: int
 
 
-class LinesRepository:
-    """Reads lines of one database. Every call raises DatabaseUnavailable."""
+class Place(NamedTuple):
+    """What all rows of a window have in common."""
 
-    def __init__(self, database: Database) -> None:
-        self._db = database
+    source: str
+    epoch: str | None
 
-    async def next_window(self, asked: Cursor, left: Window, *, rows: int) -> Window:
-        """The part of `left` that comes first in the question's order and has at most `rows` rows of the ticker; or one
-        millisecond, when that alone has more.
+
+class LinesLook:
+    """Reads lines in one look at the database."""
+
+    def __init__(self, connection: Connection, writing: Writing) -> None:
+        self._connection = connection
+        self._writing = writing
+
+    def window(self, asked: Cursor, left: Window, *, rows: int, begun: bool = False) -> tuple[Window, bool]:
+        """The part of `left` that comes first in the question's order and has at most `rows` rows of it, or one
+        millisecond, when that alone has more; and whether there are more rows in all of it. When it has `begun`, rows
+        up to the cursor's are none of it.
         """
-        beyond = select(_row.timestamp_ms).where(
-            _row.ticker == asked.ticker, _row.timestamp_ms >= left.start_ms, _row.timestamp_ms < left.end_ms
-        )
-        key = _row.timestamp_ms if asked.order == "asc" else _row.timestamp_ms.desc()
-        async with self._db.read() as connection:
-            found = await connection.execute(beyond.order_by(key).offset(rows).limit(1))
-            first_of_next_ms = found.scalar_one_or_none()
+        boundary = _boundary(asked.order, has_source=asked.source is not None)
+        if begun:
+            boundary = boundary.where(beyond(asked))
+        first_of_next_ms = self._connection.execute(boundary, _given(asked, left, rows)).scalar_one_or_none()
         if first_of_next_ms is None:
-            return left
+            return left, False
         if asked.order == "asc":
-            return Window(left.start_ms, max(first_of_next_ms, left.start_ms + 1))
-        return Window(min(first_of_next_ms + 1, left.end_ms - 1), left.end_ms)
+            return Window(left.start_ms, max(first_of_next_ms, left.start_ms + 1)), True
+        return Window(min(first_of_next_ms + 1, left.end_ms - 1), left.end_ms), True
 
-    async def lines(self, asked: Cursor, window: Window, line: Line, *, most: int) -> Written | None:
-        """The question's rows of a window, in its order; None where one of them is not such a line, or where they are
-        more than `most`.
+    def lines(self, asked: Cursor, window: Window, line: Line, *, most: int, begun: bool = False) -> Written | None:
+        """The question's rows of a window, in its order; None where they are more than `most`, of several sources or
+        epochs, or where one of them is not such a line.
         """
-        rows = _written(self._db.writing, line).where(
-            _row.ticker == asked.ticker,
-            _row.timestamp_ms >= window.start_ms,
-            _row.timestamp_ms < window.end_ms,
-            _row.id <= asked.newest_id,
-        )
-        if asked.source is not None:
-            rows = rows.where(_row.source == asked.source.value)
-        rows = rows.order_by(*(_KEYS if asked.order == "asc" else (key.desc() for key in _KEYS)))
-        async with self._db.read() as connection:
-            found = (await connection.execute(_together(rows.limit(most + 1).subquery(), line))).one()
-        return _proven(found, most)
+        has_source = asked.source is not None
+        counted = _count(has_source=has_source)
+        if begun:
+            counted = counted.where(beyond(asked))
+        count, times, source, epoch = self._connection.execute(counted, _given(asked, window)).one()
+        if count == 0:
+            return Written("", 0)
+        if count > most or not _PLAIN.fullmatch(epoch or ""):
+            return None
+        form = _Form(self._writing, line, Place(source, epoch), asked.order, times == count, has_source)
+        together = _together(_lines(form).where(beyond(asked)), line.end) if begun else _all_lines(form)
+        text, written = self._connection.execute(together, _given(asked, window, count + 1)).one()
+        return Written(text, written) if written == count else None
 
 
-def _proven(found: Any, most: int) -> Written | None:  # noqa: ANN401 - the library's row
-    text, count, is_odd, first_epoch, last_epoch = found
-    if count > most or is_odd or first_epoch != last_epoch or not _PLAIN.fullmatch(first_epoch or ""):
-        return None
-    return Written(text or "", count)
+class _Form(NamedTuple):
+    """What a statement is made for, once: making one takes longer than SQLite takes to answer it."""
+
+    writing: Writing
+    line: Line
+    place: Place
+    order: Order
+    has_single_times: bool
+    has_source: bool
 
 
-def _together(rows: Subquery, line: Line) -> Executable:
-    return select(
-        bound_together(rows.c.line, line.end),
-        func.count(),
-        func.max(rows.c.is_odd),
-        func.min(rows.c.epoch),
-        func.max(rows.c.epoch),
-    )
+def _given(asked: Cursor, window: Window, rows: int | None = None) -> dict[str, object]:
+    given = {"ticker": asked.ticker, "newest_id": asked.newest_id, "rows": rows, **window._asdict()}
+    return given if asked.source is None else given | {"source": asked.source.value}
 
 
-def _written(writing: Writing, line: Line) -> Select[Any]:
-    """Each row as a line, and whether it is one that can't be written so."""
-    odd: list[ColumnElement[bool]] = [
-        _row.instrument_name != line.ticker,
-        _row.kind != line.kind.value,
-        writing.is_spelled_otherwise(_row.price),
+def _within(*, has_source: bool) -> list[ColumnElement[bool]]:
+    conditions = [
+        _row.ticker == bindparam("ticker"),
+        _row.timestamp_ms >= bindparam("start_ms"),
+        _row.timestamp_ms < bindparam("end_ms"),
+        _row.id <= bindparam("newest_id"),
     ]
-    if line.is_bare:
-        odd.append(_row.summary.is_not(None))
-    pieces = [piece if isinstance(piece, str) else _filled(writing, piece) for piece in line.pieces]
-    return select(
-        writing.joined(pieces).label("line"),
-        _row.epoch,
-        case((or_(*odd), literal(1)), else_=literal(0)).label("is_odd"),
+    return [*conditions, _row.source == bindparam("source")] if has_source else conditions
+
+
+@cache
+def _boundary(order: Order, *, has_source: bool) -> Select[Any]:
+    key = _row.timestamp_ms if order == "asc" else _row.timestamp_ms.desc()
+    return select(_row.timestamp_ms).where(*_within(has_source=has_source)).order_by(key).offset(_ROWS).limit(1)
+
+
+@cache
+def _count(*, has_source: bool) -> Select[Any]:
+    conditions = _within(has_source=has_source)
+    # Any row will do: the lines of all others are held against it.
+    one = select(_row.source, _row.epoch).where(*conditions).limit(1).subquery()
+    of_one = (select(one.c.source).scalar_subquery(), select(one.c.epoch).scalar_subquery())
+    counts: Select[Any] = select(func.count(), func.count(distinct(_row.timestamp_ms)), *of_one)
+    return counts.select_from(price_tickers).where(*conditions)
+
+
+def _lines(form: _Form) -> Select[Any]:
+    keys: Sequence[ColumnElement[Any]] = [_row.timestamp_ms]
+    if not form.has_single_times:
+        # Of one source and epoch, the sequence is the rest of the order.
+        keys = [*keys, _row.seq, _row.id]
+    return (
+        select(_joined(form.writing, form.line, form.place).label("line"))
+        .where(*_within(has_source=form.has_source), *_like(form.writing, form.line, form.place))
+        .order_by(*(keys if form.order == "asc" else [key.desc() for key in keys]))
+        # As many as there are, and more: an order without a limit might be left out of a subquery.
+        .limit(_ROWS)
     )
 
 
-def _filled(writing: Writing, blank: Blank) -> ColumnElement[Any]:
+def _together(lines: Select[Any], end: str) -> Executable:
+    found = lines.subquery()
+    return select(bound_together(found.c.line, end), func.count())
+
+
+@lru_cache(maxsize=256)
+def _all_lines(form: _Form) -> Executable:
+    return _together(_lines(form), form.line.end)
+
+
+def _like(writing: Writing, line: Line, place: Place) -> list[ColumnElement[bool]]:
+    """What holds for rows that can be written so."""
+    conditions = [
+        _row.instrument_name == line.ticker,
+        _row.kind == line.kind.value,
+        _row.source == place.source,
+        _row.epoch == place.epoch if place.epoch is not None else _row.epoch.is_(None),
+        writing.is_spelled_alike(_row.price),
+    ]
+    return [*conditions, _row.summary.is_(None)] if line.is_bare else conditions
+
+
+def _joined(writing: Writing, line: Line, place: Place) -> ColumnElement[str]:
+    pieces: list[str | ColumnElement[Any]] = []
+    for piece in line.pieces:
+        pieces += [piece] if isinstance(piece, str) else _filled(writing, piece, place)
+    return writing.joined(pieces)
+
+
+def _filled(writing: Writing, blank: Blank, place: Place) -> Sequence[str | ColumnElement[Any]]:
     quote, absent = blank.quote, blank.absent or ""
-    if blank.column == POSITION:
-        whole = writing.joined([quote, _row.epoch, "-", _row.seq, quote])
-        return case((_row.epoch.is_(None), literal(absent)), else_=whole)
-    if blank.column == SUMMARY:
-        rest = writing.joined([",", func.substr(_row.summary, 2)])
-        return case((_row.summary.is_(None), literal(absent)), else_=rest)
+    match blank.column:
+        case "source":
+            return [f"{quote}{place.source}{quote}"]
+        case "position" | "seq" if place.epoch is None:
+            return [absent]
+        case "position":
+            return [f"{quote}{place.epoch}-", _row.seq, quote]
+        case "summary":
+            rest = writing.joined([",", func.substr(_row.summary, 2)])
+            return [case((_row.summary.is_(None), literal(absent)), else_=rest)]
+        case "seq":
+            return [_row.seq]
     column = _row[blank.column]
-    if blank.absent is not None:
-        return writing.shown(column, absent=absent)
-    return writing.joined([quote, column, quote]) if quote else column
+    return [writing.shown(column, absent=absent) if blank.absent is not None else column]

@@ -10,18 +10,23 @@ from cryptomarket.clock import Clock
 from cryptomarket.errors import BusUnavailable, Impossible, Malformed, NotFound
 from cryptomarket.history.answers import Answer, is_closed
 from cryptomarket.history.cursors import Cursor, Order
+from cryptomarket.history.formats import Format
+from cryptomarket.history.lines import line_of
+from cryptomarket.history.look_repository import Look, Text
 from cryptomarket.history.reach import NOWHERE, Heard, Reach, range_of
-from cryptomarket.history.repository import Look, Repository
+from cryptomarket.history.repository import Repository
 from cryptomarket.history.rows import (
     ROW_FIELDS,
     Choice,
     Row,
+    StoredGap,
     StoredStatus,
     StoredTick,
     chosen_json,
     row_json,
 )
 from cryptomarket.history.timestamps import END_OF_TIME_MS
+from cryptomarket.market.instruments import Kind
 from cryptomarket.market.ticks import Source
 from cryptomarket.market.wire import PublicationKind, data_of, decode_tick, encode
 
@@ -33,9 +38,12 @@ _EVERYTHING_BELIEVED = Choice(believed_only=True)
 
 @dataclass(frozen=True, slots=True)
 class TicksQuestion:
-    """Which rows of a ticker. None is "not said": from the first row, until now, every source, every field."""
+    """Which rows of a ticker. None is "not said": from the first row, until now, every source, every field. Who knows
+    the ticker's kind is answered sooner.
+    """
 
     ticker: str
+    kind: Kind | None = None
     start_ms: int | None = None
     end_ms: int | None = None
     order: Order | None = None
@@ -67,11 +75,12 @@ class History:
         """A page of rows. Raises Malformed and Impossible for a question that can't be."""
         check_fields(asked.fields)
         heard = await self._reach.heard(asked.ticker)
-        async with self._repository.look() as look:
-            cursor = await self._begun(look, asked, heard) if asked.cursor is None else _continued(asked, asked.cursor)
-            begun = asked.cursor is not None
-            page = await look.page(cursor, Choice(source=cursor.source), limit=asked.limit, begun=begun)
-            gaps = await look.gaps(cursor.ticker, cursor.start_ms, cursor.end_ms, limit=MAX_GAPS)
+        return await self._repository.look(lambda look: self._page(look, asked, heard))
+
+    def _page(self, look: Look, asked: TicksQuestion, heard: Heard) -> Answer:
+        cursor = self._begun(look, asked, heard) if asked.cursor is None else _continued(asked, asked.cursor)
+        told = _told(look, asked, cursor)
+        gaps = look.gaps(cursor.ticker, cursor.start_ms, cursor.end_ms, limit=MAX_GAPS)
         complete = cursor.complete and not gaps
         body = encode(
             {
@@ -79,17 +88,17 @@ class History:
                 "start": cursor.start_ms,
                 "end": cursor.end_ms,
                 "bounds": BOUNDS,
-                "count": len(page.rows),
+                "count": told.rows,
                 "complete": complete,
                 "gaps": [gap._asdict() for gap in gaps],
-                "next_cursor": str(cursor.after(page.rows[-1])) if page.more else None,
-                "data": [msgspec.Raw(_json_of(row, asked.fields)) for row in page.rows],
+                "next_cursor": str(cursor.after(told.last)) if told.last is not None else None,
+                "data": msgspec.Raw(f"[{told.text}]".encode()),
             }
         )
         return Answer(body, is_closed(complete=complete, end_ms=cursor.end_ms, now_ms=self._clock.wall_ms()))
 
-    async def _begun(self, look: Look, asked: TicksQuestion, heard: Heard) -> Cursor:
-        span = await self._reach.span(look, asked.ticker, asked.start_ms, asked.end_ms, heard)
+    def _begun(self, look: Look, asked: TicksQuestion, heard: Heard) -> Cursor:
+        span = self._reach.span(look, asked.ticker, asked.start_ms, asked.end_ms, heard)
         return Cursor.at_start(
             asked.ticker,
             span.start_ms,
@@ -135,12 +144,15 @@ class History:
         far_ms = END_OF_TIME_MS if max_difference_ms is None else max_difference_ms
         until = Cursor.at_start(ticker, max(0, time_ms - far_ms), time_ms + 1, order="desc")
         after = Cursor.at_start(ticker, time_ms + 1, time_ms + far_ms + 1)
-        async with self._repository.look() as look:
-            found = [
+
+        def nearest(look: Look) -> list[Row]:
+            return [
                 row
                 for asked in (until, after)
-                for row in (await look.page(asked, _EVERYTHING_BELIEVED, limit=1, begun=False)).rows
+                for row in look.page(asked, _EVERYTHING_BELIEVED, limit=1, begun=False).rows
             ]
+
+        found = await self._repository.look(nearest)
         if not found:
             near = "" if max_difference_ms is None else f" within {max_difference_ms} ms of that time"
             raise NotFound(f"There is no tick of {ticker}{near}.", field="time")
@@ -150,10 +162,13 @@ class History:
     async def gaps(self, ticker: str, start_ms: int | None, end_ms: int | None, *, limit: int) -> dict[str, object]:
         """Recorded gaps that overlap the range. Raises Impossible for a range that can't be."""
         now_ms = self._clock.wall_ms()
-        async with self._repository.look() as look:
-            extent = await look.extent(ticker, stored_up_to=NOWHERE)
+
+        def overlapping(look: Look) -> tuple[int, int, list[StoredGap]]:
+            extent = look.extent(ticker, stored_up_to=NOWHERE)
             start, end = range_of(start_ms, end_ms, first_ms=extent.first_ms, now_ms=now_ms)
-            found = await look.gaps(ticker, start, end, limit=limit + 1)
+            return start, end, look.gaps(ticker, start, end, limit=limit + 1)
+
+        start, end, found = await self._repository.look(overlapping)
         return {
             "ticker": ticker,
             "start": start,
@@ -187,8 +202,17 @@ def check_fields(fields: Collection[str] | None) -> None:
         )
 
 
-def _json_of(row: Row, fields: Collection[str] | None) -> bytes:
-    return row_json(row) if fields is None else chosen_json(row, fields)
+def _told(look: Look, asked: TicksQuestion, cursor: Cursor) -> Text:
+    """A page as JSON, its rows with commas between: by the database, where it can."""
+    is_begun = asked.cursor is not None
+    line = None if asked.kind is None else line_of(Format.NDJSON, cursor.ticker, asked.kind, asked.fields)
+    text = None if line is None else look.text(cursor, line, limit=asked.limit, begun=is_begun)
+    if text is not None:
+        # JSON has no end of a line but between its tokens, and a row of ours has none at all.
+        return text._replace(text=text.text.replace("\n", ","))
+    page = look.page(cursor, Choice(source=cursor.source), limit=asked.limit, begun=is_begun)
+    rows = [row_json(row) if asked.fields is None else chosen_json(row, asked.fields) for row in page.rows]
+    return Text(b",".join(rows).decode(), len(rows), page.rows[-1] if page.more else None)
 
 
 def _continued(asked: TicksQuestion, cursor: Cursor) -> Cursor:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from cryptomarket.backplane.bus import Bus, Picture
 from cryptomarket.clock import Clock
 from cryptomarket.errors import BusUnavailable, Impossible
-from cryptomarket.history.repository import Extent, Look
+from cryptomarket.history.look_repository import Extent, Look
 from cryptomarket.market.position import Position
 from cryptomarket.market.ticks import FeedState
 from cryptomarket.market.wire import decode_status
@@ -79,22 +79,22 @@ class Reach:
             return Heard(None, None)
         return Heard(Position(head.epoch, stored_up_to), pictures.get(ticker), lost)
 
-    async def span(self, look: Look, ticker: str, start_ms: int | None, end_ms: int | None, heard: Heard) -> Span:
+    def span(self, look: Look, ticker: str, start_ms: int | None, end_ms: int | None, heard: Heard) -> Span:
         """What was not said is the first row, and now. Raises Impossible for a range that can't be."""
-        extent = await self.extent(look, ticker, heard)
+        extent = self.extent(look, ticker, heard)
         start, end = range_of(start_ms, end_ms, first_ms=extent.first_ms, now_ms=self._clock.wall_ms())
-        return await self.judged(look, ticker, start, end, extent, heard)
+        return self.judged(look, ticker, start, end, extent, heard)
 
-    async def extent(self, look: Look, ticker: str, heard: Heard) -> Extent:
+    def extent(self, look: Look, ticker: str, heard: Heard) -> Extent:
         """How far the rows of a ticker reach."""
-        return await look.extent(ticker, stored_up_to=heard.stored_up_to or NOWHERE)
+        return look.extent(ticker, stored_up_to=heard.stored_up_to or NOWHERE)
 
-    async def judged(self, look: Look, ticker: str, start_ms: int, end_ms: int, extent: Extent, heard: Heard) -> Span:
+    def judged(self, look: Look, ticker: str, start_ms: int, end_ms: int, extent: Extent, heard: Heard) -> Span:
         """A range that can be, and whether everything of it was heard."""
         complete = (
             end_ms <= self._clock.wall_ms()
             and heard.proves(extent, start_ms, end_ms)
-            and await look.was_live(ticker, start_ms, end_ms)
+            and look.was_live(ticker, start_ms, end_ms)
         )
         return Span(start_ms, end_ms, extent.newest_id, complete, None if heard.lost else extent.settled_ms)
 

@@ -164,6 +164,7 @@ async def list_ticks(
     instrument = await history.directory.resolve(ticker)
     question = TicksQuestion(
         ticker=instrument.name,
+        kind=instrument.kind,
         start_ms=between[0],
         end_ms=between[1],
         order=order,

@@ -11,7 +11,8 @@ import msgspec
 from cryptomarket.history.cursors import Cursor
 from cryptomarket.history.formats import RowWriter
 from cryptomarket.history.lines import SUMMARY, Blank, Line
-from cryptomarket.history.lines_repository import Window
+from cryptomarket.history.lines_repository import Window, Written
+from cryptomarket.history.look_repository import Look
 from cryptomarket.history.repository import Repository
 from cryptomarket.history.rows import Choice
 
@@ -95,19 +96,20 @@ class Walk:
         return await anext(self._read, None)
 
     async def _windows(self, line: Line) -> AsyncGenerator[Piece, None]:
-        left, rows = Window(self._asked.start_ms, self._asked.end_ms), self._sizes.of(line)
-        while left.start_ms < left.end_ms:
-            window = await self._repository.lines.next_window(self._asked, left, rows=rows)
-            written = await self._repository.lines.lines(self._asked, window, line, most=rows)
+        left, is_more, rows = Window(self._asked.start_ms, self._asked.end_ms), True, self._sizes.of(line)
+        while is_more:
+            window, is_more, written = await self._repository.look(partial(self._window, left, line, rows))
             if written is None:
                 async for piece in self._pages(window):
                     yield piece
             elif written.rows:
                 yield Piece((written.text + line.end).encode(), written.rows)
-            if self._asked.order == "asc":
-                left = Window(window.end_ms, left.end_ms)
-            else:
-                left = Window(left.start_ms, window.start_ms)
+            is_asc = self._asked.order == "asc"
+            left = Window(window.end_ms, left.end_ms) if is_asc else Window(left.start_ms, window.start_ms)
+
+    def _window(self, left: Window, line: Line, rows: int, look: Look) -> tuple[Window, bool, Written | None]:
+        window, is_more = look.lines.window(self._asked, left, rows=rows)
+        return window, is_more, look.lines.lines(self._asked, window, line, most=rows)
 
     async def _pages(self, window: Window) -> AsyncGenerator[Piece, None]:
         asked = msgspec.structs.replace(self._asked, start_ms=window.start_ms, end_ms=window.end_ms)

@@ -1,0 +1,66 @@
+"""Looks from threads: they see one state, change nothing, and are broken off with who asked."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, text
+
+from cryptomarket.db import Database
+from cryptomarket.errors import DatabaseUnavailable
+
+FOR_EVER = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i % 7 + 1 FROM n) SELECT count(*) FROM n")
+
+
+async def test_a_look_sees_one_state_and_changes_nothing(store_url: str) -> None:
+    """Promise: whatever others write meanwhile, on both databases; and a look that writes is refused."""
+    database = Database(store_url)
+    begun, written = threading.Event(), threading.Event()
+    count = text("SELECT count(*) FROM crypto_store" if database.is_sqlite else "SELECT count(*) FROM crypto.store")
+
+    def twice(connection: Connection) -> tuple[int, int]:
+        first = connection.execute(count).scalar_one()
+        begun.set()
+        if database.is_sqlite:
+            assert written.wait(10)
+        return first, connection.execute(count).scalar_one()
+
+    looking = asyncio.create_task(database.look(twice))
+    if database.is_sqlite:
+        assert await asyncio.to_thread(begun.wait, 10)
+        await database.claim("simulator")
+        written.set()
+    assert await looking == (0, 0)
+    everything = text(str(count).replace("SELECT count(*)", "DELETE"))
+    with pytest.raises(DatabaseUnavailable):
+        await database.look(lambda connection: connection.execute(everything))
+    await database.close()
+
+
+async def test_who_leaves_breaks_off_his_question(store_url: str) -> None:
+    """Promise: a question without an end is given up at once, and its connection serves the next one."""
+    database = Database(store_url, pool_size=1)
+    for _ in range(3):
+        looking = asyncio.create_task(database.look(lambda connection: connection.execute(FOR_EVER).one()))
+        await asyncio.sleep(0.05)  # sleep: the question shall be under way; earlier or later must not matter
+        looking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await looking
+        async with asyncio.timeout(10):
+            assert await database.look(lambda connection: connection.execute(text("SELECT 1")).scalar_one()) == 1
+    await database.close()
+
+
+async def test_a_file_that_is_no_database_is_away(tmp_path: Path) -> None:
+    """Promise: trouble has the same name from a thread, and a reader makes no file."""
+    database = Database(f"sqlite:///{tmp_path / 'none' / 'store.sqlite3'}")
+    with pytest.raises(DatabaseUnavailable):
+        await database.look(lambda connection: connection.execute(text("SELECT 1")).scalar_one())
+    await database.close()
+    broken = tmp_path / "broken.sqlite3"
+    broken.write_bytes(b"no database at all, but long enough to be looked at" * 40)
+    database = Database(f"sqlite:///{broken}")
+    with pytest.raises(DatabaseUnavailable):
+        await database.look(lambda connection: connection.execute(text("SELECT * FROM x")).one())
+    await database.close()

@@ -1,0 +1,92 @@
+"""What is read in one look: boundaries to the millisecond, what is believed, what was live, and what is settled."""
+
+from functools import partial
+
+import pytest
+
+from __tests__.history.test_repository import scan
+from __tests__.history.test_rows import insert_backfill
+from __tests__.history.world import heard, index_tick, live, state
+from cryptomarket.db import Database
+from cryptomarket.history.cursors import Cursor
+from cryptomarket.history.look_repository import Look
+from cryptomarket.history.repository import Repository
+from cryptomarket.history.rows import Choice
+from cryptomarket.market.position import Position
+from cryptomarket.market.ticks import FeedState, Gap, GapCause, Source
+
+BELIEVED = Choice(believed_only=True)
+
+
+@pytest.mark.parametrize(
+    ("start_ms", "end_ms", "overlaps"),
+    [(0, 100, False), (0, 101, True), (199, 300, True), (200, 300, False), (150, 160, True)],
+)
+async def test_gaps_overlap_to_the_millisecond(
+    repository: Repository, start_ms: int, end_ms: int, overlaps: bool
+) -> None:
+    """A gap is [from, to) and a range [start, end): touching is not overlapping."""
+    await repository.keep(heard([Gap("btc_usd", 100, 200, GapCause.SILENCE)]))
+    assert bool(await repository.gaps("btc_usd", start_ms, end_ms, limit=10)) is overlaps
+
+
+async def test_a_range_includes_its_start_and_not_its_end(repository: Repository) -> None:
+    """[start, end), to the millisecond."""
+    await repository.keep(heard([index_tick(ms) for ms in (99, 100, 101, 199, 200, 201)]))
+    rows = await scan(repository, Cursor.at_start("btc_usd", 100, 200), 10)
+    assert [row.timestamp_ms for row in rows] == [100, 101, 199]
+
+
+async def test_rows_that_lie_beside_the_stream_are_not_believed(repository: Repository, database: Database) -> None:
+    """Other sources count inside a recorded gap and before the first stream row, nowhere else."""
+    await repository.keep(heard([index_tick(100), Gap("btc_usd", 200, 300, GapCause.SILENCE), index_tick(300)]))
+    await insert_backfill(database, 50, 100, 150, 200, 299, 300, 400)
+    asked = Cursor.at_start("btc_usd", 0, 1000)
+    believed = [(row.timestamp_ms, row.source) for row in await scan(repository, asked, 2, BELIEVED)]
+    assert believed == [(50, "backfill"), (100, "stream"), (200, "backfill"), (299, "backfill"), (300, "stream")]
+    chosen = [row.timestamp_ms for row in await scan(repository, asked, 2, Choice(source=Source.BACKFILL))]
+    assert chosen == [50, 100, 150, 200, 299, 300, 400]
+
+
+@pytest.mark.parametrize(
+    ("start_ms", "end_ms", "was_live"),
+    [
+        (1000, 1900, True),  # live from the tick that made it so, though the state was said 50 ms later
+        (999, 1900, False),  # before the first tick nothing was heard
+        (1000, 2000, True),  # up to the last tick before the feed broke off
+        (1000, 2001, False),  # beyond it nothing is known, though the break was noticed at 5000
+        (5500, 5600, False),  # in the dark
+        (6000, 6500, True),  # from the tick that came back
+        (5999, 6500, False),
+        (1500, 6500, False),  # across
+        (6000, 6800, True),
+        (7000, 9000, False),  # halted: said by the exchange, for a time of its own
+        (6000, 7000, True),
+        (9000, 9500, True),
+    ],
+)
+async def test_when_the_feed_was_live(repository: Repository, start_ms: int, end_ms: int, was_live: bool) -> None:
+    """A range is complete only where the feed was live; the edges lie at the ticks."""
+    await repository.keep(
+        heard(
+            [
+                *(live(1050), index_tick(1000), index_tick(2000), state(FeedState.DOWN, 5000)),
+                *(Gap("btc_usd", 2000, 6000, GapCause.DISCONNECT), live(6050), index_tick(6000), index_tick(6900)),
+                *(state(FeedState.HALTED, 7000), live(9000), index_tick(9100), index_tick(9900)),
+            ]
+        )
+    )
+    assert await repository.look(lambda look: look.was_live("btc_usd", start_ms, end_ms)) is was_live
+
+
+async def test_what_is_on_its_way_is_not_settled(repository: Repository) -> None:
+    """With several writers a later batch may commit first: only what the group has acknowledged counts as settled."""
+    await repository.keep(heard([index_tick(100), index_tick(200), index_tick(300)], first_seq=4))
+    expected = {
+        ("btc_usd", Position("e1", 5)): (100, 100, 200, 3),
+        ("btc_usd", Position("e1", 6)): (100, 100, 300, 3),
+        ("btc_usd", Position("e2", 0)): (100, 100, 300, 3),
+        ("eth_usd", Position("e1", 6)): (None, None, None, 3),
+    }
+    for (ticker, position), extent in expected.items():
+        assert await repository.look(partial(Look.extent, ticker=ticker, stored_up_to=position)) == extent

@@ -1,0 +1,228 @@
+"""What can be read in one look at the database."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
+
+from cryptomarket.db import Writing
+from cryptomarket.history.cursors import Cursor
+from cryptomarket.history.keyset_repository import beyond, in_order
+from cryptomarket.history.lines import Line
+from cryptomarket.history.lines_repository import LinesLook, Window
+from cryptomarket.history.rows import Choice, Row, StoredGap, StoredStatus
+from cryptomarket.history.tables import gaps, price_tickers, statuses
+from cryptomarket.market.candles import PricePoint
+from cryptomarket.market.position import Position
+from cryptomarket.market.ticks import FeedState, Source
+
+_row = price_tickers.c
+ROWS = select(*(_row[name] for name in Row._fields))
+_PRICES = select(*(_row[name] for name in PricePoint._fields))
+_GAPS = select(*(gaps.c[name] for name in StoredGap._fields))
+_STATUSES = select(*(statuses.c[name] for name in StoredStatus._fields))
+
+
+def state_of(ticker: str | BindParameter[Any], *conditions: ColumnElement[bool], newest: bool) -> Select[Any]:
+    keys = (statuses.c.since_ms, statuses.c.id)
+    one = _STATUSES.where(statuses.c.ticker == ticker, *conditions).limit(1)
+    return one.order_by(*(key.desc() for key in keys)) if newest else one.order_by(*keys)
+
+
+# Statements are made once: making one takes longer than SQLite takes to answer it.
+_ticker: BindParameter[Any] = bindparam("ticker")
+_start: BindParameter[Any] = bindparam("start_ms")
+_end: BindParameter[Any] = bindparam("end_ms")
+_OVERLAPPING = (
+    _GAPS.where(gaps.c.ticker == _ticker, gaps.c.to_ms > _start, gaps.c.from_ms < _end)
+    .order_by(gaps.c.from_ms, gaps.c.to_ms, gaps.c.id)
+    .limit(bindparam("limit", type_=Integer()))
+)
+_MINE = select(_row.timestamp_ms).where(_row.ticker == _ticker).limit(1)
+_STREAMED = _MINE.where(_row.source == Source.STREAM.value)
+_EXTENT = select(
+    _MINE.order_by(_row.timestamp_ms).scalar_subquery(),
+    _STREAMED.order_by(_row.timestamp_ms).scalar_subquery(),
+    _STREAMED.where(or_(_row.epoch != bindparam("epoch"), _row.seq <= bindparam("seq")))
+    .order_by(_row.timestamp_ms.desc())
+    .scalar_subquery(),
+    func.coalesce(select(func.max(_row.id)).scalar_subquery(), 0),
+)
+
+
+def _states() -> CompoundSelect[Any]:
+    """What is asked of states at once: one that was not live within, and those nearest to both ends."""
+    since = statuses.c.since_ms
+    dark = _STATUSES.where(
+        statuses.c.ticker == _ticker, since >= _start, since < _end, statuses.c.state != FeedState.LIVE.value
+    )
+    asked = {
+        "dark": dark.limit(1),
+        "before": state_of(_ticker, since <= _start, newest=True),
+        "begun": state_of(_ticker, since > _start, newest=False),
+        "ended": state_of(_ticker, since >= _end, newest=False),
+    }
+    return union_all(
+        *(select(literal(label).label("asked"), *one.subquery(label).columns) for label, one in asked.items())
+    )
+
+
+_STATES = _states()
+
+
+class Page(NamedTuple):
+    """Rows in the order of the cursor that asked, and whether more follow."""
+
+    rows: list[Row]
+    more: bool
+
+
+class Text(NamedTuple):
+    """The rows of a page as lines, each but the last with its end; and the last row, when more follow."""
+
+    text: str
+    rows: int
+    last: Row | None
+
+
+class Extent(NamedTuple):
+    """The exchange times of a ticker's first row, of its first stream row, and of the stream row before which no other
+    is still on its way; and the id above which no row of any ticker is committed yet.
+    """
+
+    first_ms: int | None
+    first_stream_ms: int | None
+    settled_ms: int | None
+    newest_id: int
+
+
+def _of(ticker: str, choice: Choice) -> ColumnElement[bool]:
+    mine = _row.ticker == ticker
+    if choice.source is not None:
+        mine = and_(mine, _row.source == choice.source.value)
+    if not choice.believed_only:
+        return mine
+    later = price_tickers.alias("stream_rows")
+    before_stream = ~exists().where(
+        later.c.ticker == ticker, later.c.source == Source.STREAM.value, later.c.timestamp_ms <= _row.timestamp_ms
+    )
+    in_gap = exists().where(
+        gaps.c.ticker == ticker, gaps.c.from_ms <= _row.timestamp_ms, gaps.c.to_ms > _row.timestamp_ms
+    )
+    return and_(mine, or_(_row.source == Source.STREAM.value, before_stream, in_gap))
+
+
+class Look:
+    """One state of the database, and what can be read in it. Lives inside `Repository.look`."""
+
+    def __init__(self, connection: Connection, writing: Writing) -> None:
+        self._connection = connection
+        self.lines = LinesLook(connection, writing)
+
+    def page(self, asked: Cursor, choice: Choice, *, limit: int, begun: bool) -> Page:
+        """At most `limit` rows of the cursor's question: after its row when it has `begun`, else from the start."""
+        wanted = in_order(ROWS, asked.order).where(
+            _of(asked.ticker, choice),
+            _row.timestamp_ms >= asked.start_ms,
+            _row.timestamp_ms < asked.end_ms,
+            _row.id <= asked.newest_id,
+        )
+        if begun:
+            wanted = wanted.where(beyond(asked))
+        found = [Row._make(row) for row in (self._connection.execute(wanted.limit(limit + 1))).all()]
+        return Page(found[:limit], len(found) > limit)
+
+    def text(self, asked: Cursor, line: Line, *, limit: int, begun: bool) -> Text | None:
+        """The same rows as `page` has, as lines; None where the database can't write all of them."""
+        left = Window(asked.start_ms, asked.end_ms)
+        if begun:
+            is_asc = asked.order == "asc"
+            left = Window(asked.timestamp_ms, left.end_ms) if is_asc else Window(left.start_ms, asked.timestamp_ms + 1)
+        window, is_more = self.lines.window(asked, left, rows=limit, begun=begun)
+        written = self.lines.lines(asked, window, line, most=limit, begun=begun)
+        if written is None or (is_more and written.rows != limit):
+            return None
+        return Text(*written, last=self._last(asked, window) if is_more else None)
+
+    def _last(self, asked: Cursor, window: Window) -> Row:
+        backwards = in_order(ROWS, "desc" if asked.order == "asc" else "asc").limit(1)
+        found = self._connection.execute(
+            backwards.where(
+                _row.ticker == asked.ticker,
+                _row.timestamp_ms >= window.start_ms,
+                _row.timestamp_ms < window.end_ms,
+                _row.id <= asked.newest_id,
+                *([] if asked.source is None else [_row.source == asked.source.value]),
+            )
+        )
+        return Row._make(found.one())
+
+    def gaps(self, ticker: str, start_ms: int, end_ms: int, *, limit: int) -> list[StoredGap]:
+        """Recorded gaps that overlap [start_ms, end_ms), oldest first."""
+        asked = {"ticker": ticker, "start_ms": start_ms, "end_ms": end_ms, "limit": limit}
+        return [StoredGap._make(row) for row in self._connection.execute(_OVERLAPPING, asked).all()]
+
+    def prices(
+        self, ticker: str, start_ms: int, end_ms: int, *, newest_id: int, at_once: int = 5000
+    ) -> Iterator[list[PricePoint]]:
+        """The believed prices of [start_ms, end_ms) in order, in pieces, so that no range is ever held whole."""
+        wanted = in_order(_PRICES, "asc").where(
+            _of(ticker, Choice(believed_only=True)),
+            _row.timestamp_ms >= start_ms,
+            _row.timestamp_ms < end_ms,
+            _row.id <= newest_id,
+            _row.price.is_not(None),
+        )
+        with self._connection.execute(wanted, execution_options={"yield_per": at_once}) as result:
+            for piece in result.partitions():
+                yield [PricePoint._make(row) for row in piece]
+
+    def extent(self, ticker: str, *, stored_up_to: Position) -> Extent:
+        """How far the rows of a ticker reach, where everything of an epoch up to a position is stored."""
+        asked = {"ticker": ticker, "epoch": stored_up_to.epoch, "seq": stored_up_to.seq}
+        return Extent._make(self._connection.execute(_EXTENT, asked).one())
+
+    def was_live(self, ticker: str, start_ms: int, end_ms: int) -> bool:
+        """Whether the feed was live throughout [start_ms, end_ms), as far as stored states and ticks tell.
+
+        A state's own time is this gateway's clock and a tick's is the exchange's, so the edges are moved to the ticks:
+        a feed is live from the tick that made it so, and one that broke off is believed up to its last tick.
+        """
+        asked = {"ticker": ticker, "start_ms": start_ms, "end_ms": end_ms}
+        found = self._connection.execute(_STATES, asked).all()
+        told = {label: StoredStatus._make(status) for label, *status in found}
+        if "dark" in told:
+            return False
+        before, begun, ended = told.get("before"), told.get("begun"), told.get("ended")
+        if before is None or before.state != FeedState.LIVE:
+            first_ms = None if begun is None else self._tick_ms(begun, after=True)
+            if begun is None or begun.state != FeedState.LIVE or first_ms is None or first_ms > start_ms:
+                return False
+        if ended is None or ended.state in (FeedState.LIVE, FeedState.HALTED, FeedState.EXPIRED):
+            return True
+        last_ms = self._tick_ms(ended, after=False)
+        return last_ms is None or last_ms >= end_ms
+
+    def _tick_ms(self, status: StoredStatus, *, after: bool) -> int | None:
+        mine = select(_row.timestamp_ms).where(_row.ticker == status.ticker, _row.epoch == status.epoch).limit(1)
+        nearest = (
+            mine.where(_row.seq > status.seq).order_by(_row.seq)
+            if after
+            else mine.where(_row.seq < status.seq).order_by(_row.seq.desc())
+        )
+        return cast("int | None", (self._connection.execute(nearest)).scalar_one_or_none())

@@ -12,6 +12,7 @@ from benchmarks.processes import OTHER_CORE, piped
 
 BUILD = Path(__file__).parent / "build"
 PATIENCE_S = 150.0
+OPEN_LIMIT_S = 120.0
 
 Answer = TypeVar("Answer")
 
@@ -90,10 +91,19 @@ class Crowd:
             raise TimeoutError(f"the load generator did not answer {command!r}")
         return msgspec.json.decode(self._process.stdout.readline(), type=kind)
 
-    def open(self) -> Opened:
+    def open(self, limit_s: float = OPEN_LIMIT_S) -> Opened:
         """Opens every stream. Raises RuntimeError when one is refused or silent."""
-        opened = self._ask("open", Opened)
-        if opened.refused or opened.awaiting or opened.ended:
+        opened = self.try_open(limit_s)
+        if opened.awaiting:
+            raise RuntimeError(f"not every stream has heard something: {opened}")
+        return opened
+
+    def try_open(self, limit_s: float) -> Opened:
+        """Opens every stream; some may have heard nothing when `limit_s` is over. Raises RuntimeError when one is
+        refused.
+        """
+        opened = self._ask(f"open {limit_s}", Opened)
+        if opened.refused or opened.ended:
             raise RuntimeError(f"not every stream was opened: {opened}")
         return opened
 

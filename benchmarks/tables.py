@@ -62,11 +62,12 @@ def fanout_table(fanned: Fanned) -> str:
                 # Later rounds use again what the first one has left.
                 "–" if name == OWN_SETS else spelled(rounds[0].kb_per_stream),
                 _flaws(rounds),
+                str(sum(one.unheard for one in rounds)),
             ]
         )
     head = [
         "server", "µs CPU / delivery", "× C", f"× {PRODUCT}", "core %", "delivered %", "p50 ms", "p99 ms",
-        "KB RSS / stream", "lost / doubled",
+        "KB RSS / stream", "lost / doubled", "unheard",
     ]  # fmt: skip
     return table(head, rows)
 

@@ -48,12 +48,13 @@ class Wire(LineProtocol):
     """
 
     head_deadline_s = HEAD_DEADLINE_S
-    _is_in_head = False
-    _head_bytes = 0
-    _deadline: asyncio.TimerHandle | None = None
+    __slots__ = ("_deadline", "_head_bytes", "_is_in_head")
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the library has it
         """Somebody has come."""
+        self._is_in_head = False
+        self._head_bytes = 0
+        self._deadline: asyncio.TimerHandle | None = None
         super().connection_made(transport)
         self._await_head()
 

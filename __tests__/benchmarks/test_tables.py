@@ -30,6 +30,7 @@ def a_round(cpu_us: float) -> Round:
         latency_us=LATE,
         breaks=0,
         doubled=0,
+        unheard=0,
     )
 
 

@@ -13,7 +13,7 @@ from cryptomarket.history.repository import Repository
 from cryptomarket.history.rows import ROW_FIELDS, Choice, Row, chosen_json, event_json, row_json
 from cryptomarket.history.tables import price_tickers
 from cryptomarket.market.ticks import OptionSummary, Tick
-from cryptomarket.market.wire import data_of
+from cryptomarket.market.wire import data_of, decode_tick
 
 ALL = Choice()
 
@@ -35,7 +35,7 @@ async def test_a_stored_row_reproduces_the_whole_event(repository: Repository, t
     await repository.keep([told])
     [row] = await rows_of(repository, tick.ticker)
     assert digits(event_json(row)) == digits(data_of(told.publication))
-    assert row.tick == told.word
+    assert row.tick == decode_tick(told.publication.payload)
     assert row.position == told.publication.position
 
 

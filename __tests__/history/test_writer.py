@@ -1,5 +1,4 @@
 import asyncio
-import dataclasses
 import signal
 from collections.abc import Sequence
 
@@ -254,7 +253,7 @@ async def test_what_cannot_be_read_is_counted_logged_and_passed(repository: Repo
             await publish(bus, index_tick(1))
             bad = [b"{", b"\xff\xfe", b'{"ticker":"btc_usd"}', encode({"ticker": 7})]
             await bus.publish([Outgoing(PublicationKind.TICK, "btc_usd", payload) for payload in bad], FENCE)
-            huge = outgoing(dataclasses.replace(index_tick(1), timestamp_ms=2**63))
+            huge = outgoing(index_tick(1)._replace(timestamp_ms=2**63))
             await bus.publish([huge], FENCE)
             await publish(bus, index_tick(2))
         assert (writer.counts.unreadable, writer.counts.stored) == (5, 2)

@@ -1,6 +1,5 @@
 """What is said of one ticker's feed: no break in hearing goes untold, and nothing is live before there is data."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -57,7 +56,7 @@ def test_a_repeat_and_an_echo_are_not_said_again() -> None:
     """Promise: exact repeats and ticks below the latest are dropped and counted."""
     watch = _watch()
     _hear(watch, _tick(INDEX, 2000))
-    later = replace(_tick(INDEX, 2000), received_us=9)
+    later = _tick(INDEX, 2000)._replace(received_us=9)
     assert watch.heard(later, now_s=3, now_ms=3000) == (Verdict.REPEAT, [])
     assert watch.heard(_tick(INDEX, 1000), now_s=3, now_ms=3000)[0] is Verdict.ECHO
     assert (watch.repeats, watch.echoes) == (1, 1)

@@ -1,9 +1,9 @@
 """The bytes of each event."""
 
 import json
-from dataclasses import replace
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from __tests__.live.world import EPOCH, START_MS, events_of, gap, published, status, tick
@@ -127,4 +127,4 @@ def test_merged_gaps_span_both_at_the_place_of_the_first() -> None:
     assert told.id == Position(EPOCH, 3)
     assert (told.data["from_ms"], told.data["to_ms"], told.data["cause"]) == (10, 45, "silence")
     assert (told.data["seq"], told.data["prev_seq"]) == (3, 1)
-    assert merged_gaps(first, replace(first)) == first
+    assert merged_gaps(first, msgspec.structs.replace(first)) == first

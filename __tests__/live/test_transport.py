@@ -4,11 +4,12 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn._types import ASGISendCallable
 
 from __tests__.live.world import eventually
 from cryptomarket.live.mailbox import LogMailbox
@@ -109,6 +110,57 @@ async def test_a_connection_without_chunks_gets_none(headers: list[tuple[bytes, 
         writer.close()
     assert b"chunked" not in head
     assert body == b"data: 1\n\nlast\n\n"
+
+
+async def test_what_is_left_with_the_line_ends_the_response_when_the_application_has_returned() -> None:
+    """Promise: a stream keeps nothing of what stands around its request, and its connection serves the next one."""
+    order: list[str] = []
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        line = line_of(scope)
+        assert line is not None
+
+        async def rest(send: ASGISendCallable) -> None:
+            assert set(scope) == {"type", "method"}
+            order.append("rest")
+            await send({"type": "http.response.body", "body": b"all", "more_body": False})
+
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        line.rest = rest
+        order.append("returns")
+
+    async with serving_application(application) as port, asyncio.timeout(DEADLINE_S):
+        reader, writer = await asked(port)
+        assert await reader.readuntil(b"0\r\n\r\n") == b"3\r\nall\r\n0\r\n\r\n"
+        writer.write(b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n")
+        assert (await reader.readuntil(b"0\r\n\r\n")).endswith(b"3\r\nall\r\n0\r\n\r\n")
+        writer.close()
+    assert order == ["returns", "rest"] * 2
+
+
+async def test_what_is_left_with_the_line_is_cleared_up_when_the_application_fails() -> None:
+    """Promise: a fault after the head was written costs the connection, and no seat stays behind."""
+    cleared = asyncio.Event()
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        line = line_of(scope)
+        assert line is not None
+
+        async def rest(send: ASGISendCallable) -> None:
+            assert line.is_lost
+            cleared.set()
+
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        line.rest = rest
+        raise ArithmeticError("a fault")
+
+    async with serving_application(application) as port, asyncio.timeout(DEADLINE_S):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n")
+        await cleared.wait()
+        with suppress(ConnectionError):
+            await reader.read()
+        writer.close()
 
 
 async def test_who_is_gone_is_known_at_once() -> None:

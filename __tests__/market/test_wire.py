@@ -30,6 +30,7 @@ from cryptomarket.market.wire import (
     SetChange,
     data_of,
     decode_gap,
+    decode_head,
     decode_set_change,
     decode_status,
     decode_summary,
@@ -37,6 +38,7 @@ from cryptomarket.market.wire import (
     encode,
     encode_summary,
     encode_tick,
+    summary_text,
     time_of,
 )
 
@@ -79,6 +81,27 @@ def test_every_kind_comes_back_equal(
     tick = Tick("X", "X", kind, price, 1, 2, 3, summary)
     assert decode_tick(encode_tick(tick, published_us=3)) == tick
     assert decode_summary(kind, encode_summary(summary)) == summary
+
+
+@given(st.sampled_from(sorted(SUMMARY_OF_KIND)), maybe, maybe, st.none() | st.text(max_size=20))
+def test_a_summary_is_found_in_a_payload_as_it_would_be_spelled(
+    kind: Kind, price: Decimal | None, bid: Decimal | None, text: str | None
+) -> None:
+    """Promise: what is stored of a summary without decoding it is what encoding it would have given; and the head is
+    the whole tick but for it, whatever a name may contain.
+    """
+    summary = SUMMARY_OF_KIND[kind](state=text, last_price=price, best_bid_price=bid)
+    tick = Tick('"published_us":1,{', text or "X", kind, price, 1, 2, 3, summary)
+    payload = encode_tick(tick, published_us=3)
+    found = summary_text(payload)
+    assert found is not None
+    assert found.encode() == encode_summary(summary)
+    assert decode_head(payload) == tick._replace(summary=None)
+
+
+def test_an_index_has_no_summary_to_be_found() -> None:
+    """Promise: what was never sent is not stored as something empty."""
+    assert summary_text(encode_tick(Tick("i", "i", Kind.INDEX, Decimal(1), 1, 2), published_us=3)) is None
 
 
 def test_an_option_carries_all_its_fields_and_none_of_a_perpetual() -> None:
@@ -129,7 +152,7 @@ def test_what_is_no_tick_is_refused(payload: bytes) -> None:
 def test_an_index_has_no_summary() -> None:
     """Promise: an index's tick is its price and nothing of an instrument."""
     told = json.loads(encode_tick(Tick("btc_usd", "btc_usd", Kind.INDEX, Decimal(1), 1, 2), published_us=3))
-    assert not set(Summary.__slots__) & told.keys()
+    assert not set(Summary.__dataclass_fields__) & told.keys()
 
 
 def test_the_time_of_a_payload_is_found_without_decoding_it() -> None:

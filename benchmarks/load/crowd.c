@@ -5,7 +5,7 @@
  * TARGETS is a file of lines "PATH" or "PATH TOKEN"; stream i takes line i modulo their number, and sends the token as
  * a bearer. Then commands are read from standard input, one a line, and each is answered by one line of JSON:
  *
- *   open            opens every stream; answered when each has had its first event, or was refused
+ *   open LIMIT_S    opens every stream; answered when each has had its first event, or was refused, or LIMIT_S later
  *   warm SECONDS    reads on
  *   measure SECONDS reads on and counts
  *   stall PERCENT   so many of the streams stop reading from here on, spread evenly
@@ -36,7 +36,6 @@
 
 #define READ_BYTES (256 * 1024)
 #define AT_ONCE 256             /* connections under way while opening */
-#define OPEN_LIMIT_S 120.0
 #define RESUME_LIMIT_S 20.0
 #define ID_BYTES 80
 #define BUCKET_BITS 7           /* 128 buckets to each power of two: quantiles are exact to 0.8 % */
@@ -461,7 +460,7 @@ static void answer_checks(const char *format, ...) {
     va_end(values);
 }
 
-static void command_open(void) {
+static void command_open(double limit_s) {
     double began_s = monotonic_s();
     int next = 0;
     opened = refused = ended = 0;
@@ -471,7 +470,7 @@ static void command_open(void) {
         streams[i].awaited = 1;
     }
     awaiting = stream_count;
-    while (awaiting > 0 && monotonic_s() - began_s < OPEN_LIMIT_S) {
+    while (awaiting > 0 && monotonic_s() - began_s < limit_s) {
         while (next < stream_count && under_way < AT_ONCE) dial(next++);
         turn(20);
     }
@@ -604,7 +603,7 @@ int main(int count, char **arguments) {
         char command[32] = "";
         double number = 0;
         sscanf(line, "%31s %lf", command, &number);
-        if (!strcmp(command, "open")) command_open();
+        if (!strcmp(command, "open")) command_open(number);
         else if (!strcmp(command, "warm")) {
             run_for(number);
             answer_checks("\"warmed_s\":%g", number);

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+import msgspec
+
 from cryptomarket.market.position import Position
 from cryptomarket.market.wire import Publication, PublicationKind
 
@@ -22,8 +24,7 @@ class Fence:
     epoch: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """What a publisher hands in: everything of a publication but its place."""
 
     kind: PublicationKind
@@ -31,8 +32,7 @@ class Outgoing:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(msgspec.Struct, frozen=True, gc=False):
     """What is known of one ticker at a position: its last tick, its last status, and the seq of its last publication
     of any of the three kinds. `remembered` is the payload of a former epoch's last tick, until this one's first.
     """

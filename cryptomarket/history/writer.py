@@ -17,7 +17,7 @@ from cryptomarket.history.jobs import make_months
 from cryptomarket.history.losses import Losses
 from cryptomarket.history.repository import Heard, Repository, Unstorable
 from cryptomarket.market.ticks import Gap, Status, Tick
-from cryptomarket.market.wire import Publication, PublicationKind, decode_gap, decode_status, decode_tick
+from cryptomarket.market.wire import Publication, PublicationKind, decode_gap, decode_head, decode_status
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ def read(publication: Publication) -> Tick | Status | Gap | None:
     try:
         match publication.kind:
             case PublicationKind.TICK:
-                return _in_bounds(decode_tick(publication.payload))
+                return _in_bounds(decode_head(publication.payload))
             case PublicationKind.STATUS:
                 return decode_status(publication.payload)
             case PublicationKind.GAP:

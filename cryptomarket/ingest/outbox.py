@@ -1,14 +1,14 @@
 """What waits to be published, in order of hearing. Pure."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from cryptomarket.ingest.gaps import Word
 from cryptomarket.market.ticks import Gap, GapCause, Tick
 
 
-@dataclass(frozen=True, slots=True)
-class _Newest:
+class _Newest(NamedTuple):
     """A ticker's newest tick: its place, the place of the gap that goes with it, and where the tick before it was."""
 
     tick_at: int
@@ -34,8 +34,12 @@ class Outbox:
 
     def put(self, slot: int, words: Sequence[Word]) -> None:
         """Puts in what one hearing, or this gateway itself, has to say of one ticker."""
-        tick = next((word for word in words if isinstance(word, Tick)), None)
-        gap = next((word for word in words if isinstance(word, Gap)), None)
+        tick, gap = None, None
+        for word in words:
+            if isinstance(word, Tick):
+                tick = tick or word
+            elif isinstance(word, Gap):
+                gap = gap or word
         if tick is None:
             for word in words:
                 self._append(slot, word)

@@ -1,7 +1,8 @@
 """What a process finds out by itself, and tells without an id: `seq` and `prev_seq` of it are null."""
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
+
+import msgspec
 
 from cryptomarket.backplane.bus import Picture
 from cryptomarket.live.events import feed_of
@@ -99,4 +100,4 @@ def status_of(ticker: str, picture: Picture, position: Position, *, now_ms: int)
 
 def as_seen(picture: Picture, away: Publication | None) -> Picture:
     """A picture as streams are told it: what the process found out by itself stands above what was published."""
-    return picture if away is None else replace(picture, status=away)
+    return picture if away is None else msgspec.structs.replace(picture, status=away)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import msgspec
+
 from cryptomarket.backplane.bus import Picture
 from cryptomarket.market.position import Position
 from cryptomarket.market.ticks import FeedState
@@ -65,7 +67,7 @@ def merged_gaps(earlier: Publication, later: Publication) -> Publication:
     """
     first, last = decode_gap(earlier.payload), decode_gap(later.payload)
     both = replace(first, from_ms=min(first.from_ms, last.from_ms), to_ms=max(first.to_ms, last.to_ms))
-    return replace(earlier, payload=encode(both))
+    return msgspec.structs.replace(earlier, payload=encode(both))
 
 
 def _received_ms(picture: Picture) -> int | None:

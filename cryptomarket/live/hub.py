@@ -8,8 +8,9 @@ and hears nothing twice: there is no crack between looking and listening.
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from cryptomarket.backplane.bus import Picture
 from cryptomarket.clock import Clock
@@ -108,9 +109,7 @@ class Hub:
             return self._absence.lose_ingest(now_ms=self._clock.wall_ms())
 
     def find_ingest(self, held: Collection[str]) -> None:
-        """Somebody hears the exchange, and holds these: streams are told how their feeds are, as soon as that counts
-        again.
-        """
+        """Somebody hears the exchange, and holds these: streams are told of each feed as soon as that counts again."""
         with self._retelling():
             self._absence.find_ingest(self._live_tickers, held)
 

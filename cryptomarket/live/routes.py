@@ -21,7 +21,8 @@ from cryptomarket.accounts.access import (
 from cryptomarket.errors import Impossible, Malformed
 from cryptomarket.live.event_schemas import ITEM_SCHEMA
 from cryptomarket.live.events import feed_of
-from cryptomarket.live.parts import LiveParts
+from cryptomarket.live.hub import Hub
+from cryptomarket.live.parts import LiveParts, Place
 from cryptomarket.live.schemas import Cancelled, CancelledAll, Subscribed, Subscription, Subscriptions
 from cryptomarket.live.seat import Seat
 from cryptomarket.live.sse import HEADERS, MEDIA_TYPE, StreamResponse
@@ -164,16 +165,22 @@ async def connection(
         follows_set=fixed is None,
         dies_with=entry.caller.dies_with,
     )
+    place = live.places.take(entry.caller.user_id, address_of(request))
+    ended = partial(_end, live.hub, seat, place)
     with ExitStack() as stack:
-        stack.callback(live.places.take(entry.caller.user_id, address_of(request)).release)
-        stack.callback(live.hub.dismiss, seat)
+        stack.callback(ended)
         live.hub.admit(seat)
         # A revocation that came between the look at the token and the seat would find no stream to end.
         check_still_known(entry.caller, request.state.accounts)
         opening = await live.opener.open(seat, fixed, query.last_event_id)
-        ended = stack.pop_all()
+        stack.pop_all()
     stream = Stream(live.hub, live.opener, seat, wish=wish, limits=live.limits, clock=live.clock, random=live.random)
-    return StreamResponse(partial(stream.frames, opening), seat, farewell_s=live.limits.farewell_s, ended=ended.close)
+    return StreamResponse(partial(stream.frames, opening), seat, farewell_s=live.limits.farewell_s, ended=ended)
+
+
+def _end(hub: Hub, seat: Seat, place: Place) -> None:
+    hub.dismiss(seat)
+    place.release()
 
 
 def _wish(query: Asked, entry: StreamCaller, fixed: Sequence[str] | None, live: LiveParts) -> Wish:

@@ -1,15 +1,16 @@
 """The response that carries a stream: opened, written, and ended whichever way it ends."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, aclosing, contextmanager
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import ExitStack, aclosing, contextmanager
+from functools import cache, partial
 
 import structlog
 from sse_starlette import EventSourceResponse
 from sse_starlette.sse import AppStatus
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
+from uvicorn._types import ASGISendCallable
 
 from cryptomarket.live.seat import Seat, nothing
 from cryptomarket.live.transport import Line, line_of
@@ -27,7 +28,8 @@ class StreamResponse(Response):
     """A response that writes `frames` until they end, or the reader has gone, or he is asked to leave and has
     not read it `farewell_s` later. What `ended` undoes is undone in each of these cases.
 
-    `frames` is given the connection's line where there is one: what it writes there, it does not yield.
+    `frames` is given the connection's line where there is one: what it writes there, it does not yield. Then the
+    application is left as soon as the head is written, and the rest is the server's (`Line.rest`).
     """
 
     def __init__(
@@ -40,70 +42,98 @@ class StreamResponse(Response):
     ) -> None:
         super().__init__(headers=HEADERS, media_type=MEDIA_TYPE)
         self._frames = frames
-        self._seat = seat
-        self._farewell_s = farewell_s
-        self._ended = ended
-        self._event_count = 0
+        self._writing = _Writing(seat, farewell_s, ended)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Writes the stream (ASGI 3.0). The headers are the library's, which knows how a stream is started."""
         line = line_of(scope)
+        with ExitStack() as stack:
+            stack.callback(self._writing.end)
+            if line is None:
+                await self._writing.write(self._frames(None), scope, receive, send)
+            else:
+                await send({"type": "http.response.start", "status": 200, "headers": _headers()})
+                line.rest = partial(self._writing.write_fast, self._frames(line), line)
+                stack.pop_all()
+
+
+class _Writing:
+    """A stream that is being written. It outlives the response that began it."""
+
+    __slots__ = ("_began_s", "_ended", "_event_count", "_farewell_s", "_seat")
+
+    def __init__(self, seat: Seat, farewell_s: float, ended: Callable[[], None]) -> None:
+        self._seat = seat
+        self._farewell_s = farewell_s
+        self._ended = ended
+        self._event_count = 0
+        self._began_s = asyncio.get_running_loop().time()
+
+    async def write(self, frames: AsyncGenerator[bytes, None], scope: Scope, receive: Receive, send: Send) -> None:
+        """Lets the library write, until all is written, or the reader is asked to leave and does not read it."""
 
         async def counted(message: Message) -> None:
             await send(message)
-            self._event_count += message.get("body", b"").count(b"\n\n")
+            self._count(message.get("body", b""))
 
-        async with AsyncExitStack() as stack:
-            stack.callback(self._ended)
-            stack.callback(self._tell_end, asyncio.get_running_loop().time())
-            frames = await stack.enter_async_context(aclosing(self._frames(line)))
+        async with aclosing(frames):
             response = EventSourceResponse(frames, headers=HEADERS, ping=0, sep="\n")
-            if line is None:
-                await self._write(response(scope, receive, counted))
-            else:
-                await self._write_fast(frames, response.raw_headers, line, counted)
+            writing = asyncio.create_task(response(scope, receive, counted))
+            leaving = asyncio.create_task(self._seat.left.wait())
+            try:
+                await asyncio.wait((writing, leaving), return_when=asyncio.FIRST_COMPLETED)
+                # A reader who does not read can't be told; the server closes his connection when this returns.
+                await asyncio.wait((writing,), timeout=self._farewell_s)
+            finally:
+                leaving.cancel()
+                writing.cancel()
+                await asyncio.wait((writing, leaving))
+            if not writing.cancelled():
+                writing.result()
 
-    async def _write(self, response: Coroutine[Any, Any, None]) -> None:
-        """Lets the library write."""
-        writing = asyncio.create_task(response)
-        leaving = asyncio.create_task(self._seat.left.wait())
-        try:
-            await asyncio.wait((writing, leaving), return_when=asyncio.FIRST_COMPLETED)
-            # A reader who does not read can't be told; the server closes his connection when this returns.
-            await asyncio.wait((writing,), timeout=self._farewell_s)
-        finally:
-            leaving.cancel()
-            writing.cancel()
-            await asyncio.wait((writing, leaving))
-        if not writing.cancelled():
-            writing.result()
+    def _count(self, body: bytes) -> None:
+        self._event_count += body.count(b"\n\n")
 
-    async def _write_fast(
-        self, frames: AsyncGenerator[bytes, None], headers: list[tuple[bytes, bytes]], line: Line, send: Send
-    ) -> None:
-        """Writes the first and the last bytes through ASGI; between them, the hub writes to the line."""
+    async def write_fast(self, frames: AsyncGenerator[bytes, None], line: Line, send: ASGISendCallable) -> None:
+        """Writes the first and the last bytes through the server; between them, the hub writes to the line."""
         line.on_lost = self._seat.go
-        with _patience(self._seat, line, self._farewell_s):
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            async for frame in frames:
+        try:
+            with _patience(self._seat, line, self._farewell_s):
+                async with aclosing(frames):
+                    async for frame in frames:
+                        if line.is_lost:
+                            break
+                        await send({"type": "http.response.body", "body": frame, "more_body": True})
+                        self._count(frame)
                 if line.is_lost:
-                    break
-                await send({"type": "http.response.body", "body": frame, "more_body": True})
-            if line.is_lost:
-                await line.lost()
-                return
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        await line.emptied(self._farewell_s)
+                    await line.lost()
+                    return
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await line.emptied(self._farewell_s)
+        finally:
+            self.end()
 
-    def _tell_end(self, began_s: float) -> None:
+    def end(self) -> None:
+        """It is over: says so, and undoes what was done for it."""
         log.info(
             "stream ended",
             user_id=self._seat.owner_id,
             # Without a reason of ours, the reader has left.
             reason=str(self._seat.reason or "left"),
             events=self._event_count + self._seat.told.events,
-            duration_s=round(asyncio.get_running_loop().time() - began_s, 3),
+            duration_s=round(asyncio.get_running_loop().time() - self._began_s, 3),
         )
+        self._ended()
+
+
+@cache
+def _headers() -> list[tuple[bytes, bytes]]:
+    return EventSourceResponse(_no_frames(), headers=HEADERS, ping=0, sep="\n").raw_headers
+
+
+async def _no_frames() -> AsyncGenerator[bytes, None]:
+    for frame in list[bytes]():
+        yield frame
 
 
 @contextmanager

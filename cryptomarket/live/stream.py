@@ -111,6 +111,8 @@ class Stream:
         if self._caught_up:
             if opening.later:
                 yield self._seat_frames_before(opening) + b"".join(opening.later)
+            # Its snapshots would live as long as the stream.
+            del opening
             if line is None or isinstance(self._seat.mailbox, LatestMailbox):
                 async with aclosing(self._live()) as live:
                     async for chunk in live:

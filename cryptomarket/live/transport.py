@@ -1,12 +1,14 @@
 """The fast path: a stream's frames go straight to its transport, past ASGI.
 
 The protocol class offers each connection's `Line` to the application as an ASGI extension (ASGI 3.0, "Extensions").
-A response that finds it there starts by ASGI, is then written to directly, and ends by ASGI. Where it is absent, in
-another server, in a test client, or because HTTP/1.0 has no chunks, the response goes through ASGI all the way.
+A response that finds it there starts by ASGI, leaves what is to follow with the line, and returns: a stream lives for
+hours, and need not keep all that stands around a request. Where there is none, in another server, in a test client, or
+because HTTP/1.0 has no chunks, the response goes through ASGI all the way.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
@@ -14,6 +16,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 EXTENSION = "cryptomarket.line"
+Rest = Callable[[ASGISendCallable], Awaitable[None]]
 HIGH_WATER_BYTES = 65_536
 
 
@@ -30,9 +33,10 @@ class Line:
     """The way to one reader past ASGI. `write` takes whole chunks of the body, and never waits.
 
     `on_lost` is called once the connection is gone, `on_lag` when its buffer has filled beyond the water mark.
+    `rest` is awaited once the application has returned from a response that it has begun, and ends it.
     """
 
-    __slots__ = ("_flow", "_transport", "on_lag", "on_lost", "write")
+    __slots__ = ("_flow", "_transport", "on_lag", "on_lost", "rest", "write")
 
     def __init__(self, transport: asyncio.Transport, flow: FlowControl) -> None:
         self._transport = transport
@@ -40,6 +44,7 @@ class Line:
         self.write: Callable[[bytes], None] = transport.write
         self.on_lost: Callable[[], None] = _nobody
         self.on_lag: Callable[[], None] = _nobody
+        self.rest: Rest | None = None
 
     @property
     def is_lost(self) -> bool:
@@ -93,8 +98,15 @@ class LineProtocol(HttpToolsProtocol):
     is told to the one that is answered.
     """
 
-    _line: Line | None = None
-    _answered: RequestResponseCycle | None = None
+    # Beside the thirty attributes of the library, whose instances share one table of names: a longer one is each
+    # connection's own, and takes a kilobyte and a half.
+    __slots__ = ("_answered", "_line")
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the library has it
+        """Somebody has come."""
+        self._line: Line | None = None
+        self._answered: RequestResponseCycle | None = None
+        super().connection_made(transport)
 
     def on_message_begin(self) -> None:
         """A request has begun."""
@@ -105,7 +117,8 @@ class LineProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answered = cycle
         self._line = _offered(cycle.scope)
-        super()._start_asgi_task(cycle, app if cycle.scope["http_version"] == "1.1" else _unchunked(cycle, app))
+        line = line_of(cycle.scope)
+        super()._start_asgi_task(cycle, _unchunked(cycle, app) if line is None else _with_rest(app, line))
 
     def pause_writing(self) -> None:
         """The transport's buffer is above the mark (asyncio, "Streaming protocols")."""
@@ -122,6 +135,31 @@ class LineProtocol(HttpToolsProtocol):
             self._answered.disconnected = True
             self._answered.message_event.set()
         super().connection_lost(exc)
+
+
+def _with_rest(app: ASGI3Application, line: Line) -> ASGI3Application:
+    """The application, and then what it has left with the line."""
+
+    async def answering(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        try:
+            with ExitStack() as failing:
+                failing.callback(line.abort)
+                await app(scope, receive, send)
+                failing.pop_all()
+        finally:
+            # Also when the line was given up: it is the rest that clears up.
+            if line.rest is not None:
+                rest, line.rest = line.rest, None
+                _forget(scope)
+                await rest(send)
+
+    return answering
+
+
+def _forget(scope: Scope) -> None:
+    """Lets go of what the application knew of a request; the server still asks for the method."""
+    for name in [name for name in scope if name not in {"type", "method"}]:
+        del scope[name]  # type: ignore[misc]  # keys of a typed dictionary
 
 
 def _unchunked(cycle: RequestResponseCycle, app: ASGI3Application) -> ASGI3Application:

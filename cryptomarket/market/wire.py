@@ -26,8 +26,7 @@ class PublicationKind(StrEnum):
     SET_CHANGE = "set_change"
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(msgspec.Struct, frozen=True, gc=False):
     """Something said at `position`, in the one order.
 
     `prev_seq` is the sequence of the ticker's previous tick, status or gap, None at the start of the epoch.
@@ -88,6 +87,9 @@ _TIMES = {
     PublicationKind.GAP: re.compile(rb'"to_ms":(-?\d+)'),
 }
 
+# The last field of every tick's head; what stands behind it is the summary.
+_END_OF_HEAD = b'"published_us":'
+
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _head_decoder = msgspec.json.Decoder(_Head)
 _summary_decoders = {kind: msgspec.json.Decoder(type_) for kind, type_ in SUMMARY_OF_KIND.items()}
@@ -129,18 +131,28 @@ def encode_tick(tick: Tick, *, published_us: int) -> bytes:
 
 def decode_tick(payload: bytes) -> Tick:
     """The tick in a payload, equal to the one that was published. Raises msgspec.ValidationError."""
-    head = _head_decoder.decode(payload)
+    head = decode_head(payload)
     decoder = _summary_decoders.get(head.kind)
+    return head if decoder is None else head._replace(summary=decoder.decode(payload))
+
+
+def decode_head(payload: bytes) -> Tick:
+    """The tick in a payload without its summary, for those who keep that as it is spelled (`summary_text`). Raises
+    msgspec.ValidationError.
+    """
+    head = _head_decoder.decode(payload)
     return Tick(
-        head.ticker,
-        head.instrument_name,
-        head.kind,
-        head.price,
-        head.timestamp,
-        head.received_us,
-        head.published_us,
-        decoder.decode(payload) if decoder is not None else None,
+        head.ticker, head.instrument_name, head.kind, head.price, head.timestamp, head.received_us, head.published_us
     )
+
+
+def summary_text(payload: bytes) -> str | None:
+    """The summary in a payload of `encode_tick`, spelled as `encode_summary` would, found without decoding it; None
+    where there is none.
+    """
+    _, _, behind = payload.partition(_END_OF_HEAD)
+    _, comma, summary = behind.partition(b",")
+    return "{" + summary.decode() if comma else None
 
 
 def decode_status(payload: bytes) -> Status:

@@ -56,7 +56,7 @@ async def test_who_gives_up_breaks_the_lane_and_mixes_no_answers(link: RedisLink
     """Promise: the answer to a call that nobody waits for is not taken for the next one's."""
     lane = lane_of(link)
     await lane.open()
-    waiting = asyncio.create_task(lane.run(lambda _: ("BLPOP", "nothing", "0.2")))
+    waiting = asyncio.create_task(lane.run(lambda _: ("BLPOP", "nothing", "5")))
     behind = asyncio.create_task(lane.run(lambda _: ("ECHO", "behind")))
     await asyncio.sleep(0.02)  # sleep: so that it was sent; sent or not, what follows holds
     waiting.cancel()

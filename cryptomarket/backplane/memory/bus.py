@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+import msgspec
 
 from cryptomarket.backplane.bus import Fence, Loss, Notice, Outgoing, Picture
 from cryptomarket.backplane.memory.bell import Bell
 from cryptomarket.backplane.memory.log import Log
 from cryptomarket.backplane.memory.losses import with_lost
 from cryptomarket.errors import Fenced
-from cryptomarket.market.position import Position
+from cryptomarket.market.position import MAX_SEQ, Position
 from cryptomarket.market.wire import Publication, PublicationKind
 
 FOLLOW_BATCH = 1024
@@ -65,7 +67,9 @@ class MemoryBus:
         """See Bus.publish."""
         if not self._is_newest(fence.name, fence.token) or fence.epoch not in (None, self._log.epoch):
             raise Fenced(fence.name, fence.token)
-        told = [self._append(outgoing.kind, outgoing.ticker, outgoing.payload) for outgoing in batch]
+        # Nothing is acknowledged between two of one batch.
+        owed_from = self._owed_from()
+        told = [self._append(outgoing, owed_from) for outgoing in batch]
         if told:
             self._published.ring()
         return told
@@ -73,12 +77,12 @@ class MemoryBus:
     async def publish_change(self, user_id: str, ticker: str, payload: bytes) -> Publication:
         """See Bus.publish_change."""
         publication = Publication(self._next(), PublicationKind.SET_CHANGE, ticker, None, payload, user_id)
-        self._log_in(publication)
+        self._log_in(publication, self._owed_from())
         self._published.ring()
         return publication
 
-    def _log_in(self, publication: Publication) -> None:
-        for lost in self._log.append(publication, owed_from=self._owed_from()):
+    def _log_in(self, publication: Publication, owed_from: int) -> None:
+        for lost in self._log.append(publication, owed_from=owed_from):
             for group in self._groups.values():
                 # What was handed out is in a consumer's hands, and lost only when he dies before it is stored.
                 if lost.seq > group.handed_out:
@@ -89,12 +93,14 @@ class MemoryBus:
         return Position(self._log.epoch, self._log.head + 1)
 
     def _owed_from(self) -> int:
-        return min((group.acknowledged for group in self._groups.values()), default=self._log.head) + 1
+        """Where what is not acknowledged begins; beyond everything when there is nobody to acknowledge."""
+        return min((group.acknowledged + 1 for group in self._groups.values()), default=MAX_SEQ)
 
-    def _append(self, kind: PublicationKind, ticker: str, payload: bytes) -> Publication:
+    def _append(self, outgoing: Outgoing, owed_from: int) -> Publication:
+        kind, ticker = outgoing.kind, outgoing.ticker
         before = self._pictures.get(ticker) or Picture()
-        publication = Publication(self._next(), kind, ticker, before.last_seq, payload)
-        self._log_in(publication)
+        publication = Publication(self._next(), kind, ticker, before.last_seq, outgoing.payload)
+        self._log_in(publication, owed_from)
         self._pictures[ticker] = Picture(
             tick=publication if kind is PublicationKind.TICK else before.tick,
             remembered=None if kind is PublicationKind.TICK else before.remembered,
@@ -117,7 +123,7 @@ class MemoryBus:
         """See Bus.remember."""
         before = self._pictures.get(ticker) or Picture()
         if before.tick is None:
-            self._pictures[ticker] = replace(before, remembered=payload)
+            self._pictures[ticker] = msgspec.structs.replace(before, remembered=payload)
 
     async def since(self, after: Position, until: int, limit: int) -> list[Publication]:
         """See Bus.since."""

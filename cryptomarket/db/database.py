@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cryptomarket.db.engines import driver_url, engines_of, single_engine
 from cryptomarket.db.looking import Looking
+from cryptomarket.db.many_rows import statements
 from cryptomarket.db.months import Month, months_of
 from cryptomarket.db.repository import add_partitions, answer, holds_alone, insert_staged, owner, stage
 from cryptomarket.db.tables import store
@@ -185,9 +186,8 @@ class Database:
         if not rows:
             return
         if self.is_sqlite:
-            statement = sqlite.insert(table).on_conflict_do_nothing()
-            compiled = statement.compile(dialect=self.dialect, column_keys=list(columns))
-            await connection.exec_driver_sql(str(compiled), list(rows))
+            for statement, values in statements(table, tuple(columns), rows, self.dialect):
+                await connection.exec_driver_sql(statement, values)
         else:
             staged = await stage(connection, table.name)
             await _copy(connection, staged, columns, rows)

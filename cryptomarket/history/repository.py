@@ -13,7 +13,7 @@ from cryptomarket.history.look_repository import ROWS, Look, Page, state_of
 from cryptomarket.history.rows import Choice, Row, StoredGap, StoredStatus, StoredTick
 from cryptomarket.history.tables import gaps, price_tickers, statuses
 from cryptomarket.market.ticks import Gap, Source, Status, Tick
-from cryptomarket.market.wire import Publication, encode_summary
+from cryptomarket.market.wire import Publication, summary_text
 
 _POSITION = ("ticker", "epoch", "seq")
 _TICK_COLUMNS = (
@@ -34,7 +34,7 @@ class Unstorable(ValueError):
 
 
 class Heard(NamedTuple):
-    """A publication and what it says."""
+    """A publication and what it says; a tick's summary is taken from the payload, as it is spelled there."""
 
     publication: Publication
     word: Tick | Status | Gap
@@ -57,7 +57,7 @@ class Repository:
             place = (publication.ticker, publication.position.epoch, publication.seq, publication.prev_seq)
             match word:
                 case Tick():
-                    ticks.append(place + self._tick_values(word))
+                    ticks.append(place + self._tick_values(word, summary_text(publication.payload)))
                 case Gap():
                     payload = publication.payload.decode()
                     gap_rows.append((*place, word.from_ms, word.to_ms, word.cause.value, word.state.value, payload))
@@ -72,7 +72,7 @@ class Repository:
         except (DataError, IntegrityError, OverflowError) as error:
             raise Unstorable(type(error).__name__) from error
 
-    def _tick_values(self, tick: Tick) -> tuple[object, ...]:
+    def _tick_values(self, tick: Tick, summary: str | None) -> tuple[object, ...]:
         return (
             Source.STREAM.value,
             tick.kind.value,
@@ -81,7 +81,7 @@ class Repository:
             tick.received_us,
             tick.published_us,
             self._db.driver_price(tick.price),
-            encode_summary(tick.summary).decode() if tick.summary is not None else None,
+            summary,
         )
 
     async def around(self, lost: Loss) -> tuple[int | None, int | None]:

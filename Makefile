@@ -21,10 +21,14 @@ run: .venv/run.stamp ## Start the gateway (EXCHANGE=production make run; the sim
 	@exec $(BIN)/cryptomarket up
 
 .PHONY: test
-test: .venv/dev.stamp ## Run the tests with branch coverage
+test: .venv/dev.stamp node_modules/.stamp ## Run the tests with branch coverage
 	@scripts/install_system_packages.sh
 	@rm -f .coverage .coverage.*
 	$(BIN)/pytest --numprocesses=$(TEST_WORKERS) --dist=worksteal --cov --cov-report=term --cov-fail-under=90
+
+.PHONY: postman
+postman: .venv/dev.stamp node_modules/.stamp ## Make the Postman collection from the OpenAPI document
+	$(BIN)/python -m scripts.make_postman
 
 .PHONY: bench
 bench: .venv/dev.stamp bench-tools ## Measure the gateway beside its rivals (QUICK=1: two minutes; ONLY="fanout slow"; FORM=scaled)
@@ -98,6 +102,12 @@ clean: ## Remove .venv, caches and coverage data; keeps data/ and .env
 
 $(BIN)/python:
 	@python=$$(scripts/find_python.sh) && echo "Creating .venv with $$python" && rm -rf .venv && "$$python" -m venv .venv
+
+node_modules/.stamp: package.json package-lock.json .npmrc
+	@scripts/install_system_packages.sh nodejs npm
+	@echo "Installing what the tests use of npm"
+	@npm ci --ignore-scripts --silent
+	@touch $@
 
 .venv/uv.stamp: requirements/uv.txt | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt

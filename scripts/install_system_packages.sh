@@ -14,6 +14,7 @@ have() {
         nginx) command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] ;;
         # Headers have no program.
         libc6-dev) [ -e /usr/include/stdio.h ] ;;
+        nodejs) command -v node >/dev/null 2>&1 ;;
         *) command -v "$1" >/dev/null 2>&1 ;;
     esac
 }

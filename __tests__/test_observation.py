@@ -68,7 +68,7 @@ async def test_a_gateway_at_work(settings: Settings) -> None:
         assert (view.streams.open, view.streams.behind, view.streams.slow, view.gaps_open) == (0, 0, 0, 0)
         readiness = await told.readiness()
         assert {name: part.ready for name, part in readiness.items()} == dict.fromkeys(
-            ("exchange", "bus", "database", "writer"), True
+            ("exchange", "bus", "database", "writer", "jobs"), True
         )
         assert readiness["exchange"].detail == "4 of 4 sessions"
         assert told.reachable()

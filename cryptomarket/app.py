@@ -25,6 +25,7 @@ from cryptomarket.errors import Refusal, TooMany, Unauthenticated, Unavailable
 from cryptomarket.history.routes import router as history_router
 from cryptomarket.history.routes_prices import router as prices_router
 from cryptomarket.history.routes_v1 import router as history_v1_router
+from cryptomarket.jobs.routes import router as jobs_router
 from cryptomarket.live.routes import STREAM_PATH
 from cryptomarket.live.routes import router as live_router
 from cryptomarket.live.routes_v1 import CHANGING_PATHS
@@ -38,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 WHOLE = (
     live_router, live_v1_router, catalog_router, history_router, history_v1_router, prices_router, accounts_router,
-    state_router, operation_router, pages_router, page_router,
+    state_router, operation_router, pages_router, page_router, jobs_router,
 )  # fmt: skip
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 

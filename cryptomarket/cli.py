@@ -15,6 +15,9 @@ from cryptomarket.custody import create_key, list_keys, mint_persons, revoke_key
 from cryptomarket.db import shown
 from cryptomarket.errors import CryptomarketError, StartRefused
 from cryptomarket.foundation import database_address, database_url
+from cryptomarket.job_commands import job_status, list_jobs, read_words, run_job
+from cryptomarket.job_commands import told as run_told
+from cryptomarket.jobs.runs import RunState
 from cryptomarket.key_files import write_privately
 from cryptomarket.market.instruments import Exchange
 from cryptomarket.relocation import Narrator, copy_database
@@ -36,8 +39,10 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(help="API keys of this gateway.", pretty_exceptions_enable=False)
 config_app = typer.Typer(help="The settings.", pretty_exceptions_enable=False)
+jobs_app = typer.Typer(help="What is done from time to time, and how it went.", pretty_exceptions_enable=False)
 app.add_typer(keys_app, name="keys")
 app.add_typer(config_app, name="config")
+app.add_typer(jobs_app, name="jobs")
 app.command("simulate")(simulate_main)
 
 
@@ -133,6 +138,40 @@ def keys_list() -> None:
 def keys_revoke(key_id: Annotated[str, typer.Argument(help="The key's id, as `keys list` shows it.")]) -> None:
     """End an API key, and the tokens that it was exchanged for."""
     _run(revoke_key(_settings(), key_id))
+
+
+@jobs_app.command("list")
+def jobs_list() -> None:
+    """List the jobs: how often each is due, where it waits, and how its newest run went."""
+    for line in _run(list_jobs(_settings())):
+        typer.echo(line)
+
+
+@jobs_app.command("run")
+def jobs_run(
+    name: Annotated[str, typer.Argument(help="The job, as `jobs list` shows it.")],
+    arguments: Annotated[list[str] | None, typer.Argument(help="What it is told: days=30 dry_run=true.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Until it has ended; status 1 when it did not succeed.")] = False,
+) -> None:
+    """Start a job in the gateway or worker that runs; prints the run's id. It is begun within a second or two."""
+    try:
+        given = read_words(arguments or [])
+    except CryptomarketError as error:
+        _refuse(error)
+    run = _run(run_job(_settings(), name, given, wait=wait))
+    typer.echo(run_told(run) if wait else run.id)
+    if wait and run.state != RunState.SUCCEEDED:
+        raise typer.Exit(1)
+
+
+@jobs_app.command("status")
+def jobs_status(
+    asked: Annotated[str, typer.Argument(help="A run's id, or a job's name for its newest runs.")],
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many runs of a job.")] = 10,
+) -> None:
+    """How a run went, or the newest runs of a job."""
+    for line in _run(job_status(_settings(), asked, limit=limit)):
+        typer.echo(line)
 
 
 @app.command()

@@ -14,11 +14,14 @@ from cryptomarket.live.hub import Hub
 from cryptomarket.operation import LogView, OperationView, PartState, SlotView, StreamsView
 from cryptomarket.pulse import IngestPulse, StorePulse
 
+JOBS_LATE_S = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class Observer:
     """Looks at the parts. `hears` and `stores` say what this process itself does, and is asked for by readiness;
     `ingests` and `stores_known` are all who do. `writer_lag_ms` is how far the writer may be behind and still be ready.
+    `jobs_late_s` tells for how long nobody has looked whether a job is due, where this process keeps the time.
     """
 
     exchange: str
@@ -32,6 +35,7 @@ class Observer:
     hub: Hub | None
     places: StreamPlaces | None
     writer_lag_ms: int = 5000
+    jobs_late_s: Callable[[], float] | None = None
 
     def reachable(self) -> bool:
         """Whether the exchange can be reached by any process that hears it."""
@@ -46,6 +50,9 @@ class Observer:
         if self.stores:
             lag_ms = max((pulse.lag_ms for pulse in self.stores_known()), default=0)
             parts["writer"] = PartState(ready=lag_ms < self.writer_lag_ms, detail=f"{lag_ms} ms behind")
+        if self.jobs_late_s is not None:
+            late_s = self.jobs_late_s()
+            parts["jobs"] = PartState(ready=late_s < JOBS_LATE_S, detail=f"the clock was looked at {late_s:.1f} s ago")
         return parts
 
     def _exchange(self) -> PartState:

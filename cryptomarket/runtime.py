@@ -22,15 +22,20 @@ from cryptomarket.history.ledger import Ledger
 from cryptomarket.history.questions import History
 from cryptomarket.history.repository import Repository
 from cryptomarket.ingest.errands import Errands
+from cryptomarket.jobs.clockwork import Clockwork
+from cryptomarket.jobs.parts import JobsParts, nothing
+from cryptomarket.jobs.repository import RunRepository
 from cryptomarket.live.hub import Hub
 from cryptomarket.observation import Observer
 from cryptomarket.operation import OperationParts
 from cryptomarket.pulse import Pulses
 from cryptomarket.roles.api import Api, build_api
 from cryptomarket.roles.ingest import Ingest, build_ingest
+from cryptomarket.roles.jobs import build_clockwork, build_works
 from cryptomarket.roles.role import Role
 from cryptomarket.roles.side import Side, Tasks, Work
 from cryptomarket.roles.store import Store, build_store
+from cryptomarket.roles.timetable import jobs_in
 from cryptomarket.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -62,6 +67,7 @@ class _Parts:
     store: Store | None
     api: Api | None
     pulses: Pulses
+    clockwork: Clockwork | None
     extra: Side
 
     @property
@@ -112,7 +118,13 @@ async def _build(
             speakers["catalogue"] = catalogue.run
         api = await build_api(settings, database, backplane, history, catalogue, clock, process=process)
         pulses.on_beat = partial(_tell_who_hears, pulses, api.hub)
-    return _Parts(ingest, store, api, pulses, Side(speakers=speakers))
+    clockwork = None
+    # Where processes share a backplane, jobs are the workers' matter.
+    if ingest is not None and role.serves and not backplane.is_shared:
+        works = build_works(settings, database, backplane, ingest.pool, ingest.catalogue, clock, process=process)
+        clockwork = build_clockwork(settings, works)
+        speakers["jobs"] = clockwork.run
+    return _Parts(ingest, store, api, pulses, clockwork, Side(speakers=speakers))
 
 
 def _tell_who_hears(pulses: Pulses, hub: Hub) -> None:
@@ -127,7 +139,7 @@ def _tell_who_hears(pulses: Pulses, hub: Hub) -> None:
 def _state(
     settings: Settings, role: Role, database: Database, backplane: Backplane, parts: _Parts
 ) -> Mapping[str, object]:
-    ingest, store, api = parts.ingest, parts.store, parts.api
+    ingest, store, api, clockwork = parts.ingest, parts.store, parts.api, parts.clockwork
     observer = Observer(
         exchange=settings.exchange.value,
         hears=role.hears,
@@ -140,12 +152,19 @@ def _state(
         stores_known=(lambda: parts.pulses.stores) if store is None else (lambda: [store.pulse()]),
         hub=api.hub if api is not None else None,
         places=api.accounts.places if api is not None else None,
+        jobs_late_s=(lambda: clockwork.late_s) if clockwork is not None else None,
     )
     ledger = Ledger(database, Clock.system())
     operation = OperationParts(
         settings.exchange.value, observer.reachable, observer.readiness, observer.operation, ledger.recent
     )
-    return {**(api.state if api is not None else {}), "operation": operation}
+    jobs = JobsParts(
+        jobs_in(settings),
+        RunRepository(database),
+        Clock.system(),
+        on_asked=clockwork.look if clockwork is not None else nothing,
+    )
+    return {**({**api.state, "jobs": jobs} if api is not None else {}), "operation": operation}
 
 
 @asynccontextmanager

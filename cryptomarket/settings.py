@@ -43,6 +43,7 @@ def _list(value: object) -> object:
 Flag = Annotated[bool, BeforeValidator(_boolean)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Period = Annotated[float, Field(ge=0, le=31_536_000, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
@@ -142,9 +143,35 @@ class Settings(BaseSettings):
     public_prices_per_minute: int = Field(
         120, ge=0, description="Questions of one address to /prices and /api/v1/deribit, without a token; 0: closed"
     )
+    collect_index_prices_s: Period = Field(60.0, description="How often prices of indices are asked for; 0: never")
+    collected_indices: Names = Field(("btc_usd", "eth_usd"), description="…which indices")
+    collect_tickers_s: Period = Field(45.0, description="How often tickers whose feed is not live are; 0: never")
+    refresh_latest_s: Period = Field(50.0, description="How often the bus is given last ticks that it lacks; 0: never")
+    flush_persons_s: Period = Field(86_400.0, description="How often persons are written down: at midnight UTC")
+    check_health_s: Period = Field(300.0, description="How often a check of all parts is kept; 0: never")
+    remove_old_ticks_s: Period = Field(
+        3600.0, description="How often old ticks are looked for, where RETENTION_DAYS is set"
+    )
+    retention_days: int = Field(
+        0, ge=0, le=36_500, description="How long ticks are kept, on PostgreSQL by whole months; 0: always"
+    )
+    make_partitions_s: Period = Field(
+        21_600.0, description="How often the months to come are made in PostgreSQL; 0: never"
+    )
+    finalise_candles_s: Period = Field(300.0, description="How often closed minutes are kept as candles; 0: never")
+    refresh_catalogue_s: Period = Field(3600.0, description="How often the exchange is asked for instruments; 0: never")
+    repair_gaps_s: Period = Field(
+        600.0, description="How often the exchange is asked for what gaps have hidden; 0: never"
+    )
+    job_limit_s: float = Field(
+        120.0, gt=0, le=120, allow_inf_nan=False, description="No job takes longer; some take less"
+    )
+    job_dead_s: Seconds = Field(300.0, description="When a job whose worker has died is given to another")
+    job_runs_kept: int = Field(100, ge=1, le=10_000, description="How many runs of each job are remembered")
+    beat_dead_s: Seconds = Field(30.0, description="When another beat takes over from one that has died")
     body_limit_bytes: int = Field(65_536, ge=1024, description="Largest body of a request")
 
-    @field_validator("always_tickers")
+    @field_validator("always_tickers", "collected_indices")
     @classmethod
     def _are_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
@@ -171,6 +198,10 @@ class Settings(BaseSettings):
             )
         if 0 < len(self.seal_secret.get_secret_value().encode()) < SEAL_SECRET_BYTES:
             raise ValueError(f"SEAL_SECRET is shorter than {SEAL_SECRET_BYTES} bytes; it would protect nothing")
+        if self.job_dead_s <= self.job_limit_s:
+            raise ValueError(
+                "JOB_DEAD_S must be larger than JOB_LIMIT_S: a job that still runs is not given to another"
+            )
         if self.log_hard_capacity < self.log_capacity:
             raise ValueError("LOG_HARD_CAPACITY must not be smaller than LOG_CAPACITY")
         return self

@@ -30,6 +30,10 @@ QUICK = {
     "DEMAND_CHECK_S": "0.1",
     "DEMAND_LINGER_S": "1",
     "STREAM_FAREWELL_S": "1",
+    # What a journey hears is what it counts; those about jobs say how often they want them.
+    "COLLECT_INDEX_PRICES_S": "0",
+    "COLLECT_TICKERS_S": "0",
+    "REPAIR_GAPS_S": "0",
 }
 
 

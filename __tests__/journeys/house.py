@@ -60,6 +60,9 @@ async def house(folder: Path, **settings: object) -> AsyncIterator[House]:
             "demand_check_s": 0.1,
             "demand_linger_s": 1,
             "stream_farewell_s": 1,
+            "collect_index_prices_s": 0,
+            "collect_tickers_s": 0,
+            "repair_gaps_s": 0,
             **settings,
         }
         chosen = Settings.model_validate(given)

@@ -9,7 +9,7 @@ import pytest
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "install_system_packages.sh"
 SHELL = shutil.which("sh") or "/bin/sh"
-PACKAGES = ["chromium", "curl", "nginx", "postgresql", "redis-server"]
+PACKAGES = ["chromium", "curl", "faketime", "nginx", "postgresql", "redis-server"]
 # PostgreSQL is found by its initdb.
 PROGRAMS = {("initdb" if name == "postgresql" else name): "" for name in PACKAGES}
 

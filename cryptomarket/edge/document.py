@@ -29,6 +29,7 @@ TAGS = [
     {"name": "catalogue", "description": "Which tickers there are."},
     {"name": "history", "description": "What was stored: ticks, statistics and candles of a range, and recorded gaps."},
     {"name": "accounts", "description": "Tokens for a Deribit key pair or an API key, their end, and who one is."},
+    {"name": "jobs", "description": "What is done from time to time: its runs, and starting one by hand."},
     {"name": "operation", "description": "Whether the process lives, whether it can work, and what it does."},
     {"name": "siblings", "description": "Paths of two sibling services, in their shapes; for anybody, within limits."},
     {"name": "v1", "description": "The older paths, for the older collection. New clients take those of `/api/v2`."},

@@ -11,6 +11,7 @@ from sqlalchemy import (
     and_,
     cast,
     delete,
+    exists,
     func,
     literal,
     null,
@@ -140,11 +141,15 @@ class ReplayRepository:
 
     async def remove_before(self, before_ms: int) -> int:
         """Removes the ticks, statuses and gaps of all times before this one, and remembers of each epoch up to where
-        something was removed. Returns how many rows.
+        something was removed. Returns how many rows. The state in which each ticker then was is kept: it holds on.
         """
+        later = statuses.alias("later")
+        has_later = exists().where(
+            later.c.ticker == statuses.c.ticker, later.c.since_ms > statuses.c.since_ms, later.c.since_ms <= before_ms
+        )
         old = (
             (price_tickers, _row.timestamp_ms < before_ms),
-            (statuses, statuses.c.since_ms < before_ms),
+            (statuses, and_(statuses.c.since_ms < before_ms, has_later)),
             (gaps, gaps.c.to_ms <= before_ms),
         )
         count = 0

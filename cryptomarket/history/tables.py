@@ -1,6 +1,16 @@
 """What was heard, as it was heard. A row reproduces the whole event."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from cryptomarket.db import GROWS_ONLY, PARTITIONED_BY, Price, metadata, row_id, word
 
@@ -72,4 +82,31 @@ removals = Table(
     metadata,
     Column("epoch", word(), primary_key=True),
     Column("seq", BigInteger, nullable=False),
+)
+
+# What was collected by request: a job that runs twice for one ticker and time stores one row. Bound: those of two days.
+collected = Table(
+    "collected",
+    metadata,
+    Column("job", word(), primary_key=True),
+    Column("ticker", word(), primary_key=True),
+    Column("scheduled_ms", BigInteger, primary_key=True, autoincrement=False),
+    Index(None, "scheduled_ms"),
+)
+
+# The closed minutes of tickers: they outlive their ticks where a retention is set.
+candles = Table(
+    "candles",
+    metadata,
+    Column("ticker", word(), primary_key=True),
+    Column("start_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("open", Price, nullable=False),
+    Column("high", Price, nullable=False),
+    Column("low", Price, nullable=False),
+    Column("close", Price, nullable=False),
+    Column("ticks", Integer, nullable=False),
+    Column("first_ms", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+    Column("source", word(), nullable=False),
+    Column("revised", SmallInteger, nullable=False),
 )

@@ -1,0 +1,111 @@
+"""Collecting by request: each ticker for itself, and what failed is told."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import pytest
+
+from __tests__.history.world import FENCE, index_tick
+from cryptomarket.backplane.bus import Outgoing
+from cryptomarket.backplane.memory import MemoryBus
+from cryptomarket.catalog.directory import Catalogue
+from cryptomarket.clock import Clock
+from cryptomarket.db import Database
+from cryptomarket.deribit.history import IndexPrices, Records
+from cryptomarket.deribit.messages import Stamped
+from cryptomarket.deribit.trades import Trades
+from cryptomarket.errors import ExchangeFatal, ExchangeRetryable
+from cryptomarket.history.collecting import Collector, unheard
+from cryptomarket.history.collection_repository import CollectionRepository
+from cryptomarket.history.repository import Repository
+from cryptomarket.market.ticks import FeedState, Gap, GapCause, Status
+from cryptomarket.market.wire import PublicationKind, encode
+
+TIME_MS = 1_790_165_100_000
+PERPETUAL = (
+    b'{"instrument_name":"BTC-PERPETUAL","kind":"future","settlement_period":"perpetual","base_currency":"BTC",'
+    b'"quote_currency":"USD","is_active":true,"state":"open"}'
+)
+TRADES = b'{"trades":[{"timestamp":%d,"price":85500.5,"mark_price":85500.1,"index_price":85499.0}],"has_more":false}'
+
+
+@dataclass
+class Exchange:
+    """Answers by name; `broken` names fail so."""
+
+    broken: dict[str, Exception] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    async def request(self, method: str, params: dict[str, object], *, timeout_s: float) -> bytes:
+        return (await self.stamped(method, params, timeout_s=timeout_s)).result
+
+    async def stamped(self, method: str, params: dict[str, object], *, timeout_s: float) -> Stamped:
+        name = str(params.get("index_name") or params.get("instrument_name") or "")
+        self.asked.append(name)
+        if name in self.broken:
+            raise self.broken[name]
+        result = {
+            "public/get_index_price_names": b'["btc_usd","eth_usd"]',
+            "public/get_instrument": PERPETUAL,
+            "public/get_last_trades_by_instrument_and_time": TRADES % (TIME_MS + 500),
+        }.get(method, b'{"index_price":8.55e4,"estimated_delivery_price":1}')
+        return Stamped(result, TIME_MS * 1000 + 999)
+
+
+def collector(exchange: Exchange, database: Database) -> Collector:
+    clock = Clock.system()
+    return Collector(
+        prices=IndexPrices(exchange, clock=clock),
+        records=Records(exchange, clock=clock),
+        trades=Trades(exchange, clock=clock),
+        directory=Catalogue(exchange, clock=clock),
+        repository=CollectionRepository(database),
+    )
+
+
+async def test_one_that_fails_for_now_keeps_no_other_from_being_stored(
+    database: Database, repository: Repository
+) -> None:
+    """Promise: its failure is raised once the others are kept; the next try asks for what is missing alone."""
+    exchange = Exchange({"eth_usd": ExchangeRetryable(10028, "too_many_requests")})
+    collecting = collector(exchange, database)
+    with pytest.raises(ExchangeRetryable):
+        await collecting.index_prices(["btc_usd", "eth_usd"], job="collect", scheduled_ms=TIME_MS)
+    stored = await repository.last_row("btc_usd")
+    assert stored is not None
+    assert (stored.price, stored.timestamp_ms) == (Decimal("8.55E+4"), TIME_MS)
+    exchange.broken, exchange.asked = {}, []
+    told = await collecting.index_prices(["btc_usd", "eth_usd"], job="collect", scheduled_ms=TIME_MS)
+    assert exchange.asked == ["eth_usd"]
+    assert told == {"stored": {"eth_usd": {"price": Decimal(85500), "timestamp": TIME_MS}}, "refused": {}}
+
+
+async def test_one_that_the_exchange_refuses_for_good_only_says_so(database: Database) -> None:
+    """Promise: a name that is no index is told; where there is nothing else, the job fails."""
+    collecting = collector(Exchange({"nope_usd": ExchangeFatal(-32602, "Invalid params")}), database)
+    told = await collecting.tickers(["btc_usd"], job="collect", scheduled_ms=TIME_MS)
+    assert list(told) == ["stored", "refused"]
+    told = await collecting.index_prices(["btc_usd", "nope_usd"], job="prices", scheduled_ms=TIME_MS)
+    assert "-32602" in str(told["refused"])
+    with pytest.raises(ExchangeFatal):
+        await collecting.index_prices(["nope_usd"], job="collect", scheduled_ms=TIME_MS + 1)
+
+
+async def test_the_trades_of_a_gap_are_stored_once(database: Database, repository: Repository) -> None:
+    """Promise: a recorded gap of an instrument is asked for once, and its trades are rows of a source of their own."""
+    await repository.keep_unpublished([Gap("BTC-PERPETUAL", TIME_MS, TIME_MS + 1000, GapCause.DISCONNECT)])
+    collecting = collector(Exchange(), database)
+    assert await collecting.gaps({"BTC-PERPETUAL", "btc_usd"}, job="repair", limit=5) == {"gaps": 1, "rows": 1}
+    row = await repository.last_row("BTC-PERPETUAL")
+    assert row is not None
+    assert (row.source, row.price, row.timestamp_ms) == ("backfill", Decimal("85500.5"), TIME_MS + 500)
+    assert await collecting.gaps({"BTC-PERPETUAL"}, job="repair", limit=5) == {"gaps": 0, "rows": 0}
+
+
+async def test_only_what_is_not_heard_is_asked_for() -> None:
+    """Promise: a ticker whose feed is live costs no question; one without a word of it does."""
+    bus = MemoryBus("epoch", is_newest=lambda _name, _token: True, log_capacity=100, log_hard_capacity=100)
+    for ticker, state in (("btc_usd", FeedState.LIVE), ("eth_usd", FeedState.DOWN), ("X-1", FeedState.EXPIRED)):
+        await bus.publish([Outgoing(PublicationKind.STATUS, ticker, encode(Status(ticker, state, TIME_MS)))], FENCE)
+    assert index_tick(TIME_MS).ticker == "btc_usd"
+    assert await unheard(bus, {"btc_usd", "eth_usd", "X-1", "sol_usd"}) == ["eth_usd", "sol_usd"]

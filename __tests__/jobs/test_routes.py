@@ -1,0 +1,79 @@
+"""Jobs from outside."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from __tests__.jobs.world import BESIDE, NOW_MS, World, run_of
+from cryptomarket.accounts.access import Caller, authenticated
+from cryptomarket.accounts.tokens import Scope
+from cryptomarket.app import create_app
+from cryptomarket.jobs.runs import RunState
+
+SCOPES = {"operator": Scope.OPERATOR}
+
+
+@pytest.fixture
+async def client(world: World) -> AsyncIterator[httpx2.AsyncClient]:
+    app = create_app({}, exchange="simulator", body_limit_bytes=1000)
+
+    async def caller() -> Caller:
+        return Caller("u_one", frozenset(SCOPES.values()), "jti", 2**40)
+
+    app.dependency_overrides[authenticated] = caller
+
+    async def with_state(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
+        await app({**scope, "state": {"jobs": world.parts}}, receive, send)
+
+    transport = httpx2.ASGITransport(app=with_state)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        yield client
+
+
+async def test_a_job_is_started_and_followed(client: httpx2.AsyncClient, world: World) -> None:
+    """Promise: 202 with where to look; there it is, and among the others."""
+    answer = await client.post("/workers/tasks/beside", json={"tickers": ["btc_usd"]})
+    assert answer.status_code == 202
+    assert answer.headers["location"] == answer.json()["status_url"]
+    told = (await client.get(answer.json()["status_url"])).json()
+    assert (told["state"], told["arguments"], told["finished"]) == ("queued", {"tickers": ["btc_usd"]}, None)
+    await world.runs.note(run_of(BESIDE, at_ms=NOW_MS - 5, state=RunState.FAILED, error="it did not like it"))
+    listed = (await client.get("/workers/tasks", params={"state": "failed"})).json()
+    assert [(task["error"], task["started"]) for task in listed["tasks"]] == [("it did not like it", NOW_MS - 5)]
+    assert {job["name"] for job in listed["jobs"]} == {"alone", "beside"}
+    assert (await client.get("/workers/tasks", params={"limit": 1})).json()["count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/workers/tasks/nothing", None, 404),
+        ("GET", "/workers/tasks/nothing", None, 404),
+        ("POST", "/workers/tasks/alone", {"days": 0}, 422),
+        ("POST", "/workers/tasks/alone", {"hours": 1}, 422),
+        ("GET", "/workers/tasks?limit=0", None, 422),
+        ("GET", "/workers/tasks?limit=many", None, 400),
+    ],
+)
+async def test_what_can_not_be_is_refused(
+    client: httpx2.AsyncClient, method: str, path: str, body: object, status: int
+) -> None:
+    """Promise: an unknown job or run is 404, arguments out of range 422, what can't be read 400."""
+    assert (await client.request(method, path, json=body)).status_code == status
+
+
+async def test_a_job_that_is_under_way_is_a_conflict(client: httpx2.AsyncClient) -> None:
+    """Promise: 409 when it must not run beside itself, naming the run."""
+    first = (await client.post("/workers/tasks/alone")).json()["task_id"]
+    second = await client.post("/workers/tasks/alone")
+    assert second.status_code == 409
+    assert first in second.json()["detail"]
+
+
+async def test_only_operators_see_jobs(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: 403 for a person's token."""
+    monkeypatch.setitem(SCOPES, "operator", Scope.PERSON)
+    assert (await client.get("/workers/tasks")).status_code == 403
+    assert (await client.post("/workers/tasks/beside")).status_code == 403

@@ -1,0 +1,100 @@
+"""Jobs of a gateway of one process: the same ones, inline, on a clock that may jump."""
+
+import asyncio
+import datetime as dt
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+from __tests__.journeys.gateway import Gateway, Json, exact, gateway
+from __tests__.journeys.witness import comes_true
+from __tests__.journeys.working import FAKETIME
+
+PERIOD_MS = 1000
+OFTEN = {
+    "collect_index_prices_s": "1",
+    "collect_tickers_s": "2",
+    "refresh_latest_s": "2",
+    "check_health_s": "2",
+    "make_partitions_s": "2",
+    "finalise_candles_s": "2",
+    "refresh_catalogue_s": "3",
+    "repair_gaps_s": "2",
+    "retention_days": "1",
+    "remove_old_ticks_s": "2",
+}
+
+
+def rows(gate: Gateway, sql: str) -> list[tuple[Json, ...]]:
+    """What the database has."""
+    with closing(sqlite3.connect(gate.database)) as database:
+        return database.execute(sql).fetchall()
+
+
+async def test_every_job_is_run_when_it_is_due(tmp_path: Path) -> None:
+    """Promise: each period of each job is run once, with what it has come to; both indices are stored for each period,
+    to the digit that its record tells; `/ready` says that the clock is kept; an operator starts one by hand.
+    """
+    async with gateway(tmp_path, **OFTEN) as gate:
+        jobs = set(OFTEN) - {"retention_days"}
+
+        async def has_all_run() -> bool:
+            found = await asyncio.to_thread(rows, gate, "SELECT job FROM crypto_job_runs WHERE state = 'succeeded'")
+            counted = Counter(job for (job,) in found)
+            return all(counted[name.removesuffix("_s")] >= 2 for name in jobs)
+
+        await comes_true(has_all_run, within_s=30)
+        async with gate.client() as client:
+            assert (await client.get("/ready")).json()["parts"]["jobs"]["ready"] is True
+        async with gate.client(await gate.operator()) as client:
+            task = (await client.post("/workers/tasks/check_health")).json()
+
+            async def is_over() -> bool:
+                told = (await client.get(task["status_url"])).json()
+                return bool(told["finished"]) and told["result"]["ready"] is True
+
+            await comes_true(is_over)
+        status, listed, complaint = await gate.run("jobs", "list")
+        assert status == 0, complaint
+        assert "collect_index_prices" in listed
+        status, told, complaint = await gate.run("jobs", "run", "remove_old_ticks", "days=30", "dry_run=true", "--wait")
+        assert status == 0, complaint
+        assert '"dry_run":true' in told.replace(" ", "")
+        assert (await gate.run("jobs", "run", "nothing"))[0] == 2
+    found = rows(gate, "SELECT job, scheduled_ms, result FROM crypto_job_runs WHERE cause = 'schedule'")
+    assert max(Counter((job, at) for job, at, _ in found).values()) == 1
+    prices = {
+        (ticker, told["timestamp"], str(told["price"]))
+        for job, _, result in found
+        if job == "collect_index_prices" and result
+        for ticker, told in exact(result)["stored"].items()
+    }
+    kept = rows(gate, "SELECT ticker, timestamp_ms, price FROM crypto_price_tickers WHERE source = 'collected'")
+    assert prices <= set(kept)
+    assert {ticker for ticker, _, _ in kept} == {"btc_usd", "eth_usd"}
+
+
+async def test_at_midnight_persons_are_written_down_once(tmp_path: Path) -> None:
+    """Promise: the clock is set forward to midnight UTC: who was here is in the database, by one run."""
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    faked = {
+        "LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1",
+    }  # fmt: skip
+    async with gateway(tmp_path, **faked) as gate:
+        _, user_id = await gate.login(1)
+        assert rows(gate, "SELECT count(*) FROM crypto_job_runs WHERE job = 'flush_persons'") == [(0,)]
+        midnight = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        left_s = (midnight + dt.timedelta(days=1) - dt.datetime.now(dt.UTC)).total_seconds()
+        clock.write_text(f"+{left_s - 1:.0f}s")
+        sql = "SELECT scheduled_ms, result FROM crypto_job_runs WHERE job = 'flush_persons' AND state = 'succeeded'"
+
+        async def is_flushed() -> bool:
+            return bool(await asyncio.to_thread(rows, gate, sql))
+
+        await comes_true(is_flushed, within_s=20)
+        assert rows(gate, sql) == [(int(midnight.timestamp() * 1000) + 86_400_000, '{"persons":1}')]
+        found = rows(gate, f"SELECT email FROM crypto_person WHERE user_id = '{user_id}'")
+        assert found == [("demo-1@example.com",)]

@@ -1,0 +1,128 @@
+"""Prices by request: collected on schedule beside the stream, and asked for where the stream was not heard.
+
+Each function may be called twice for one time: what is stored is stored once.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from cryptomarket.backplane.bus import Bus, Picture
+from cryptomarket.deribit.history import IndexPrices, Records
+from cryptomarket.deribit.trades import Trades
+from cryptomarket.errors import (
+    CryptomarketError,
+    ExchangeError,
+    ExchangeRetryable,
+    ExchangeUnavailable,
+    UnknownTicker,
+)
+from cryptomarket.history.collection_repository import CollectionRepository, Errand
+from cryptomarket.market.instruments import Directory, Instrument, Kind
+from cryptomarket.market.ticks import FeedState, Source, Tick
+from cryptomarket.market.wire import decode_status
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 8
+"""Bound: questions of one run that are under way together."""
+
+KEPT_MS = 2 * 86_400_000
+TRADES_OF_A_GAP = 20_000
+Told = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """Asks, and keeps what it is told."""
+
+    prices: IndexPrices
+    records: Records
+    trades: Trades
+    directory: Directory
+    repository: CollectionRepository
+
+    async def index_prices(self, names: Sequence[str], *, job: str, scheduled_ms: int) -> Told:
+        """The prices of indices, asked for together, each kept as soon as it is there. Raises the failure of one
+        that may be well the next time, once the others are kept; one that the exchange refuses for good only says so.
+        """
+        return await self._collect(names, self.prices.price, job=job, scheduled_ms=scheduled_ms)
+
+    async def tickers(self, names: Collection[str], *, job: str, scheduled_ms: int) -> Told:
+        """The same for tickers of any kind."""
+        return await self._collect(sorted(names), self._now, job=job, scheduled_ms=scheduled_ms)
+
+    async def _now(self, name: str) -> Tick:
+        instrument = await self.directory.resolve(name)
+        if instrument.kind is Kind.INDEX:
+            return await self.prices.price(instrument.name)
+        return await self.records.ticker(instrument)
+
+    async def _collect(
+        self, names: Sequence[str], ask: Callable[[str], Awaitable[Tick]], *, job: str, scheduled_ms: int
+    ) -> Told:
+        had = await self.repository.done(job, scheduled_ms)
+        turns = asyncio.Semaphore(AT_ONCE)
+        stored: Told = {}
+        failed: dict[str, CryptomarketError] = {}
+
+        async def one(name: str) -> None:
+            async with turns:
+                try:
+                    tick = await ask(name)
+                except (ExchangeError, ExchangeUnavailable, UnknownTicker) as failure:
+                    failed[name] = failure
+                    return
+                if await self.repository.keep(Errand(job, name, scheduled_ms), [tick], Source.COLLECTED):
+                    stored[name] = {"price": tick.price, "timestamp": tick.timestamp_ms}
+
+        async with asyncio.TaskGroup() as together:
+            for name in names:
+                if name not in had:
+                    together.create_task(one(name))
+        again = [failure for failure in failed.values() if isinstance(failure, ExchangeRetryable | ExchangeUnavailable)]
+        if again:
+            raise again[0]
+        if failed and not stored and not had:
+            raise next(iter(failed.values()))
+        await self.repository.forget(job, before_ms=scheduled_ms - KEPT_MS)
+        return {"stored": stored, "refused": {name: str(failure) for name, failure in failed.items()}}
+
+    async def gaps(self, names: Collection[str], *, job: str, limit: int) -> Told:
+        """The trades of recorded gaps, newest gap first, kept beside the stream. A gap stays recorded: trades are not
+        all that was missed. Indices have no trades; of them there is nothing to ask for.
+        """
+        instruments = {each.name: each for each in await self._instruments(names)}
+        found = await self.repository.open_gaps(job, sorted(instruments), limit=limit)
+        rows = 0
+        for gap in found:
+            trades = await self.trades.between(instruments[gap.ticker], gap.from_ms, gap.to_ms, limit=TRADES_OF_A_GAP)
+            if await self.repository.keep(Errand(job, gap.ticker, gap.to_ms), trades, Source.BACKFILL):
+                rows += len(trades)
+        return {"gaps": len(found), "rows": rows}
+
+    async def _instruments(self, names: Collection[str]) -> list[Instrument]:
+        found = []
+        for name in sorted(names):
+            try:
+                instrument = await self.directory.resolve(name)
+            except UnknownTicker:
+                log.info("a wanted ticker is unknown to the exchange", ticker=name)
+                continue
+            if instrument.kind is not Kind.INDEX:
+                found.append(instrument)
+        return found
+
+
+async def unheard(bus: Bus, names: Collection[str]) -> list[str]:
+    """Those of these tickers whose feed is not live, and whose instrument has not expired. Raises BusUnavailable."""
+    _, pictures = await bus.pictures(names)
+    return [name for name in sorted(names) if _state(pictures.get(name)) not in (FeedState.LIVE, FeedState.EXPIRED)]
+
+
+def _state(picture: Picture | None) -> FeedState:
+    if picture is None or picture.status is None:
+        return FeedState.UNKNOWN
+    return decode_status(picture.status.payload).state

@@ -1,0 +1,1 @@
+"""What is done from time to time: the jobs, who runs them, and what became of each run."""

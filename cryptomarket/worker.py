@@ -1,0 +1,179 @@
+"""Celery's worker: takes what is due from the queues and runs it, one job at a time, in a process that may be killed.
+
+    python -m cryptomarket.worker [queue …]
+
+Without names it takes from all queues, what is `high` first.
+"""
+
+import gc
+import sys
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+import structlog
+import typer
+from celery import Celery, signals
+from kombu.exceptions import OperationalError
+
+from cryptomarket.broker import GRACE_S, alive_file, broker_app, log_as_we_do
+from cryptomarket.errors import BusUnavailable, StartRefused, Unavailable
+from cryptomarket.household import Household
+from cryptomarket.jobs.arguments import read_arguments
+from cryptomarket.jobs.job import Job, Queue
+from cryptomarket.jobs.runner import Outcome
+from cryptomarket.jobs.runs import Cause, Run, RunState
+from cryptomarket.roles.timetable import jobs_in
+from cryptomarket.settings import Settings, load_settings
+
+log = structlog.get_logger(__name__)
+
+OPEN_AGAIN_S = 5.0
+_ENDED_BADLY = (RunState.FAILED, RunState.TIMED_OUT)
+
+
+class Asking(Protocol):
+    """What a message says of itself (docs.celeryq.dev/en/stable/userguide/tasks.html#task-request)."""
+
+    id: str
+    delivery_info: dict[str, object] | None
+
+
+class Asked(Protocol):
+    """A task that was asked for, as Celery hands it to its function."""
+
+    request: Asking
+
+    def retry(self, *, countdown: float) -> Exception:
+        """Sends it again, and raises what says so."""
+        ...
+
+
+class JobFailed(Exception):
+    """A run has ended badly; its record says so, and this says it to Celery and to who looks at it."""
+
+
+class Worker:
+    """The tasks of the schedule, on the household of this process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.app: Celery = broker_app(settings)
+        self.jobs = jobs_in(settings)
+        self._household: Household | None = None
+        self._keep: list[Callable[..., None]] = [log_as_we_do(settings)]
+        for job in self.jobs.values():
+            self._add(job)
+        for signal, heard in (
+            (signals.worker_process_init, self._begin),
+            (signals.worker_process_shutdown, self._end),
+            (signals.heartbeat_sent, self._live),
+        ):
+            signal.connect(heard, weak=False)
+
+    def _add(self, job: Job) -> None:
+        def task(
+            asked: Asked, scheduled_ms: int, arguments: dict[str, object] | None = None, by_hand: bool = False
+        ) -> str:
+            return self._run(job, asked, scheduled_ms, arguments or {}, by_hand=by_hand)
+
+        self.app.task(
+            task,
+            name=job.name,
+            bind=True,
+            throws=(JobFailed,),
+            max_retries=None,
+            soft_time_limit=job.limit_s + GRACE_S / 2,
+            time_limit=job.limit_s + GRACE_S,
+        )
+
+    def _run(self, job: Job, asked: Asked, scheduled_ms: int, arguments: dict[str, object], *, by_hand: bool) -> str:
+        if self._household is None:
+            raise asked.retry(countdown=OPEN_AGAIN_S)
+        given = read_arguments(job.arguments, arguments)
+        # Celery keeps these by thread.
+        run_id, again = asked.request.id, bool((asked.request.delivery_info or {}).get("redelivered"))
+        try:
+            outcome: Outcome = self._household.run(
+                lambda house: house.runner.run(
+                    job,
+                    run_id,
+                    given,
+                    scheduled_ms=scheduled_ms,
+                    cause=Cause.HAND if by_hand else Cause.SCHEDULE,
+                    again=again,
+                )
+            )
+        except Unavailable as away:
+            log.warning("a job waits for its parts", job=job.name, run=run_id, reason=away.detail)
+            raise asked.retry(countdown=OPEN_AGAIN_S) from None
+        if outcome.retry_in_s is not None:
+            raise asked.retry(countdown=outcome.retry_in_s)
+        if outcome.run is None:
+            return "nothing to do"
+        if outcome.run.state in _ENDED_BADLY:
+            raise JobFailed(outcome.run.error)
+        return outcome.run.state
+
+    def _send(self, run: Run) -> None:
+        """Hands on a run that was asked for by hand."""
+        job = self.jobs[run.job]
+        message = {
+            "scheduled_ms": run.scheduled_ms,
+            "arguments": msgspec.json.decode(run.arguments),
+            "by_hand": True,
+        }
+        try:
+            self.app.tasks[job.name].apply_async(
+                kwargs=message, task_id=run.id, queue=job.queue.value, expires=job.expiry_s, retry=False
+            )
+        except (OperationalError, OSError) as away:
+            raise BusUnavailable("The queue of jobs can't be reached.") from away
+
+    def _begin(self, **_told: object) -> None:
+        self._household = Household(self.settings, send=self._send)
+        self._household.start()
+
+    def _end(self, **_told: object) -> None:
+        if self._household is not None:
+            self._household.stop()
+
+    def _live(self, **_told: object) -> None:
+        alive_file(self.settings, "worker").touch()
+
+    def run(self, queues: list[str]) -> None:
+        """Until it is told to stop."""
+        self.settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # What was loaded by now is shared with the processes that do the work, as long as nobody touches it.
+        gc.collect()
+        gc.freeze()
+        names = queues or [queue.value for queue in Queue]
+        self.app.worker_main(
+            [
+                "worker",
+                f"--queues={','.join(names)}",
+                f"--loglevel={self.settings.log_level}",
+                "--without-mingle",
+                "--without-gossip",
+            ]
+        )
+
+
+def main() -> None:
+    """Runs it until it is told to stop."""
+    try:
+        worker = Worker(load_settings())
+    except StartRefused as refusal:
+        typer.echo(f"cryptomarket: {refusal}", err=True)
+        sys.exit(2)
+    unknown = set(sys.argv[1:]) - set(Queue)
+    if unknown:
+        typer.echo(
+            f"cryptomarket: There is no queue {', '.join(sorted(unknown))}; there are {', '.join(Queue)}.", err=True
+        )
+        sys.exit(2)
+    worker.run(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

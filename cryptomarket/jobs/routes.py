@@ -89,8 +89,8 @@ async def read_task(
     operation_id="start_task",
     summary="Start a job by hand",
     description="It is begun within a second or two by whoever runs jobs: a worker, or this process where there is "
-    "no other. What a job may be told: `tickers` for those that ask the exchange for prices, and for candles; `days` and "
-    "`dry_run` for `remove_old_ticks`; `gaps` for `repair_gaps`.",
+    "no other. What a job may be told: `tickers` for those that ask the exchange for prices, and for candles; `days` "
+    "and `dry_run` for `remove_old_ticks`; `gaps` for `repair_gaps`.",
     status_code=202,
     responses=problem_responses(
         400,

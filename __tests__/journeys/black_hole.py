@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager, suppress
 
 class BlackHole:
     """Passes bytes both ways until `hold`; what comes from then on waits for `release`, in order, on old connections
-    and new ones. `held` is what does, of each connection its first part.
+    and new ones. `held` is what does, of each connection its first part. `cut` breaks every connection, and each new
+    one at once, until `mend`; `to_port` may be another then.
     """
 
     def __init__(self, to_port: int) -> None:
-        self._to_port = to_port
+        self.to_port = to_port
+        self._is_cut = False
         self._is_open = asyncio.Event()
         self._is_answered = asyncio.Event()
         self.release()
@@ -31,6 +33,15 @@ class BlackHole:
         self._is_open.set()
         self._is_answered.set()
 
+    async def cut(self) -> None:
+        """From now on nobody comes through, and everybody is told so."""
+        self._is_cut = True
+        await self.close()
+
+    def mend(self) -> None:
+        """Whoever comes is let through again."""
+        self._is_cut = False
+
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serves one connection."""
         task = asyncio.current_task()
@@ -39,12 +50,14 @@ class BlackHole:
         task.add_done_callback(self._serving.discard)
         try:
             with suppress(OSError):
+                if self._is_cut:
+                    return
                 await self._pass_on(reader, writer)
         finally:
             writer.transport.abort()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        from_server, to_server = await asyncio.open_connection("127.0.0.1", self._to_port)
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", self.to_port)
         try:
             async with asyncio.TaskGroup() as both_ways:
                 both_ways.create_task(self._copy(reader, to_server, self._is_open))

@@ -280,7 +280,11 @@ startTabs(/** @type {HTMLElement} */ (document.querySelector("[role=tablist]")),
   journal.refresh();
   fields.refresh();
 });
-the("leave").addEventListener("click", () => void asked(signOut()).then(leave));
+the("leave").addEventListener("click", () => {
+  // Before the token dies: the stream would be told so, and ask why.
+  stream.close();
+  void asked(signOut()).then(leave);
+});
 the("nothing-names").append(...OFFERED.map((ticker) => make("button", { type: "button", class: "button", onclick: () => void subscribe(ticker) }, ticker)));
 onLanguage(() => {
   link.describe();

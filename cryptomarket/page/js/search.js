@@ -57,7 +57,7 @@ export class Search {
 
   #show() {
     if (document.activeElement !== this.input) return;
-    const words = this.input.value.trim().toUpperCase().split(/[\s_-]+/).filter(Boolean);
+    const words = this.input.value.trim().toUpperCase().split(/[\s/_-]+/).filter(Boolean);
     this.found = ranked(this.catalogue, words).slice(0, SHOWN);
     this.active = words.length > 0 && this.found.length > 0 ? 0 : -1;
     this.list.replaceChildren(...this.found.map((each, place) => this.#option(each, place)));

@@ -1,0 +1,284 @@
+"""The live page in a real browser, as a trader meets it."""
+
+import asyncio
+import csv
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page
+
+from __tests__.journeys.black_hole import black_hole
+from __tests__.journeys.browser import BARS, PHONE, chromium, enter, fill_past, opened, subscribe, told, violations
+from __tests__.journeys.gateway import Gateway, Json, Reader, gateway, reading
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HOURS = 9.0
+SETTINGS = {"keep_alive_s": "1", "login_failures": "50"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gate(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+    """One gateway for all, whose index of bitcoin has a past of some hours."""
+    async with gateway(tmp_path_factory.mktemp("page"), **SETTINGS) as running:
+        now_ms = time.time_ns() // 1_000_000
+        fill_past(running.database, ticker="btc_usd", price=86_400, until_ms=now_ms - 60_000, hours=HOURS, step_s=3)
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """One browser for all."""
+    async with chromium() as running:
+        yield running
+
+
+async def bars(page: Page) -> int:
+    """How many bars the chart has."""
+    return int(await page.evaluate(BARS))
+
+
+async def secrets_kept(page: Page) -> str:
+    """Everything that scripts of the page could find again: address, storage, cookies, and what fields hold."""
+    kept: str = await page.evaluate(
+        """() => [location.href, document.cookie,
+            JSON.stringify({...localStorage}), JSON.stringify({...sessionStorage}),
+            ...[...document.querySelectorAll("input")].map((input) => input.value)].join("\\n")"""
+    )
+    return kept
+
+
+async def test_a_day_of_a_trader(gate: Gateway, browser: Browser, tmp_path: Path) -> None:
+    """Promise: sign in by name, subscribe from the keyboard, see the price change and the chart grow, look back into
+    history, take it along, cancel, and leave; with no complaint, no other host, and nothing asked again and again.
+    """
+    async with opened(browser, gate.url) as (page, witness):
+        assert "Simulated prices" in await page.locator("#simulated").inner_text()
+        await enter(page, "demo-2")
+        await page.locator("#nothing").wait_for()
+        await subscribe(page, "btc_usd", "BTC-PERPETUAL")
+        card = page.locator('.card[data-ticker="btc_usd"]')
+        shown = await card.locator(".card-price").inner_text()
+        await page.wait_for_function(
+            """([ticker, shown]) => document.querySelector(`.card[data-ticker="${ticker}"] .card-price`).textContent
+               !== shown""",
+            arg=["btc_usd", shown],
+        )
+        await card.locator(".state[data-state=live]").wait_for()
+        await page.locator('.card[data-ticker="BTC-PERPETUAL"] .card-book', has_text="×").wait_for()
+
+        await card.locator(".card-open").click()
+        await page.locator("#stage[data-ticker=btc_usd]").wait_for()
+        await page.wait_for_function("() => Number(document.getElementById('chart').dataset.bars) > 10")
+        before = await bars(page)
+        await page.wait_for_function(
+            "(before) => Number(document.getElementById('chart').dataset.bars) > before", arg=before
+        )
+
+        await page.get_by_role("radio", name="1m").click()
+        await page.wait_for_function(
+            "() => ((bars) => bars > 300 && bars < 410)(Number(document.getElementById('chart').dataset.bars))"
+        )
+        first_s = int(await page.locator("#chart").get_attribute("data-first") or 0)
+        await page.locator("#chart").focus()
+        await page.keyboard.press("Home")
+        await page.wait_for_function("() => Number(document.getElementById('chart').dataset.bars) > 420")
+        earlier_s = int(await page.locator("#chart").get_attribute("data-first") or 0)
+        assert first_s - earlier_s > 3600, "scrolling back brought what was before"
+        assert abs(earlier_s - (time.time() - HOURS * 3600)) < 600, "as far as there is anything"
+
+        await page.get_by_role("button", name="Export").click()
+        await page.locator("label", has_text="24 hours").click()
+        async with page.expect_download() as downloading:
+            await page.get_by_role("button", name="Download").click()
+        path = tmp_path / "export.csv"
+        await (await downloading.value).save_as(path)
+        rows = list(csv.DictReader(path.read_text().splitlines()))
+        assert len(rows) > HOURS * 3600 / 3
+        assert {row["ticker"] for row in rows} == {"btc_usd"}
+
+        settled = len(witness.asked)
+        events = len(await told(page))
+        await page.wait_for_function("(events) => window.told.length > events + 20", arg=events)
+        assert witness.asked[settled:] == [], "prices come by the stream: nothing is polled"
+        assert await page.locator("#proof").get_attribute("data-holes") == "0"
+
+        await card.hover()
+        await card.get_by_role("button", name="Cancel btc_usd").click()
+        await card.wait_for(state="detached")
+        await page.locator("#stage[data-ticker=BTC-PERPETUAL]").wait_for()
+        await page.get_by_role("button", name="Sign out").click()
+        await page.locator("#door").wait_for()
+        await page.reload()
+        await page.locator("#door").wait_for()
+    assert witness.complaints == []
+    assert witness.hosts == {gate.url.removeprefix("http://")}
+
+
+async def test_a_key_pair_leaves_no_trace(gate: Gateway, browser: Browser) -> None:
+    """Promise: a wrong pair is told in words; a right one enters, and is found nowhere in the page afterwards; who
+    comes back later is still known, by a cookie that no script can read.
+    """
+    async with opened(browser, gate.url) as (page, witness):
+        await page.get_by_label("Client id").fill("demo-3")
+        await page.get_by_label("Client secret").fill("not-the-secret")
+        await page.keyboard.press("Enter")
+        await page.locator("#sign-in-wrong", has_text="not known").wait_for()
+        assert await page.get_by_label("Client secret").input_value() == ""
+        assert [text for text in witness.complaints if "401" not in text] == []
+        await page.get_by_label("Client secret").fill("demo-3-secret")
+        await page.keyboard.press("Enter")
+        await page.locator("#link[data-state=open]").wait_for()
+        kept = await secrets_kept(page)
+        assert "secret" not in kept
+        assert "eyJ" not in kept, "no token"
+        await page.reload()
+        await page.locator("#link[data-state=open]").wait_for()
+        assert not any("secret" in url or "eyJ" in url for url in witness.asked)
+
+
+def chains_hold(events: list[tuple[str, str, Json]]) -> int:
+    """Asserts that each event of a ticker names the one before it, from one beginning to the next. How many did."""
+    last: dict[str, int | None] = {}
+    count = 0
+    for name, _, data in events:
+        if name == "connected" and data["resume"] != "complete":
+            last.clear()
+        elif name == "snapshot":
+            last[data["ticker"]] = data["last_seq"]
+        elif name in {"message", "status", "gap"} and data["seq"] is not None:
+            assert data["prev_seq"] == last[data["ticker"]], (name, data)
+            last[data["ticker"]] = data["seq"]
+            count += 1
+    return count
+
+
+def ids_of(events: list[tuple[str, str, Json]]) -> list[str]:
+    """Ids of ticks, states and gaps that stand in the order."""
+    return [id_ for name, id_, data in events if name in {"message", "status", "gap"} and data["seq"] is not None]
+
+
+def ids_read(reader: Reader) -> list[str]:
+    """The same of a reader that was never cut off."""
+    return [event.id for event in reader.events if event.event in {"message", "status", "gap"} and event.id]
+
+
+async def test_a_connection_that_breaks_costs_nothing(gate: Gateway, browser: Browser) -> None:
+    """Promise: the page comes back by itself, says how it went, and has every event of its tickers, once and in order;
+    held against a reader whose connection did not break. After `kill -9` what could not be heard is shown as a gap.
+    """
+    token, _ = await gate.login(4)
+    async with gate.client(token) as client:
+        for ticker in ("btc_usd", "eth_usd"):
+            assert (await client.put(f"/api/v2/subscriptions/{ticker}")).status_code == 201
+    async with (
+        black_hole(int(gate.url.rpartition(":")[2])) as way,
+        opened(browser, f"http://127.0.0.1:{way.port}") as (page, _witness),
+    ):
+        await page.get_by_label("Client id").fill("demo-4")
+        await page.get_by_label("Client secret").fill("demo-4-secret")
+        await page.keyboard.press("Enter")
+        await page.locator("#link[data-state=open]").wait_for()
+        await page.wait_for_function("() => window.told.length > 8")
+        async with reading(gate, token, tickers="btc_usd,eth_usd") as reader:
+            await reader.until(lambda reader: len(ids_read(reader)) > 3)
+            await way.cut()
+            await page.locator("#link[data-state=lost]").wait_for()
+            missed = len(ids_read(reader))
+            await reader.until(lambda reader: len(ids_read(reader)) > missed + 6)
+            way.mend()
+            await page.locator("#link[data-state=open]").wait_for(timeout=15_000)
+            await page.locator(".note", has_text="none missing").wait_for()
+            assert await page.locator("#link").get_attribute("data-resume") == "complete"
+            events = await told(page)
+            chains_hold(events)
+            ids, theirs = ids_of(events), ids_read(reader)
+            common = theirs[: theirs.index(ids[-1]) + 1]
+            assert ids[ids.index(common[0]) :] == common
+            assert len(common) > missed + 6
+
+        shown = await page.locator("#gaps-count").inner_text()
+        await gate.kill()
+        await page.locator("#link[data-state=lost]").wait_for()
+        await gate.start()
+        way.to_port = int(gate.url.rpartition(":")[2])
+        await page.locator("#link[data-state=open]").wait_for(timeout=20_000)
+        await page.locator(".note", has_text="did not reach back").wait_for()
+        assert await page.locator("#link").get_attribute("data-resume") == "reset"
+        await page.get_by_role("tab", name="Gaps").click()
+        await page.locator("#gaps-body", has_text="restart of the gateway").wait_for()
+        assert await page.locator("#gaps-count").inner_text() != shown
+        before = len(await told(page))
+        await page.wait_for_function("(before) => window.told.length > before + 5", arg=before)
+        assert chains_hold(await told(page)) > 20
+        assert await page.locator("#proof").get_attribute("data-holes") == "0"
+
+
+@pytest.mark.parametrize(
+    ("theme", "language", "size"),
+    [("dark", "en-US", None), ("light", "ru-RU", None), ("light", "en-US", PHONE), ("dark", "ru-RU", PHONE)],
+)
+async def test_it_is_for_everybody(
+    gate: Gateway, browser: Browser, theme: str, language: str, size: dict[str, int] | None
+) -> None:
+    """Promise: in both languages and both themes, on a desk and on a phone, an accessibility scan finds nothing, and
+    nothing sticks out of the screen; the choice of language and theme is remembered.
+    """
+    async with opened(browser, gate.url, theme=theme, language=language, size=size) as (page, witness):
+        await page.locator("#demo-names button").first.wait_for()
+        assert await page.locator("html").get_attribute("lang") == language[:2]
+        assert await violations(page) == []
+        await enter(page, "demo-1")
+        await subscribe(page, *(["btc_usd", "ETH-PERPETUAL"] if await page.locator(".card").count() < 2 else []))
+        await page.wait_for_function("() => Number(document.getElementById('chart').dataset.bars) > 0")
+        await page.keyboard.press("Escape")
+        for tab in ("log", "gaps", "fields"):
+            await page.locator(f"#tab-{tab}").click()
+            assert await violations(page) == [], tab
+        await page.locator("#export").click()
+        assert await violations(page) == []
+        await page.keyboard.press("Escape")
+        wide = await page.evaluate("() => [document.documentElement.scrollWidth, innerWidth]")
+        assert wide[0] <= wide[1]
+        await page.locator("#language").click()
+        await page.locator("#theme").click()
+        other = "en" if language.startswith("ru") else "ru"
+        await page.reload()
+        await page.locator("#link[data-state=open]").wait_for()
+        assert await page.locator("html").get_attribute("lang") == other
+        assert await page.locator("html").get_attribute("data-theme") == "light"
+        assert await page.locator("#watch-title").inner_text() == ("Your tickers" if other == "en" else "Ваши тикеры")
+        assert await violations(page) == []
+    assert witness.complaints == []
+
+
+async def test_it_is_used_without_a_mouse(gate: Gateway, browser: Browser) -> None:
+    """Promise: every part is reached by Tab and shows that it has the focus; arrows move within lists, tabs and
+    lengths; Delete cancels.
+    """
+    async with opened(browser, gate.url) as (page, _witness):
+        await page.keyboard.press("Tab")
+        assert await page.evaluate("() => document.activeElement.className") == "skip"
+        await enter(page, "demo-3")
+        await subscribe(page, "eth_usd", "ETH-PERPETUAL")
+        await page.locator('.card[data-ticker="ETH-PERPETUAL"] .card-open').focus()
+        await page.keyboard.press("ArrowDown")
+        assert await page.evaluate("() => document.activeElement.textContent") == "eth_usd"
+        outline = await page.evaluate("() => getComputedStyle(document.activeElement, '::after').outlineStyle")
+        assert outline == "solid"
+        await page.keyboard.press("Enter")
+        await page.locator("#stage[data-ticker=eth_usd]").wait_for()
+        await page.locator("#tab-log").focus()
+        await page.keyboard.press("ArrowRight")
+        assert await page.locator("#panel-gaps").is_visible()
+        await page.locator("[role=radio][aria-checked=true]").focus()
+        await page.keyboard.press("ArrowRight")
+        assert await page.locator("[role=radio][aria-checked=true]").get_attribute("data-length") == "1"
+        await page.locator('.card[data-ticker="eth_usd"] .card-open').focus()
+        await page.keyboard.press("Delete")
+        await page.locator('.card[data-ticker="eth_usd"]').wait_for(state="detached")
+        async with asyncio.timeout(5):
+            assert await page.evaluate("() => document.activeElement.id") == "search"

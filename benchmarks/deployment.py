@@ -35,12 +35,13 @@ _SILENCE: list[dict[str, object]] = [{"kind": "silence", "channels": ["ticker.*"
 class Shape:
     """What is measured of the product, where it is several processes: `measured` roles are alone on the first core, and
     theirs is the cost. `apis` processes serve readers at one port. An exchange that is silent at first says no prices
-    before it is told to.
+    before it is told to. `prepare` is done to the database, by its address, before anything runs on it.
     """
 
     apis: int = 1
     measured: tuple[str, ...] = ("api",)
     is_silent_at_first: bool = False
+    prepare: Callable[[str], None] | None = None
 
 
 SERVING = Shape()
@@ -102,6 +103,7 @@ class Deployment:
     token: str
     exchange: Exchange
     stored_rows: Callable[[], int]
+    database_url: str
 
     @property
     def cpu_s(self) -> float:

@@ -25,13 +25,16 @@ def embedded(folder: Path, *options: str, shape: Shape = SERVING, **settings: st
     given = over(ROOM, settings, folder)
     with simulated(folder, *options, silent=shape.is_silent_at_first) as exchange:
         token = minted(folder, given)
+        database = folder / "data" / "simulator-testing.sqlite3"
+        url = f"sqlite:///{database}"
+        if shape.prepare is not None:
+            shape.prepare(url)
         own = environment(DERIBIT_WS_URL=exchange.ws_url, **given)
         with program(command("serve"), folder / "gateway.log", core=SERVER_CORE, environment=own) as gateway:
             port = int(gateway.said(r"health http://[^:]+:(\d+)/health")[1])
             # The catalogue first: names that differ in case alone are told apart by it.
             wait_until_ready(port, but="exchange" if shape.is_silent_at_first else None)
-            database = folder / "data" / "simulator-testing.sqlite3"
-            yield Deployment(port, {"gateway": gateway}, {}, token, exchange, lambda: _rows_of(database))
+            yield Deployment(port, {"gateway": gateway}, {}, token, exchange, lambda: _rows_of(database), url)
 
 
 def _rows_of(database: Path) -> int:

@@ -40,6 +40,9 @@ def scaled(folder: Path, *options: str, shape: Shape = SERVING, **settings: str)
         given = over({**ROOM, **_DEPLOYED}, settings, folder)
         given |= {"REDIS_URL": f"redis://127.0.0.1:{memory.port}/0", "POSTGRES_PORT": str(database.port)}
         token = minted(folder, given)
+        url = f"postgresql://{OWNER}@127.0.0.1:{database.port}/{DATABASE}"
+        if shape.prepare is not None:
+            shape.prepare(url)
         exchange = stack.enter_context(simulated(folder, *options, silent=shape.is_silent_at_first))
         given["DERIBIT_WS_URL"] = exchange.ws_url
         ports = {role: free_port() for role in ("ingest", "write", *(["api"] if shape.apis else []))}
@@ -56,5 +59,5 @@ def scaled(folder: Path, *options: str, shape: Shape = SERVING, **settings: str)
             but = "exchange" if shape.is_silent_at_first and role == "ingest" else None
             wait_until_ready(port, but=but)
         yield Deployment(
-            ports.get("api", 0), measured, servers, token, exchange, lambda: database.count(DATABASE, TICKS)
+            ports.get("api", 0), measured, servers, token, exchange, lambda: database.count(DATABASE, TICKS), url
         )

@@ -8,6 +8,7 @@ import msgspec
 from benchmarks.capacity import Fullness, capacity
 from benchmarks.deployment import Form
 from benchmarks.fanout import PRODUCT, Load, Round, fanout
+from benchmarks.history import Questions, Told, history
 from benchmarks.ingest import Flood, ingest
 from benchmarks.latency import Delay, latency
 from benchmarks.machine import Machine
@@ -15,7 +16,7 @@ from benchmarks.rest import Rest, rest
 from benchmarks.resume import Storm, resume
 from benchmarks.slow_readers import Half, slow_readers
 
-NAMES = ("fanout", "full", "latency", "ingest", "resume", "slow", "capacity", "rest")
+NAMES = ("fanout", "full", "latency", "ingest", "resume", "slow", "capacity", "rest", "history")
 
 
 class Scale(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +37,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     capacity_streams: int
     capacity_window_s: float
     rest_settle_s: float
+    history: Questions
 
 
 WHOLE = Scale(
@@ -57,6 +59,15 @@ WHOLE = Scale(
     capacity_streams=10_000,
     capacity_window_s=5,
     rest_settle_s=10,
+    history=Questions(
+        rows=10_000_000,
+        rate=14,
+        paced_s=20,
+        saturated_s=4,
+        rounds=3,
+        bulk_rows=(100_000, 2_500_000),
+        rival_rows=100_000,
+    ),
 )
 QUICK = Scale(
     fanout=(Load(streams=100, rate=50, rounds=1, window_s=1, warm_s=0.3),),
@@ -74,6 +85,9 @@ QUICK = Scale(
     capacity_streams=500,
     capacity_window_s=1,
     rest_settle_s=1,
+    history=Questions(
+        rows=400_000, rate=14, paced_s=2, saturated_s=1, rounds=1, bulk_rows=(10_000, 100_000), rival_rows=20_000
+    ),
 )
 
 
@@ -100,6 +114,7 @@ class Results(msgspec.Struct, kw_only=True):
     slow: list[Half] | None = None
     capacity: Fullness | None = None
     rest: list[Rest] | None = None
+    history: Told | None = None
 
 
 def run(
@@ -170,3 +185,5 @@ def run(
         )
     if "rest" in names:
         results.rest = rest(own("rest"), form, settle_s=scale.rest_settle_s, tell=tell)
+    if "history" in names:
+        results.history = history(own("history"), form, scale.history, tell)

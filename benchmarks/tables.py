@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from benchmarks.capacity import Fullness
 from benchmarks.fanout import OWN_SETS, PRODUCT, Round
 from benchmarks.figures import ratios, spelled, spread
+from benchmarks.history import Told
 from benchmarks.ingest import Flood
 from benchmarks.latency import Delay
 from benchmarks.machine import Machine
@@ -190,6 +191,68 @@ def rest_table(found: Sequence[Rest]) -> str:
     return table(["program", "MB RSS", "MB, shared pages by share"], rows)
 
 
+def paces_table(told: Told) -> str:
+    """Pages at an even pace."""
+    rows = []
+    for who in dict.fromkeys(pace.who for pace in told.paces):
+        found = [pace.answered for pace in told.paces if pace.who == who]
+        rows.append(
+            [
+                who,
+                str(spread([one.mean_ms for one in found])),
+                str(spread([one.p50_ms for one in found])),
+                str(spread([one.p99_ms for one in found])),
+                str(spread([one.max_ms for one in found])),
+                str(sum(one.failed for one in found)),
+            ]
+        )
+    return table(["who", "mean ms", "p50 ms", "p99 ms", "longest ms", "failed"], rows)
+
+
+def fulls_table(told: Told) -> str:
+    """As many pages as a core answers, from eight who wait for theirs."""
+    rows = []
+    for who in dict.fromkeys(full.who for full in told.fulls):
+        found = [full for full in told.fulls if full.who == who]
+        rows.append(
+            [
+                who,
+                str(spread([one.per_s for one in found])),
+                str(spread([one.core_share * 100 for one in found])),
+                str(spread([one.per_s / max(one.core_share, 0.01) for one in found])),
+                str(spread([one.beside_share * 100 for one in found])),
+                str(spread([one.answered.p50_ms for one in found])),
+                str(spread([one.answered.p99_ms for one in found])),
+            ]
+        )
+    head = ["who", "answers / s", "core %", "answers / s of a whole core", "servers' core %", "p50 ms", "p99 ms"]
+    return table(head, rows)
+
+
+def bulks_table(told: Told) -> str:
+    """Whole ranges in one answer."""
+    rows = []
+    for key in dict.fromkeys((bulk.who, bulk.form, bulk.rows) for bulk in told.bulks):
+        found = [bulk for bulk in told.bulks if (bulk.who, bulk.form, bulk.rows) == key]
+        rows.append(
+            [
+                f"{found[0].who.partition(',')[0]}: {found[0].form}",
+                f"{found[0].rows:,}",
+                str(spread([one.rows / one.took_s for one in found])),
+                str(spread([one.mb / one.took_s for one in found])),
+                str(spread([one.core_share * 100 for one in found])),
+                str(spread([one.rows / one.took_s / max(one.core_share, 0.01) for one in found])),
+                str(spread([one.beside_share * 100 for one in found])),
+                spelled(max(one.peak_mb for one in found)),
+            ]
+        )
+    head = [
+        "answer", "rows", "rows / s", "MB / s", "core %", "rows / s of a whole core", "servers' core %",
+        "MB RSS above rest, at most",
+    ]  # fmt: skip
+    return table(head, rows)
+
+
 def machine_lines(machine: Machine) -> str:
     """What it ran on, in a sentence."""
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
@@ -219,6 +282,11 @@ def sections(results: Results) -> Iterator[tuple[str, str]]:
         yield "Streams in one process, each with 2 of 50 tickers", capacity_table(results.capacity)
     if results.rest:
         yield "Memory at rest, without PostgreSQL", rest_table(results.rest)
+    if results.history is not None:
+        told = results.history
+        yield f"History: 1000 rows out of {told.rows:,}, 14 requests/s", paces_table(told)
+        yield f"History: as many as one core answers, out of {told.rows:,}", fulls_table(told)
+        yield "History: whole ranges in one answer", bulks_table(told)
 
 
 def report(results: Results) -> str:

@@ -30,6 +30,10 @@ test: .venv/dev.stamp node_modules/.stamp ## Run the tests with branch coverage
 postman: .venv/dev.stamp node_modules/.stamp ## Make the Postman collection from the OpenAPI document
 	$(BIN)/python -m scripts.make_postman
 
+.PHONY: reference
+reference: .venv/dev.stamp node_modules/.stamp ## Make docs/reference/ and the index of decisions from the code
+	$(BIN)/python -m scripts.make_reference
+
 .PHONY: bench
 bench: .venv/dev.stamp bench-tools ## Measure the gateway beside its rivals (QUICK=1: two minutes; ONLY="fanout slow"; FORM=scaled)
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FORM),--form $(FORM)) $(ONLY)

@@ -1,0 +1,61 @@
+"""The code of our pages, and how it is run as it stands there."""
+
+import asyncio
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from __tests__.journeys.gateway import Gateway
+
+ROOT = Path(__file__).resolve().parents[2]
+USUAL_PORT = "127.0.0.1:8003"
+_FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# A stream goes on until its reader leaves; the reader of a test leaves after two seconds (curl's exit status 28).
+_LEAVING_CURL = 'curl() { command curl --silent --show-error --max-time 2 "$@" || [ $? = 28 ]; }'
+_NAMES = {"python": "code.py", "js": "code.mjs"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """Code in a page: in which language, and what."""
+
+    language: str
+    code: str
+
+
+def blocks_of(page: str) -> list[Block]:
+    """The fenced blocks of a page, in order."""
+    return [Block(*found) for found in _FENCED.findall((ROOT / page).read_text())]
+
+
+async def run(block: Block, gate: Gateway, folder: Path) -> str:
+    """What a block says, run with nothing changed but the port. Asserts that it succeeds."""
+    (folder / "bin").mkdir(exist_ok=True)
+    command = folder / "bin" / "cryptomarket"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cryptomarket "$@"\n')
+    command.chmod(0o755)
+    modules = folder / "node_modules"
+    if not modules.is_symlink():
+        modules.symlink_to(ROOT / "node_modules")
+    code = block.code.replace(USUAL_PORT, gate.url.removeprefix("http://"))
+    if block.language == "bash":
+        words = ["bash", "-euo", "pipefail", "-c", f"{_LEAVING_CURL}\n{code}"]
+    else:
+        (folder / _NAMES[block.language]).write_text(code)
+        words = [sys.executable if block.language == "python" else "node", _NAMES[block.language]]
+    environment = {
+        **gate.environment, "HOME": str(folder), "CRYPTOMARKET_URL": gate.url,
+        "PATH": f"{folder / 'bin'}:{gate.environment['PATH']}",
+    }  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        *words, cwd=folder, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(60):
+            said, complained = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert process.returncode == 0, f"{block.code}\n{complained.decode()}"
+    return said.decode()

@@ -34,6 +34,11 @@ postman: .venv/dev.stamp node_modules/.stamp ## Make the Postman collection from
 reference: .venv/dev.stamp node_modules/.stamp ## Make docs/reference/ and the index of decisions from the code
 	$(BIN)/python -m scripts.make_reference
 
+.PHONY: pictures
+pictures: .venv/dev.stamp ## Take the pictures of the pages that docs/ shows
+	@scripts/install_system_packages.sh
+	@$(BIN)/python -m __tests__.journeys.pictures
+
 .PHONY: bench
 bench: .venv/dev.stamp bench-tools ## Measure the gateway beside its rivals (QUICK=1: two minutes; ONLY="fanout slow"; FORM=scaled)
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FORM),--form $(FORM)) $(ONLY)

@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
-from math import sin
 from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit
@@ -130,7 +129,7 @@ def fill_past(database: Path, *, ticker: str, price: float, until_ms: int, hours
     count = int(hours * 3600 / step_s)
     rows, now = [], price
     for number in range(count):
-        now += random.gauss(0, price * 0.00006) + sin(number / 220) * price * 0.000012 + (price - now) * 0.0004
+        now += random.gauss(0, price * 0.00007) + (price - now) * 0.00004
         at_ms = int(until_ms - number * step_s * SECOND_MS)
         rows.append((ticker, ticker, EPOCH, count - number, at_ms, at_ms * 1000, at_ms * 1000, f"{now:.2f}"))
     with closing(sqlite3.connect(database)) as connection, connection:

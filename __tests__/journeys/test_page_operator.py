@@ -8,6 +8,7 @@ from playwright.async_api import Browser, Page
 
 from __tests__.journeys.browser import PHONE, chromium, enter, opened, violations
 from __tests__.journeys.gateway import Gateway, gateway
+from __tests__.journeys.witness import comes_true
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -19,8 +20,11 @@ async def gate(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gatewa
         token, _ = await running.login()
         async with running.client(token) as client:
             await client.put("/api/v2/subscriptions/BTC-PERPETUAL")
-            while (await client.get("/api/v2/ticks/btc_usd?limit=1")).json()["count"] == 0:
-                pass
+
+            async def stored() -> bool:
+                return bool((await client.get("/api/v2/ticks/btc_usd?limit=1")).json()["count"])
+
+            await comes_true(stored)
         await running.kill()
         await running.start()
         yield running

@@ -1,14 +1,15 @@
 // Everything that the exchange says of the ticker that is shown.
 
 import { beforePaint, make, put } from "./elements.js";
-import { moment, number, percent, price } from "./numbers.js";
+import { clock, number, percent, price } from "./numbers.js";
 import { onLanguage, say } from "./words.js";
 
 const PRICES = new Set([
   "last_price", "mark_price", "index_price", "best_bid_price", "best_ask_price", "min_price", "max_price",
   "settlement_price", "estimated_delivery_price", "underlying_price", "delivery_price", "high", "low",
 ]);
-const TIMES_US = new Set(["received_us", "published_us"]);
+/** Times, and how many of their unit are a millisecond. They stand last. @type {Record<string, number>} */
+const TIMES = { timestamp: 1, received_us: 1000, published_us: 1000 };
 // What the head of the chart says already, and what is the stream's own.
 const UNSAID = new Set([
   "seq", "prev_seq", "ticker", "instrument_name", "kind", "price", "age_ms", "state", "since_ms", "last_seq",
@@ -40,6 +41,7 @@ export class Fields {
   #draw() {
     if (this.list.closest("[hidden]")) return;
     const told = this.feed ? [...flat(this.feed.tick)].filter(([name]) => !UNSAID.has(name)) : [];
+    told.sort(([one], [other]) => Number(one in TIMES) - Number(other in TIMES));
     if (told.length !== this.values.size || told.some(([name]) => !this.values.has(name))) {
       this.values = new Map(told.map(([name]) => [name, make("dd", { class: "figure" })]));
       this.list.replaceChildren(...[...this.values].map(([name, value]) => make("div", { class: "field" }, make("dt", {}, say(`field_${name}`)), value)));
@@ -49,8 +51,7 @@ export class Fields {
 
   /** @param {string} name @param {any} value */
   #text(name, value) {
-    if (name === "timestamp") return `${moment(value)} UTC`;
-    if (TIMES_US.has(name)) return value === null ? "–" : `${moment(value / 1000)} UTC`;
+    if (name in TIMES) return value === null ? "–" : clock(value / TIMES[name]);
     if (PRICES.has(name)) return price(value, this.feed?.decimals ?? 2);
     if (name === "price_change") return percent(value);
     return typeof value === "string" ? value : number(value);

@@ -61,7 +61,11 @@ oracle: .venv/dev.stamp ## Run the long forms of the journeys: a storm of 1000 s
 		$(BIN)/pytest --numprocesses=0 --durations=0 __tests__/journeys/test_scaled_*.py
 
 .PHONY: check
-check: check-format check-lint check-types check-imports check-dependencies check-rules ## Check everything that needs no running product
+check: check-format check-lint check-types check-imports check-dependencies check-rules check-document ## Check everything that needs no running product
+
+.PHONY: check-document
+check-document: .venv/dev.stamp node_modules/.stamp
+	$(BIN)/python -m scripts.lint_document
 
 .PHONY: check-format
 check-format: .venv/dev.stamp

@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 
 from __tests__.live.served import Served, served, until
 from __tests__.live.world import START_MS, Event, gap, status, tick
-from cryptomarket.live.event_schemas import EVENTS, ITEM_SCHEMA
+from cryptomarket.live.event_schemas import EVENTS, EVENTS_SCHEMA
 from cryptomarket.market.ticks import FeedState, GapCause
 
 
@@ -47,7 +47,7 @@ async def test_what_is_sent_is_what_is_shown(gate: Served) -> None:
 
 def test_each_event_has_one_shape() -> None:
     """Promise: an event is of one kind, told by its name, and a tick by having none."""
-    shape = Draft202012Validator(ITEM_SCHEMA)
+    shape = Draft202012Validator(EVENTS_SCHEMA["contentSchema"])
     for name in EVENTS:
         named = {} if name == "message" else {"event": name}
         shape.validate({**named, "data": "{}", "id": "019a3f2c7b1e4d2a-48213"})

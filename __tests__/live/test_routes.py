@@ -240,6 +240,6 @@ async def test_the_example_of_the_document_is_a_stream(gate: Served) -> None:
     named = {parameter["name"] for parameter in operation["parameters"]}
     assert named >= {"tickers", "timer", "mode", "lifetime", "last_event_id", "X-Client-Id", "X-Secret-key"}
     assert {"400", "401", "403", "404", "422", "429", "503"} <= operation["responses"].keys()
-    variants = operation["responses"]["200"]["content"]["text/event-stream"]["itemSchema"]["oneOf"]
+    variants = operation["responses"]["200"]["content"]["text/event-stream"]["schema"]["contentSchema"]["anyOf"]
     types = [variant["properties"]["event"] for variant in variants]
     assert [name["const"] for name in types] == list(EVENTS)

@@ -107,6 +107,7 @@ async def revoke_token(response: Response, accounts: Accounts, caller: Known) ->
     "/me",
     operation_id="read_me",
     summary="Who the caller is",
+    description="As the exchange described him at his last login.",
     responses=problem_responses(401, 503),
 )
 async def read_me(accounts: Accounts, caller: Known) -> MeAnswer:

@@ -23,6 +23,8 @@ epoch with the unit in the name; `timestamp` is the exchange's own, in milliseco
 `request_id` is also in the header `X-Request-ID` of every answer. **HEAD** is answered wherever GET is, but for the
 stream, which it would open, and for those GETs of `/api/v1` that change the saved set.
 """
+CONTACT = {"name": "Whoever runs this gateway"}
+SERVERS: list[dict[str, str | Any]] = [{"url": "/", "description": "Where this document comes from"}]
 TAGS = [
     {"name": "stream", "description": "Live ticks, states and gaps as server-sent events, resumable by position."},
     {"name": "subscriptions", "description": "The saved set: the tickers that a stream without `tickers` follows."},
@@ -68,7 +70,7 @@ def describe(app: FastAPI) -> None:
 def _drawn(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(
         title=app.title, version=app.version, summary=app.summary, description=app.description,
-        license_info=app.license_info, tags=TAGS, routes=app.routes,
+        license_info=app.license_info, contact=CONTACT, servers=SERVERS, tags=TAGS, routes=app.routes,
     )  # fmt: skip
     components = document.setdefault("components", {})
     components["securitySchemes"] = components.get("securitySchemes", {}) | KEY_PAIR_SCHEMES

@@ -117,6 +117,7 @@ async def list_prices(history: Parts, ticker: Ticker, limit: Limit = MAX_PRICES,
     "/prices/latest",
     operation_id="get_latest_price",
     summary="The newest price of a ticker",
+    description="One row, as `/prices` has it.",
     response_model=Price,
     responses=problem_responses(400, 403, 404, 429, 503, shown={403: NOT_OPEN, 429: OFTEN}),
 )
@@ -170,6 +171,7 @@ async def list_items(history: Parts, ticker: Ticker) -> Response:
     "/api/v1/deribit/latest",
     operation_id="get_latest_item",
     summary="The newest price of a ticker, as a text",
+    description="One row, as `/api/v1/deribit/` has it.",
     response_model=Item,
     responses=problem_responses(400, 403, 404, 429, 503, shown={403: NOT_OPEN, 429: OFTEN}),
 )

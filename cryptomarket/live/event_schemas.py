@@ -154,5 +154,10 @@ def _shape(name: str, model: type[BaseModel]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": ["event", "data"]}
 
 
-# One event of the stream (OpenAPI 3.2, "Sequential Media Types"; the word is unknown to 3.1, and left alone there).
-ITEM_SCHEMA: dict[str, Any] = {"oneOf": [_shape(name, model) for name, model in EVENTS.items()]}
+# A text, and what each event in it is when it is read (JSON Schema 2020-12, Validation, 8.5): OpenAPI 3.1
+# has no word of its own for a sequence of events.
+EVENTS_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "contentMediaType": "text/event-stream",
+    "contentSchema": {"anyOf": [_shape(name, model) for name, model in EVENTS.items()]},
+}

@@ -19,7 +19,7 @@ from cryptomarket.accounts.access import (
     check_still_known,
 )
 from cryptomarket.errors import Impossible, Malformed
-from cryptomarket.live.event_schemas import ITEM_SCHEMA
+from cryptomarket.live.event_schemas import EVENTS_SCHEMA
 from cryptomarket.live.events import feed_of
 from cryptomarket.live.hub import Hub
 from cryptomarket.live.parts import LiveParts, Place
@@ -58,7 +58,7 @@ STREAM_200: dict[int | str, dict[str, Any]] = {
                 ("X-Accel-Buffering", "A proxy passes each event on at once"),
             )
         },
-        "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "itemSchema": ITEM_SCHEMA, "example": EXAMPLE}},
+        "content": {MEDIA_TYPE: {"schema": EVENTS_SCHEMA, "example": EXAMPLE}},
     }
 }
 NOT_SUBSCRIBED = ("Not found", "You are not subscribed to 'btc_usd'.", "ticker")

@@ -31,6 +31,8 @@ _ORDER = (
 _PATH_VALUES = {
     "ticker": "{{ticker}}", "user_id": "{{x_user_id}}", "request_id": "{{export_id}}", "task_id": "{{task_id}}"
 }  # fmt: skip
+# Where one name means two things: the run that was started, and the job that is.
+_PATH_VALUES_OF = {("read_task", "task"): "{{task_id}}"}
 # What is said of the queries; everything else is there to be ticked.
 _QUERIES: dict[str, dict[str, str]] = {
     "open_stream": {"tickers": "{{ticker}}", "lifetime": "3"},
@@ -187,7 +189,8 @@ def _url(path: str, operation: Json) -> Json:
     for parameter in operation["parameters"]:
         key, example = parameter["name"], _example_of(parameter)
         if parameter["in"] == "path":
-            variables.append({"key": key, "value": _PATH_VALUES.get(key, example)})
+            own = _PATH_VALUES_OF.get((operation["operationId"], key))
+            variables.append({"key": key, "value": own or _PATH_VALUES.get(key, example)})
         elif parameter["in"] == "query":
             required = parameter.get("required", False)
             value = said.get(key, "{{ticker}}" if required and key == "ticker" else example)

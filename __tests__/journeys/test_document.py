@@ -38,7 +38,7 @@ class Stage:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """One gateway for everything that can be drawn."""
-    unlimited = {"login_failures_per_address": "1000000", "login_failures": "1000000"}
+    unlimited = dict.fromkeys(("login_failures_per_address", "login_failures", "public_prices_per_minute"), "1000000")
     async with gateway(tmp_path_factory.mktemp("document"), **unlimited) as gate:
         token, user_id = await gate.login()
         tokens = {"person": token, "operator": await gate.operator(), "nobody": "garbage"}
@@ -95,6 +95,14 @@ def requests(draw: st.DrawFn) -> Drawn:
         "fields",
         "source",
         "format",
+        "time",
+        "max_difference_ms",
+        "resolution",
+        "kind",
+        "currency",
+        "active",
+        "ticker",
+        "skip",
         "cookie",
     )
     query = {name: draw(VALUES) for name in names if draw(st.integers(0, 3)) == 0}
@@ -144,13 +152,23 @@ async def test_every_answer_is_declared(stage: Stage, drawn: Drawn) -> None:
 
 async def test_what_is_asked_covers_the_document(stage: Stage) -> None:
     """Promise: the test before looks at every operation, and at good answers as well as bad ones."""
-    for query, who in (({}, "person"), ({"start": "yesterday"}, "person"), ({"limit": "0"}, "person"), ({}, "nobody")):
+    good = {"resolution": "1D", "time": "2026-01-31", "ticker": "btc_usd", "format": "csv"}
+    for query, who in (
+        ({}, "person"),
+        ({"start": "yesterday"}, "person"),
+        ({"limit": "0"}, "person"),
+        ({}, "nobody"),
+        (good, "person"),
+    ):
         await ask_everything(stage, Drawn("btc_usd", query, who, b"{}", "application/json"))
     kept: dict[tuple[str, str], set[int]] = {}
     for method, template, status in stage.contract.kept:
         kept.setdefault((method, template), set()).add(status)
     assert set(operations(stage.contract.document)) <= set(kept)
     assert kept["GET", "/api/v2/ticks/{ticker}"] >= {200, 400, 401, 422}
+    assert kept["GET", "/api/v2/candles/{ticker}"] >= {200, 400, 401}
+    assert kept["GET", "/api/v2/ticks/{ticker}/stats"] >= {200, 400, 401}
+    assert kept["GET", "/prices"] >= {200, 400}
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

@@ -4,8 +4,10 @@ import gzip
 import json
 import re
 import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -146,3 +148,15 @@ def test_every_sentence_that_is_asked_for_is_there() -> None:
         if not any(name.startswith(family) for family in families) and not re.search(rf"\"{name}\"", everything)
     }
     assert not waiting - {"open", "high", "low", "open_short", "high_short", "low_short", "close_short"}
+
+
+def test_the_package_carries_the_pages(tmp_path: Path) -> None:
+    """Promise: an installed gateway has every file of its pages, licences included."""
+    root = Path(__file__).resolve().parents[2]
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(build, cwd=root, check=True, capture_output=True, timeout=60)
+    [wheel] = tmp_path.glob("*.whl")
+    with ZipFile(wheel) as packed:
+        names = {name.removeprefix("cryptomarket/page/") for name in packed.namelist()}
+    found = read_files(folder())
+    assert names >= {*found.pages, *found.assets}

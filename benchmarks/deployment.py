@@ -27,6 +27,9 @@ ROOM = {
     # The scripts fall silent on purpose.
     "INDEX_SILENCE_S": "3600",
     "INSTRUMENT_SILENCE_S": "3600",
+    # What is measured is the stream; who measures jobs says how often.
+    "COLLECT_INDEX_PRICES_S": "0",
+    "COLLECT_TICKERS_S": "0",
 }
 _SILENCE: list[dict[str, object]] = [{"kind": "silence", "channels": ["ticker.*", "deribit_price_index.*"]}]
 
@@ -34,13 +37,15 @@ _SILENCE: list[dict[str, object]] = [{"kind": "silence", "channels": ["ticker.*"
 @dataclass(frozen=True)
 class Shape:
     """What is measured of the product, where it is several processes: `measured` roles are alone on the first core, and
-    theirs is the cost. `apis` processes serve readers at one port. An exchange that is silent at first says no prices
-    before it is told to. `prepare` is done to the database, by its address, before anything runs on it.
+    theirs is the cost. `apis` processes serve readers at one port; `helpers` are modules that run beside them.
+    An exchange that is silent at first says no prices before it is told to. `prepare` is done to the database, by its
+    address, before anything runs on it.
     """
 
     apis: int = 1
     measured: tuple[str, ...] = ("api",)
     is_silent_at_first: bool = False
+    helpers: tuple[str, ...] = ()
     prepare: Callable[[str], None] | None = None
 
 
@@ -52,6 +57,9 @@ SERVING_TWICE = Shape(apis=2)
 
 ALL_THE_WAY = Shape(measured=("api", "ingest", "write"))
 """All the product's processes on one core."""
+
+RESTING = Shape(helpers=("worker", "beat"))
+"""With whoever runs the jobs, where that is not the gateway itself."""
 
 TAKING_IN = Shape(apis=0, measured=("ingest", "write"), is_silent_at_first=True)
 """What hearing and storing costs; nobody reads."""

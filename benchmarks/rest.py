@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.deployment import Form
+from benchmarks.deployment import RESTING, Form
 
 NOT_COUNTED = "postgres"
 """Its memory is what its settings say."""
@@ -23,7 +23,9 @@ class Rest:
 def rest(folder: Path, form: Form, *, settle_s: float, tell: Callable[[str], None]) -> list[Rest]:
     """Each program a while after the start, with the two tickers that are collected by default."""
     tell("memory at rest")
-    with form(folder, always_tickers="btc_usd,eth_usd") as running:
+    with form(
+        folder, shape=RESTING, always_tickers="btc_usd,eth_usd", collect_index_prices_s="2", collect_tickers_s="45"
+    ) as running:
         time.sleep(settle_s)
         programs = {**running.programs, **running.beside}
         return [

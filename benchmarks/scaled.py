@@ -1,5 +1,6 @@
 """The product as processes: who serves readers, who hears the exchange, who stores; on a Redis and a PostgreSQL."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -55,6 +56,11 @@ def scaled(folder: Path, *options: str, shape: Shape = SERVING, **settings: str)
             own = environment(**{**given, "APP_PORT": str(port)})
             started = stack.enter_context(program(words, folder / f"{role}.log", core=core, environment=own))
             (measured if role in shape.measured else servers)[role] = started
+        for helper in shape.helpers:
+            words = [sys.executable, "-m", f"cryptomarket.{helper}"]
+            own = environment(**{**given, "DATA_DIR": str(folder / helper)})
+            log = folder / f"{helper}.log"
+            servers[helper] = stack.enter_context(program(words, log, core=OTHER_CORE, environment=own))
         for role, port in ports.items():
             but = "exchange" if shape.is_silent_at_first and role == "ingest" else None
             wait_until_ready(port, but=but)

@@ -10,13 +10,14 @@ from benchmarks.deployment import Form
 from benchmarks.fanout import PRODUCT, Load, Round, fanout
 from benchmarks.history import Questions, Told, history
 from benchmarks.ingest import Flood, ingest
+from benchmarks.jobs import Company, jobs
 from benchmarks.latency import Delay, latency
 from benchmarks.machine import Machine
 from benchmarks.rest import Rest, rest
 from benchmarks.resume import Storm, resume
 from benchmarks.slow_readers import Half, slow_readers
 
-NAMES = ("fanout", "full", "latency", "ingest", "resume", "slow", "capacity", "rest", "history")
+NAMES = ("fanout", "full", "latency", "ingest", "resume", "slow", "capacity", "rest", "history", "jobs")
 
 
 class Scale(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +110,7 @@ class Results(msgspec.Struct, kw_only=True):
     fanout: list[Fanned] | None = None
     full: Fanned | None = None
     latency: list[Delay] | None = None
+    jobs: list[Company] | None = None
     ingest: list[Flood] | None = None
     resume: list[Storm] | None = None
     slow: list[Half] | None = None
@@ -133,6 +135,8 @@ def run(
         ]
     if "full" in names:
         results.full = Fanned(scale.full, fanout(own("full"), scale.full, form, tell, only=PRODUCT))
+    if "jobs" in names:
+        results.jobs = jobs(own("jobs"), form, rounds=scale.latency_rounds, window_s=scale.latency_window_s, tell=tell)
     if "latency" in names:
         results.latency = latency(
             own("latency"),

@@ -7,6 +7,7 @@ from benchmarks.fanout import OWN_SETS, PRODUCT, Round
 from benchmarks.figures import ratios, spelled, spread
 from benchmarks.history import Told
 from benchmarks.ingest import Flood
+from benchmarks.jobs import Company
 from benchmarks.latency import Delay
 from benchmarks.machine import Machine
 from benchmarks.rest import Rest
@@ -71,6 +72,19 @@ def fanout_table(fanned: Fanned) -> str:
         "KB RSS / stream", "lost / doubled", "unheard",
     ]  # fmt: skip
     return table(head, rows)
+
+
+def jobs_table(found: Sequence[Company]) -> str:
+    """How late a tick is without jobs, and with every job each second, its runs counted."""
+    rows = [
+        [
+            "every job each second" if with_jobs else "no jobs",
+            _ms(one.p50_us for one in found if one.with_jobs is with_jobs),
+            _ms(one.p99_us for one in found if one.with_jobs is with_jobs),
+        ]
+        for with_jobs in (False, True)
+    ]
+    return table(["company", "p50, ms", "p99, ms"], rows)
 
 
 def latency_table(delays: Sequence[Delay]) -> str:
@@ -269,6 +283,8 @@ def sections(results: Results) -> Iterator[tuple[str, str]]:
     if results.full is not None:
         load = results.full.load
         yield f"A full core: {load.streams} streams × {load.rate:g} events/s", fanout_table(results.full)
+    if results.jobs:
+        yield "A stream beside jobs", jobs_table(results.jobs)
     if results.latency:
         first = results.latency[0]
         yield f"Latency: {first.streams} streams × {first.rate:g} events/s", latency_table(results.latency)

@@ -6,27 +6,35 @@ Without names it takes from all queues, what is `high` first.
 """
 
 import gc
+import logging
 import sys
 from collections.abc import Callable
-from typing import Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import structlog
 import typer
 from celery import Celery, signals
 from kombu.exceptions import OperationalError
+from kombu.transport import redis, virtual
 
 from cryptomarket.broker import GRACE_S, alive_file, broker_app, log_as_we_do
 from cryptomarket.errors import BusUnavailable, StartRefused, Unavailable
-from cryptomarket.household import Household
 from cryptomarket.jobs.arguments import read_arguments
 from cryptomarket.jobs.job import Job, Queue
-from cryptomarket.jobs.runner import Outcome
 from cryptomarket.jobs.runs import Cause, Run, RunState
 from cryptomarket.roles.timetable import jobs_in
 from cryptomarket.settings import Settings, load_settings
 
+if TYPE_CHECKING:
+    from cryptomarket.household import Household
+    from cryptomarket.jobs.runner import Outcome
+
 log = structlog.get_logger(__name__)
+
+# Loaded by the processes that do the work, and by none that only starts them: half of what both would hold.
+HOUSEHOLD = "cryptomarket.household"
 
 OPEN_AGAIN_S = 5.0
 _ENDED_BADLY = (RunState.FAILED, RunState.TIMED_OUT)
@@ -49,6 +57,24 @@ class Asked(Protocol):
         ...
 
 
+class TellingMessage(virtual.Message):
+    """A message that could not be acknowledged says so to its consumer, which then connects anew.
+
+    Celery would only log it. The message then counts as being worked on for ever, and with one message at a time
+    nothing else is ever taken: what a Redis that is silent for longer than REDIS_TIMEOUT_S does to a worker.
+    """
+
+    def ack_log_error(
+        self, logger: logging.Logger, errors: tuple[type[Exception], ...], multiple: bool = False
+    ) -> None:
+        """Acknowledges. Raises BrokenPipeError, by which Celery knows that its connection is of no more use."""
+        try:
+            self.ack(multiple=multiple)  # type: ignore[no-untyped-call]
+        except errors as lost:
+            logger.warning("A message could not be acknowledged; connecting anew: %s", type(lost).__name__)
+            raise BrokenPipeError(str(lost)) from lost
+
+
 class JobFailed(Exception):
     """A run has ended badly; its record says so, and this says it to Celery and to who looks at it."""
 
@@ -59,6 +85,7 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.app: Celery = broker_app(settings)
+        redis.Channel.Message = TellingMessage
         self.jobs = jobs_in(settings)
         self._household: Household | None = None
         self._keep: list[Callable[..., None]] = [log_as_we_do(settings)]
@@ -131,7 +158,8 @@ class Worker:
             raise BusUnavailable("The queue of jobs can't be reached.") from away
 
     def _begin(self, **_told: object) -> None:
-        self._household = Household(self.settings, send=self._send)
+        self._household = import_module(HOUSEHOLD).Household(self.settings, send=self._send)
+        assert self._household is not None  # noqa: S101  for the type
         self._household.start()
 
     def _end(self, **_told: object) -> None:

@@ -65,6 +65,12 @@ async def test_an_answer_comes_back_as_it_was_given() -> None:
         assert built.pool.asked == [("public/get_instrument", {"instrument_name": "BTC-PERPETUAL"})]
 
 
+async def test_a_ticker_may_be_asked_for_by_letter() -> None:
+    """Promise: what an instrument says now is a public question, as all that begin with `get_` are."""
+    async with world() as built:
+        assert await built.ask("public/ticker", instrument_name="BTC-PERPETUAL") == b'{"price":8.55e4}'
+
+
 async def test_the_time_of_an_answer_comes_back_with_it() -> None:
     """Promise: when the exchange says that it answered is known to the microsecond by who asked by letter."""
     async with world() as built:

@@ -113,7 +113,8 @@ class Catalogue:
         """
         index_names = await self._records.index_names()
         instruments = await self._records.instruments()
-        self._names = Names([*(index_instrument(name) for name in index_names), *instruments])
+        all_of_them = [*(index_instrument(name) for name in index_names), *instruments]
+        self._names = await asyncio.to_thread(Names, all_of_them)
         self._absent_until_s.clear()
         self.is_loaded = True
         log.info("catalogue loaded", indices=len(index_names), instruments=len(instruments))

@@ -29,7 +29,7 @@ class Sizes:
     """How many rows are read at once: as objects, as lines, and as lines with a summary; a megabyte or two of each."""
 
     objects: int = 2500
-    lines: int = 8192
+    lines: int = 6144
     long_lines: int = 2048
 
     def of(self, line: Line) -> int:

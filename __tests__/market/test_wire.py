@@ -99,6 +99,15 @@ def test_a_summary_is_found_in_a_payload_as_it_would_be_spelled(
     assert decode_head(payload) == tick._replace(summary=None)
 
 
+@pytest.mark.parametrize("kind", sorted(SUMMARY_OF_KIND))
+def test_what_was_not_sent_is_null_in_the_payload(kind: Kind) -> None:
+    """Promise: a summary that was decoded from almost nothing is published with every field of its kind."""
+    sparse = decode_summary(kind, b'{"last_price":1,"stats":{"high":2}}')
+    whole = SUMMARY_OF_KIND[kind](last_price=Decimal(1), stats=Stats(high=Decimal(2)))
+    assert encode_summary(sparse) == encode_summary(whole)
+    assert json.loads(encode_summary(sparse))["stats"]["volume_usd"] is None
+
+
 def test_an_index_has_no_summary_to_be_found() -> None:
     """Promise: what was never sent is not stored as something empty."""
     assert summary_text(encode_tick(Tick("i", "i", Kind.INDEX, Decimal(1), 1, 2), published_us=3)) is None

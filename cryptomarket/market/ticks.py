@@ -1,7 +1,7 @@
 """What is heard of an instrument: ticks, the state of a feed, and gaps in what was heard.
 
-A tick and its summary are made for every message of the exchange. A named tuple is made in a third of the time that a
-frozen data class takes, and a summary without slots is decoded in two thirds.
+A tick is made for every message of the exchange: a named tuple is made in a third of the time that a frozen data class
+takes. Summaries have slots, and not for the memory: without them, the codec would leave out what was not sent.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from cryptomarket.market.instruments import Kind
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stats:
     """The last 24 hours. Volumes are in base currency, USD and notional; `price_change` is in percent."""
 
@@ -24,7 +24,7 @@ class Stats:
     price_change: Decimal | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Greeks:
     """The option's sensitivities, as the exchange computes them."""
 
@@ -35,7 +35,7 @@ class Greeks:
     rho: Decimal | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Summary:
     """Everything that the exchange's ticker says of any instrument, spot and combos included. None is "not sent".
 
@@ -58,14 +58,14 @@ class Summary:
     stats: Stats = Stats()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FutureSummary(Summary):
     """A dated future. `delivery_price` is known once it has expired."""
 
     delivery_price: Decimal | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PerpetualSummary(Summary):
     """A perpetual. Funding is a fraction per eight hours."""
 
@@ -74,7 +74,7 @@ class PerpetualSummary(Summary):
     interest_value: Decimal | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class OptionSummary(Summary):
     """An option. Implied volatilities are in percent; `underlying_index` is a name such as `SYN.BTC-2APR20`."""
 

@@ -10,14 +10,14 @@ from __tests__.journeys.black_hole import black_hole
 from __tests__.journeys.commands import operator_token
 from __tests__.journeys.gateway import Json
 from __tests__.journeys.monitor import monitor
-from __tests__.journeys.scaled import AWAY_S, PREFIX, SEAL_SECRET, Deployment, deployment, deployment_on, own_redis
+from __tests__.journeys.scaled import PREFIX, SEAL_SECRET, Deployment, deployment, deployment_on, own_redis
 from __tests__.journeys.witness import BUSY, comes_true
-from __tests__.journeys.working import OFTEN, collected, has_run, helping, runs
+from __tests__.journeys.working import JOBS_AWAY_S, OFTEN, PERIOD_S, collected, has_run, helping, runs
 from __tests__.postgres_server import PostgresServer
 from cryptomarket.simulator.faults import Fault
 
 ROLES = ("api1", "ingest1", "write1")
-PERIOD_MS = 2000
+PERIOD_MS = 1000 * PERIOD_S
 NO_CREDITS = 10028
 DOCUMENT = Path(__file__).parents[2] / "docs" / "redis.md"
 
@@ -117,9 +117,7 @@ async def test_each_period_is_run_once_and_exactly(tmp_path: Path, postgres: Pos
 
 
 async def test_a_run_whose_worker_is_killed_is_run_again(tmp_path: Path, postgres: PostgresServer) -> None:
-    """Promise: `kill -9` of a worker in mid-task: another one runs the task again, and no row is there twice; a child
-    that is killed alone is replaced, and its task is run again.
-    """
+    """Promise: `kill -9` of a worker in mid-task: another one runs the task again, and no row is there twice."""
     async with deployment(tmp_path, postgres, *ROLES, market=BUSY, **{**OFTEN, "collect_index_prices_s": "0"}) as built:
         token = await operator_token(built["api1"])
         built.simulator.add_faults(Fault(kind="mute", methods=("public/get_index_price",)))
@@ -179,7 +177,7 @@ async def test_a_worker_outlives_a_redis_that_says_nothing(tmp_path: Path, postg
             async with helping(built, "worker", **through) as worker, helping(built, "beat", **through) as beat:
                 await has_run(built, "collect_index_prices", count=2)
                 way.hold()
-                await asyncio.sleep(AWAY_S)  # sleep: nobody tells how long a network is away
+                await asyncio.sleep(JOBS_AWAY_S)  # sleep: nobody tells how long a network is away
                 way.release()
                 before = sum(run["state"] == "succeeded" for run in runs(built, "collect_index_prices"))
                 await has_run(built, "collect_index_prices", count=before + 3, within_s=60)

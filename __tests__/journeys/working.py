@@ -13,8 +13,13 @@ from __tests__.journeys.gateway import QUICK, Json, exact
 from __tests__.journeys.scaled import Deployment
 from __tests__.journeys.witness import comes_true
 
+PERIOD_S = int(os.environ.get("JOBS_PERIOD_S", "2"))
+"""How often prices are collected; a minute in the long form."""
+JOBS_AWAY_S = float(os.environ.get("JOBS_AWAY_S", "4"))
+"""For how long Redis says nothing to workers; two minutes in the long form."""
+
 OFTEN = {
-    "collect_index_prices_s": "2",
+    "collect_index_prices_s": str(PERIOD_S),
     "collect_tickers_s": "0",
     "refresh_latest_s": "0",
     "flush_persons_s": "0",
@@ -27,7 +32,7 @@ OFTEN = {
     "job_dead_s": "6",
     "beat_dead_s": "4",
 }
-"""Prices each two seconds, and nothing else but what a test asks for."""
+"""Prices each period, and nothing else but what a test asks for."""
 
 FAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), Path("libfaketimeMT.so.1"))
 
@@ -106,13 +111,13 @@ def collected(built: Deployment) -> list[Mapping[str, Json]]:
 async def has_run(
     built: Deployment, job: str, state: str = "succeeded", count: int = 1, *, within_s: float = 40
 ) -> None:
-    """Returns when so many runs of a job have come to a state."""
+    """Returns when so many runs of a job have come to a state, `within_s` beyond their periods."""
 
     async def is_so() -> bool:
         found = await asyncio.to_thread(runs, built, job)
         return len([run for run in found if run["state"] == state]) >= count
 
     try:
-        await comes_true(is_so, within_s=within_s)
+        await comes_true(is_so, within_s=within_s + count * PERIOD_S)
     except AssertionError:
         raise AssertionError(f"{job} is not {state}: {runs(built, job)[-3:]}") from None

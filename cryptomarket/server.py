@@ -104,9 +104,9 @@ class Wire(LineProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answers and closes; `msg` is the library's sentence, or ours. In the midst of an answer it only closes."""
-        # There is no cycle before the first request, whatever the library's annotation says.
-        cycle = self.cycle
-        if cycle is not None and cycle.response_started and not cycle.response_complete:  # type: ignore[redundant-expr]
+        # The one that is answered, and not the one that came last.
+        cycle = self._answered
+        if cycle is not None and cycle.response_started and not cycle.response_complete:
             self.transport.close()
             return
         request_id = str(uuid4())

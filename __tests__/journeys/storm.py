@@ -107,21 +107,30 @@ class Customer:
         """A stream that goes on where the last one was cut; None when nobody is there to serve it."""
         try:
             reader = await light_reader(gate, self.token, {"tickers": ",".join(self.tickers)}, last_id=self.last_id)
-            await reader.until_told("connected", within_s=DEADLINE_S)
-        except (OSError, AssertionError):
-            # The process is gone, or went while it was asked: it comes back, or another does.
-            await asyncio.sleep(0.05)  # sleep: nobody tells a client when a process is back
+        except ConnectionError:
+            await nobody_there()
+            return None
+        async with asyncio.timeout(DEADLINE_S):
+            while not (reader.ended or reader.counts["connected"]):
+                await reader.moved()
+        if not reader.counts["connected"]:
+            # The process went while it was asked, or said that it is about to.
+            assert reader.status in {None, 200, 503}, f"refused with {reader.status}"
+            reader.leave()
+            await nobody_there()
             return None
         return reader
 
     def _note(self, reader: LightReader) -> None:
         connected = reader.named("connected")[0].data
+        epoch = connected["position"].rpartition("-")[0]
         self.openings[connected["resume"]] += 1
         if not self.first_seq:
             self.first_seq = int(connected["position"].rpartition("-")[2])
         for block in reader.blocks:
             word = word_of(block)
             if word is not None:
+                assert block.id == f"{epoch}-{word.seq}", "an id that is not the event's place"
                 self.words.append(word)
             if block.id:
                 self.last_id = block.id
@@ -142,6 +151,11 @@ class Customer:
             assert word.ticker not in newest or word.prev_seq == newest[word.ticker]
             newest[word.ticker] = word.seq
         return len(seqs)
+
+
+async def nobody_there() -> None:
+    """The process is gone: it comes back, or another does."""
+    await asyncio.sleep(0.05)  # sleep: nobody tells a client when a process is back
 
 
 def check_log(built: Deployment, log: dict[int, Word], tickers: Sequence[str]) -> None:

@@ -1,7 +1,9 @@
 """How a stream opens: fresh, complete, or reset, and what it is owed first."""
 
 import asyncio
+from typing import cast
 
+import msgspec
 import pytest
 
 from __tests__.live.world import (
@@ -12,13 +14,17 @@ from __tests__.live.world import (
     Reader,
     events_of,
     house,
+    published,
     status,
     tick,
     turns,
 )
+from cryptomarket.backplane.memory import MemoryBus
+from cryptomarket.errors import LogTooShort
 from cryptomarket.live.follow import Resume
+from cryptomarket.live.seat import Reason
 from cryptomarket.market.position import Position
-from cryptomarket.market.wire import Change, SetChange, encode
+from cryptomarket.market.wire import Change, Publication, SetChange, encode
 
 pytestmark = pytest.mark.usefixtures("way")
 
@@ -327,3 +333,38 @@ async def test_a_stream_asked_to_leave_during_its_replay_writes_nothing_beyond_i
         assert reader.seqs == list(range(1, 1 + len(reader.seqs)))
         assert len(reader.seqs) < 12
         assert reader.named("disconnected")[0].data["reason"] == "shutdown"
+
+
+async def test_a_replay_ends_with_its_reader() -> None:
+    """Promise: nobody asks the log for a reader who was told to leave, even where nothing in it is about his ticker."""
+    async with house(ring_events=1) as built:
+        await some_ticks(built, 1, "eth_usd")
+        await some_ticks(built, 60)
+        reader = await built.opened(["eth_usd"], Position(EPOCH, 1), reading=False)
+        asked: list[int] = []
+
+        async def since(after: Position, until: int, limit: int) -> list[Publication]:
+            asked.append(after.seq)
+            if len(asked) == 3:
+                reader.seat.leave(Reason.SHUTDOWN)
+            return await MemoryBus.since(cast("MemoryBus", built.bus), after, until, limit)
+
+        built.bus.since = since  # type: ignore[method-assign]  # to look on
+        reader.reads_on()
+        await reader.until_ended()
+    assert len(asked) == 3
+    assert reader.named("disconnected")[0].data["reason"] == "shutdown"
+
+
+async def test_a_replay_never_goes_on_in_another_epoch() -> None:
+    """Promise: when the order begins anew while a page is waited for, no event of the new one is told with the old."""
+    async with house() as built:
+        await some_ticks(built, 40)
+        reader = await built.opened(["btc_usd"], Position(EPOCH, 10), reading=False)
+        page = asyncio.ensure_future(anext(built.openers[0].replay(reader.opening)))
+        await turns(1)
+        built.hub.begin(Position("another", 9), {})
+        new = [published(tick("btc_usd", START_MS + at), at) for at in range(10, 40)]
+        built.hub.broadcast([msgspec.structs.replace(each, position=Position("another", each.seq)) for each in new])
+        with pytest.raises(LogTooShort):
+            await page

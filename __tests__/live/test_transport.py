@@ -3,11 +3,13 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 import uvicorn
+import uvloop
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn._types import ASGISendCallable
 
@@ -119,9 +121,12 @@ async def test_what_is_left_with_the_line_ends_the_response_when_the_application
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         line = line_of(scope)
         assert line is not None
+        headers = scope["headers"]
+        assert dict(headers)[b"host"] == b"gateway"
 
         async def rest(send: ASGISendCallable) -> None:
             assert set(scope) == {"type", "method"}
+            assert headers == []
             order.append("rest")
             await send({"type": "http.response.body", "body": b"all", "more_body": False})
 
@@ -161,6 +166,40 @@ async def test_what_is_left_with_the_line_is_cleared_up_when_the_application_fai
         with suppress(ConnectionError):
             await reader.read()
         writer.close()
+
+
+async def test_a_fault_before_anything_was_left_with_the_line_is_the_servers_to_answer() -> None:
+    """Promise: an application that fails is a 500, and not a connection that is cut."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ArithmeticError("a fault")
+
+    async with serving_application(application) as port, asyncio.timeout(DEADLINE_S):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 500")
+        writer.close()
+
+
+async def test_a_line_that_is_lost_is_empty() -> None:
+    """Promise: waiting for a reader who goes meanwhile, or has gone, is no fault."""
+    waited = asyncio.Event()
+
+    async def serve(line: Line | None, send: Send) -> None:
+        assert line is not None
+        line.write(chunk_of(b"z" * 8_000_000))
+        lost = asyncio.Event()
+        line.on_lost = lost.set
+        await line.emptied(DEADLINE_S)
+        await lost.wait()
+        await line.emptied(DEADLINE_S)
+        line.mark(1000)
+        waited.set()
+
+    async with serving(serve) as port, asyncio.timeout(DEADLINE_S):
+        _, writer = await asked(port)
+        writer.transport.abort()
+        await waited.wait()
 
 
 async def test_who_is_gone_is_known_at_once() -> None:
@@ -288,3 +327,21 @@ async def test_who_reads_in_the_end_gets_everything() -> None:
         assert len(await reader.readexactly(8_000_002)) == 8_000_002
         await emptied.wait()
         writer.close()
+
+
+@pytest.mark.parametrize(
+    "promise",
+    [
+        test_what_is_written_past_asgi_comes_between_its_first_and_last_bytes,
+        test_what_is_left_with_the_line_ends_the_response_when_the_application_has_returned,
+        test_what_is_left_with_the_line_is_cleared_up_when_the_application_fails,
+        test_a_line_that_is_lost_is_empty,
+        test_who_is_gone_is_known_at_once,
+        test_who_does_not_read_lags_and_is_given_up,
+        test_who_reads_in_the_end_gets_everything,
+    ],
+)
+def test_so_it_is_with_the_transports_of_the_gateway(promise: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Promise: the gateway's own loop, whose transports are stricter, keeps what the standard library's keeps."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(promise())

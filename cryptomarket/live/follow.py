@@ -245,8 +245,8 @@ class Opener:
                 if entry.publication.kind is not PublicationKind.SET_CHANGE
                 and entry.publication.ticker in opening.replayed
             ]
-            if entries:
-                yield entries
+            # Also when it is empty, so that who listens can see whether anybody is still there.
+            yield entries
 
     async def _page(self, after: Position, opening: Opening) -> tuple[Sequence[Entry], int]:
         """The next events of the order and the sequence they reach: out of this process's own ring as far as it
@@ -254,6 +254,8 @@ class Opener:
         """
         # A crowd's replays take turns with what is live.
         await asyncio.sleep(0)
+        if after.epoch != self._hub.position.epoch:
+            raise LogTooShort(str(after))
         if self._hub.ring.reaches(after.seq):
             entries = self._hub.ring.since(after.seq, opening.until, self._replay_page)
             return entries, entries[-1].publication.seq

@@ -131,7 +131,7 @@ class Stream:
                 async for entries in pages:
                     for chunk in self._replayed(entries):
                         yield chunk
-                    if self._seat.reason is not None:
+                    if self._seat.reason is not None or self._seat.is_gone:
                         return
         except LogTooShort:
             self._seat.leave(Reason.SLOW)
@@ -172,7 +172,7 @@ class Stream:
         if isinstance(self._seat.mailbox, LatestMailbox):
             self._seat.mailbox.offer_earlier(entries)
             return []
-        return [b"".join(entry.frame for entry in entries)]
+        return [b"".join(entry.frame for entry in entries)] if entries else []
 
     def _seat_frames_before(self, opening: Opening) -> bytes:
         """What a conflating mailbox holds of the replay: it comes before the groups that stand at the replay's end."""

@@ -8,10 +8,10 @@ because HTTP/1.0 has no chunks, the response goes through ASGI all the way.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack
-from typing import Any
+from contextlib import ExitStack, suppress
+from typing import Any, cast
 
-from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, HTTPScope, Scope
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -63,7 +63,7 @@ class Line:
 
     def mark(self, bound_bytes: int) -> None:
         """Puts the water mark well below the bound at which the reader is slow."""
-        self._transport.set_write_buffer_limits(high=min(HIGH_WATER_BYTES, bound_bytes // 2))
+        self._limit(min(HIGH_WATER_BYTES, bound_bytes // 2))
 
     def lose(self) -> None:
         """The connection is gone."""
@@ -81,14 +81,19 @@ class Line:
 
     async def emptied(self, within_s: float) -> None:
         """Returns once the kernel has everything; gives the connection up when that takes too long."""
-        self._transport.set_write_buffer_limits(high=0)
+        self._limit(0)
         try:
             async with asyncio.timeout(within_s):
                 await self._flow.drain()
         except TimeoutError:
             self.abort()
         else:
-            self._transport.set_write_buffer_limits()
+            self._limit(None)
+
+    def _limit(self, high_bytes: int | None) -> None:
+        # uvloop's transports refuse it once the connection is gone, and asyncio's don't.
+        with suppress(RuntimeError):
+            self._transport.set_write_buffer_limits(high=high_bytes)
 
 
 class LineProtocol(HttpToolsProtocol):
@@ -108,17 +113,13 @@ class LineProtocol(HttpToolsProtocol):
         self._answered: RequestResponseCycle | None = None
         super().connection_made(transport)
 
-    def on_message_begin(self) -> None:
-        """A request has begun."""
-        super().on_message_begin()
-        line = Line(self.transport, self.flow)
-        self.scope["extensions"] = {EXTENSION: line}  # type: ignore[dict-item]  # a Line instead of a dict
-
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._answered = cycle
-        self._line = _offered(cycle.scope)
-        line = line_of(cycle.scope)
-        super()._start_asgi_task(cycle, _unchunked(cycle, app) if line is None else _with_rest(app, line))
+        # Offered here and nowhere else, so that there is no line without its rest.
+        line = Line(self.transport, self.flow)
+        cycle.scope["extensions"] = {EXTENSION: line}  # type: ignore[dict-item]  # a Line instead of a dict
+        self._answered, self._line = cycle, line
+        is_chunked = cycle.scope["http_version"] == "1.1"
+        super()._start_asgi_task(cycle, _with_rest(app, line) if is_chunked else _unchunked(cycle, app))
 
     def pause_writing(self) -> None:
         """The transport's buffer is above the mark (asyncio, "Streaming protocols")."""
@@ -143,21 +144,30 @@ def _with_rest(app: ASGI3Application, line: Line) -> ASGI3Application:
     async def answering(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         try:
             with ExitStack() as failing:
-                failing.callback(line.abort)
+                failing.callback(_give_up, line)
                 await app(scope, receive, send)
                 failing.pop_all()
         finally:
             # Also when the line was given up: it is the rest that clears up.
             if line.rest is not None:
                 rest, line.rest = line.rest, None
-                _forget(scope)
+                _forget(cast("HTTPScope", scope))
                 await rest(send)
 
     return answering
 
 
-def _forget(scope: Scope) -> None:
-    """Lets go of what the application knew of a request; the server still asks for the method."""
+def _give_up(line: Line) -> None:
+    """A response that was left with the line goes no further; any other is the server's to end."""
+    if line.rest is not None:
+        line.abort()
+
+
+def _forget(scope: HTTPScope) -> None:
+    """Lets go of what the application knew of a request; the server still asks for the method. The headers, where
+    secrets are, are a list that the protocol has, too.
+    """
+    cast("list[tuple[bytes, bytes]]", scope["headers"]).clear()
     for name in [name for name in scope if name not in {"type", "method"}]:
         del scope[name]  # type: ignore[misc]  # keys of a typed dictionary
 

@@ -71,6 +71,10 @@ def test_what_is_for_tests_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         ("SESSION_HEARTBEAT_S", "5", "SESSION_HEARTBEAT_S"),
         ("SEAL_SECRET", "x", "SEAL_SECRET is shorter than 32 bytes"),
         ("KEEP_ALIVE_S", "inf", "KEEP_ALIVE_S: Input should be a finite number"),
+        ("REDIS_HOST", "10.0.0.1:6380", "that is REDIS_PORT"),
+        ("REDIS_HOST", "one,two", "set REDIS_MASTER_NAME"),
+        ("REDIS_MASTER_NAME", "main", "at REDIS_HOST"),
+        ("REDIS_PORT", "0", "REDIS_PORT"),
         ("DEMAND_LINGER_S", "inf", "DEMAND_LINGER_S: Input should be a finite number"),
     ],
 )
@@ -83,6 +87,31 @@ def test_what_cannot_be_is_refused_with_a_sentence(
         load_settings()
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ({}, ""),
+        ({"REDIS_PASSWORD": "word"}, ""),
+        ({"REDIS_PORT": "7", "REDIS_DB": "3"}, ""),
+        ({"REDIS_HOST": "10.0.0.1"}, "redis://10.0.0.1:6379/0"),
+        ({"REDIS_HOST": "::1", "REDIS_PORT": "7", "REDIS_DB": "3"}, "redis://[::1]:7/3"),
+        ({"REDIS_HOST": "cache", "REDIS_PASSWORD": "a/@:b"}, "redis://:a%2F%40%3Ab@cache:6379/0"),
+        (
+            {"REDIS_HOST": "one,two", "REDIS_PASSWORD": "word", "REDIS_MASTER_NAME": "the main", "REDIS_DB": "2"},
+            "redis+sentinel://:word@one:26379,two:26379/the%20main/2",
+        ),
+        ({"REDIS_URL": "redis://told/1", "REDIS_HOST": "cache", "REDIS_PASSWORD": "word"}, "redis://told/1"),
+    ],
+)
+def test_redis_is_named_by_its_url_or_by_its_parts(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], address: str
+) -> None:
+    """Promise: a URL wins, else the host and what belongs to it are one; a password alone starts nothing."""
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().redis_address == address
 
 
 def test_a_secret_is_in_no_sentence_and_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,10 +15,9 @@ from cryptomarket.backplane.keys import Keys
 from cryptomarket.errors import StartRefused
 from cryptomarket.jobs.job import Job, Queue
 from cryptomarket.roles.timetable import jobs_in
-from cryptomarket.settings import Settings
+from cryptomarket.settings import SENTINEL_PORT, Settings
 from cryptomarket.telemetry import configure_logging
 
-SENTINEL_PORT = 26379
 GRACE_S = 10.0
 LOOK_S = 1.0
 TASKS_PER_CHILD = 1000
@@ -31,7 +30,7 @@ class Address:
     """Where Redis is, in the words of Celery and of redbeat. Raises StartRefused where there is none."""
 
     def __init__(self, settings: Settings) -> None:
-        url = settings.redis_url.get_secret_value()
+        url = settings.redis_address
         if not url:
             raise StartRefused("Workers need a Redis to wait at; set REDIS_URL. Without one, jobs run in the gateway.")
         parts = urlsplit(url)
@@ -52,10 +51,10 @@ class Address:
         self.celery_url = ";".join(f"sentinel://{credentials}{host}:{port}/{database or 0}" for host, port in sentinels)
         self.beat_url = f"redis-sentinel://{sentinels[0][0]}:{sentinels[0][1]}/{database or 0}"
         username, _, password = login.partition(":")
-        self.transport_options = {"master_name": name}
+        self.transport_options = {"master_name": unquote(name)}
         self.beat_options = {
             "sentinels": sentinels,
-            "service_name": name,
+            "service_name": unquote(name),
             "password": unquote(password) or None,
             "db": int(database or 0),
         }

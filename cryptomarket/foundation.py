@@ -138,7 +138,7 @@ async def open_backplane(settings: Settings, clock: Clock) -> AsyncIterator[Back
     """The backplane of the settings: in this process, or on Redis. Raises StartRefused, also when Redis is away: a
     deployment that begins without it has a wrong address more often than bad luck.
     """
-    url = settings.redis_url.get_secret_value()
+    url = settings.redis_address
     if not url:
         yield memory_backplane(clock, log_capacity=settings.log_capacity, log_hard_capacity=settings.log_hard_capacity)
         return
@@ -167,7 +167,7 @@ async def open_backplane(settings: Settings, clock: Clock) -> AsyncIterator[Back
                 )
             except BusUnavailable as away:
                 raise StartRefused(
-                    f"Redis cannot be reached: {away.detail} Is REDIS_URL right, and Redis up?"
+                    f"Redis cannot be reached: {away.detail} Is REDIS_URL or REDIS_HOST right, and Redis up?"
                 ) from None
             yield Backplane(
                 bus,

@@ -6,8 +6,10 @@ Names are environment variables (or lines of `.env`), without a prefix. `.env.ex
 import re
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
@@ -19,6 +21,10 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "
 
 _WEBSOCKET_URL = re.compile(r"wss?://[^\s/?#]+(/\S*)?", re.IGNORECASE)
 
+_HOST_NAME = re.compile(r"[\w.-]+")
+REDIS_PORT = 6379
+SENTINEL_PORT = 26379
+
 SEAL_SECRET_BYTES = 32
 DEFAULT_DATA_DIR = Path("data")
 
@@ -26,12 +32,22 @@ DEFAULT_DATA_DIR = Path("data")
 _OTHERS = re.compile(
     r"(COMPOSE|DOCKER|PYTHON)_?\w*|HTTPS?_PORT|NGINX_LISTEN|API_(WORKERS|MEMORY)"
     r"|(HTTP|HTTPS|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|TZ"
-    r"|REDIS_(HOST|PORT|DB|PASSWORD|MASTER_NAME)|FLOWER_(USER|PASSWORD)"
+    r"|FLOWER_(USER|PASSWORD)"
 )
 
 
 def _boolean(value: object) -> object:
     return _BOOLEANS.get(value.strip().lower(), value) if isinstance(value, str) else value
+
+
+def _is_host(text: str) -> bool:
+    if ":" not in text:
+        return bool(_HOST_NAME.fullmatch(text))
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _list(value: object) -> object:
@@ -67,6 +83,11 @@ class Settings(BaseSettings):
     redis_url: SecretStr = Field(
         SecretStr(""), description="redis://:password@host:6379/0 or redis+sentinel://…; empty: all in this process"
     )
+    redis_host: str = Field("", description="Without REDIS_URL: its host, or its Sentinels with commas between")
+    redis_port: int | None = Field(None, ge=1, le=65535, description="…its port, or theirs; empty: 6379, or 26379")
+    redis_db: int = Field(0, ge=0, description="…the number of its database")
+    redis_password: SecretStr = Field(SecretStr(""), description="…its password; alone it starts nothing")
+    redis_master_name: str = Field("", description="…what the Sentinels call the primary; empty: no Sentinel")
     redis_replica_url: SecretStr = Field(SecretStr(""), description="Where subscribers read, if not at the primary")
     redis_read_replicas: bool = Field(False, description="With Sentinel: let it name a replica for subscribers to read")
     redis_timeout_s: Seconds = Field(5.0, description="How long an answer of Redis is waited for")
@@ -179,6 +200,13 @@ class Settings(BaseSettings):
                 raise ValueError(f"{name[:64]!r} is not the name of a ticker")
         return names
 
+    @field_validator("redis_host")
+    @classmethod
+    def _are_hosts(cls, hosts: str) -> str:
+        if hosts and not all(_is_host(host) for host in hosts.split(",")):
+            raise ValueError("a host is a name or an address, without a port; that is REDIS_PORT")
+        return hosts
+
     @field_validator("deribit_ws_url")
     @classmethod
     def _is_websocket(cls, url: str) -> str:
@@ -198,6 +226,13 @@ class Settings(BaseSettings):
             )
         if 0 < len(self.seal_secret.get_secret_value().encode()) < SEAL_SECRET_BYTES:
             raise ValueError(f"SEAL_SECRET is shorter than {SEAL_SECRET_BYTES} bytes; it would protect nothing")
+        if not self.redis_url.get_secret_value():
+            if self.redis_master_name and not self.redis_host:
+                raise ValueError("REDIS_MASTER_NAME is what Sentinels at REDIS_HOST call the primary; set both")
+            if "," in self.redis_host and not self.redis_master_name:
+                raise ValueError(
+                    "REDIS_HOST names several Sentinels; set REDIS_MASTER_NAME to what they call the primary"
+                )
         if self.job_dead_s <= self.job_limit_s:
             raise ValueError(
                 "JOB_DEAD_S must be larger than JOB_LIMIT_S: a job that still runs is not given to another"
@@ -205,6 +240,21 @@ class Settings(BaseSettings):
         if self.log_hard_capacity < self.log_capacity:
             raise ValueError("LOG_HARD_CAPACITY must not be smaller than LOG_CAPACITY")
         return self
+
+    @property
+    def redis_address(self) -> str:
+        """The URL of Redis, as it was given or made of its parts; empty where everything is in this process."""
+        given = self.redis_url.get_secret_value()
+        if given or not self.redis_host:
+            return given
+        port = self.redis_port or (SENTINEL_PORT if self.redis_master_name else REDIS_PORT)
+        named = (f"[{host}]" if ":" in host else host for host in self.redis_host.split(","))
+        hosts = ",".join(f"{host}:{port}" for host in named)
+        password = quote(self.redis_password.get_secret_value(), safe="")
+        login = f":{password}@" if password else ""
+        if self.redis_master_name:
+            return f"redis+sentinel://{login}{hosts}/{quote(self.redis_master_name, safe='')}/{self.redis_db}"
+        return f"redis://{login}{hosts}/{self.redis_db}"
 
     @property
     def database_name(self) -> str:

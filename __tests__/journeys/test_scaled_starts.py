@@ -53,11 +53,11 @@ CASES = {
     "a bus of another kind": ({"redis_url": "amqp://127.0.0.1/0"}, r"The URL of Redis begins with one of .*"),
     "no bus there": (
         {"redis_url": f"redis://:{WRONG}@127.0.0.1:{free_port()}/0"},
-        r"Redis cannot be reached: .*Connection refused\. Is REDIS_URL right, and Redis up\?",
+        r"Redis cannot be reached: .*Connection refused\. Is REDIS_URL or REDIS_HOST right, and Redis up\?",
     ),
     "an unknown host of the bus": (
         {"redis_url": f"redis://:{WRONG}@no.such.host.invalid:6379/0"},
-        r"Redis cannot be reached: .*no\.such\.host\.invalid.* Is REDIS_URL right, and Redis up\?",
+        r"Redis cannot be reached: .*no\.such\.host\.invalid.* Is REDIS_URL or REDIS_HOST right, and Redis up\?",
     ),
     "no database there": ({"postgres_port": str(free_port())}, r"PostgreSQL at 127\.0\.0\.1:\d+ .*"),
     "an unknown host of the database": ({"postgres_host": "no.such.host.invalid"}, r".*PostgreSQL.*"),
@@ -92,7 +92,7 @@ async def test_another_password_of_the_bus(tmp_path: Path, ground: Ground) -> No
         for settings in (ground.settings, {**ground.settings, "redis_url": url}):
             for role in ("api", "ingest", "write"):
                 told = await refusal(tmp_path, "serve", "--role", role, **settings)
-                assert told == "Redis wants another user or password than REDIS_URL has."
+                assert told == "Redis wants another user or password than REDIS_URL or REDIS_PASSWORD has."
         client.config_set("requirepass", "")
     assert ground.is_untouched()
 

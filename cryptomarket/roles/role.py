@@ -39,7 +39,7 @@ def check_role(settings: Settings, role: Role, workers: int = 1) -> None:
     if role is Role.ALL:
         return
     process = f"{workers} API workers need" if workers > 1 else f"The role {role} needs"
-    if not settings.redis_url.get_secret_value():
+    if not settings.redis_address:
         raise StartRefused(f"{process} a shared backplane; set REDIS_URL.")
     if settings.debug:
         raise StartRefused(f"{process} a database that processes can share; set DEBUG=False and POSTGRES_HOST.")

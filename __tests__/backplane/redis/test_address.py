@@ -28,10 +28,10 @@ def test_a_server() -> None:
 @pytest.mark.parametrize("replica", [False, True])
 async def test_a_sentinel(replica: bool) -> None:
     """Promise: several Sentinels, a name, a database; the password is the servers' own."""
-    url = "redis+sentinel://:s%2Fecret@one:1,two/main/2"
+    url = "redis+sentinel://:s%2Fecret@one:1,two/the%20main/2"
     pool = pool_of(url, PATIENCE, connections=4, replica=replica)
     assert isinstance(pool, SentinelConnectionPool)
-    assert (pool.service_name, pool.is_master) == ("main", not replica)
+    assert (pool.service_name, pool.is_master) == ("the main", not replica)
     assert (pool.connection_kwargs["password"], pool.connection_kwargs["db"]) == ("s/ecret", 2)
     hosts = [client.connection_pool.connection_kwargs for client in pool.sentinel_manager.sentinels]
     assert [(host["host"], host["port"]) for host in hosts] == [("one", 1), ("two", 26379)]

@@ -82,7 +82,7 @@ def _watched(parts: SplitResult, patience: Patience, *, connections: int, replic
         sentinel_kwargs=_options(patience, timeout_s=patience.connect_timeout_s),
     )
     return WatchedPool(  # type: ignore[no-untyped-call]
-        name,
+        unquote(name),
         sentinel,
         is_master=not replica,
         ssl=parts.scheme.startswith("rediss"),

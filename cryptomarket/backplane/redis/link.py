@@ -85,7 +85,7 @@ class RedisLink:
         try:
             await self.primary.try_once()
         except AuthenticationError:
-            raise StartRefused("Redis wants another user or password than REDIS_URL has.") from None
+            raise StartRefused("Redis wants another user or password than REDIS_URL or REDIS_PASSWORD has.") from None
         server, cluster, memory = await self.primary.ask(("INFO", "server"), ("INFO", "cluster"), ("INFO", "memory"))
         version = _told(server, "redis_version")
         if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_VERSION:

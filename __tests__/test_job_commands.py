@@ -11,11 +11,12 @@ from cryptomarket.settings import Settings
 
 def test_words_are_arguments() -> None:
     """Promise: numbers, truth and lists of tickers are read as what they are; what is no pair is refused."""
-    assert read_words(["days=30", "dry_run=true", "tickers=btc_usd,eth_usd", "other=x"]) == {
+    assert read_words(["days=30", "dry_run=true", "tickers=btc_usd,eth_usd", "other=x", "resolution=60"]) == {
         "days": 30,
         "dry_run": True,
         "tickers": ["btc_usd", "eth_usd"],
         "other": "x",
+        "resolution": "60",
     }
     with pytest.raises(Impossible):
         read_words(["days"])

@@ -14,6 +14,7 @@ OFTEN = {
     for name in (
         *("collect_index_prices", "collect_tickers", "refresh_latest", "flush_persons", "check_health"),
         *("remove_old_ticks", "make_partitions", "finalise_candles", "refresh_catalogue", "repair_gaps"),
+        "check_candles",
     )
 } | {"retention_days": "1"}
 

@@ -75,7 +75,7 @@ def _state(run: Run) -> str:
 
 
 def read_words(words: Sequence[str]) -> dict[str, object]:
-    """`days=30 dry_run=true tickers=btc_usd,eth_usd` as arguments. Raises Impossible."""
+    """`days=30 dry_run=true tickers=btc_usd,eth_usd resolution=60` as arguments. Raises Impossible."""
     given: dict[str, object] = {}
     for word in words:
         name, found, value = word.partition("=")
@@ -83,6 +83,10 @@ def read_words(words: Sequence[str]) -> dict[str, object]:
             raise Impossible(f"{word[:64]!r} is not NAME=VALUE.")
         if name == "tickers":
             given[name] = value.split(",")
+            continue
+        if name == "resolution":
+            # A word, though most of them look like numbers.
+            given[name] = value
             continue
         try:
             given[name] = msgspec.json.decode(value)

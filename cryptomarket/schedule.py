@@ -7,7 +7,7 @@ a setting, named like the job.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from cryptomarket.jobs.arguments import OfTickers, Removing, Repairing
+from cryptomarket.jobs.arguments import Checking, OfTickers, Removing, Repairing
 from cryptomarket.jobs.job import Job, Queue
 
 _MINUTE_S = 60.0
@@ -85,6 +85,15 @@ TABLE = (
         expiry_s=5 * _MINUTE_S,
         limit_s=2 * _MINUTE_S,
         arguments=OfTickers,
+    ),
+    Job(
+        "check_candles",
+        "Compares closed candles with the exchange's own, and tells where they differ.",
+        period_s=_HOUR_S,
+        queue=Queue.LOW,
+        expiry_s=30 * _MINUTE_S,
+        limit_s=2 * _MINUTE_S,
+        arguments=Checking,
     ),
     Job(
         "refresh_catalogue",

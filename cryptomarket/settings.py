@@ -180,6 +180,9 @@ class Settings(BaseSettings):
         21_600.0, description="How often the months to come are made in PostgreSQL; 0: never"
     )
     finalise_candles_s: Period = Field(300.0, description="How often closed minutes are kept as candles; 0: never")
+    check_candles_s: Period = Field(
+        3600.0, description="How often closed candles are compared with the exchange's own; 0: never"
+    )
     refresh_catalogue_s: Period = Field(3600.0, description="How often the exchange is asked for instruments; 0: never")
     repair_gaps_s: Period = Field(
         600.0, description="How often the exchange is asked for what gaps have hidden; 0: never"

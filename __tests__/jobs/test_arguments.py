@@ -1,14 +1,19 @@
 """What a job may be told: the bounds are the same for everybody who asks."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from cryptomarket.errors import Impossible
-from cryptomarket.jobs.arguments import Arguments, OfTickers, Removing, Repairing, read_arguments, written
+from cryptomarket.jobs.arguments import Arguments, Checking, OfTickers, Removing, Repairing, read_arguments, written
+from cryptomarket.market.candles import Resolution
 
 
 def test_what_is_told_comes_back() -> None:
     """Promise: what differs from the defaults travels, and is read as it was written."""
-    for arguments in (Arguments(), OfTickers(tickers=["btc_usd"]), Removing(days=30, dry_run=True), Repairing(gaps=1)):
+    checking = Checking(resolution=Resolution.DAY_1, start=datetime(2026, 1, 31, 12, tzinfo=UTC), end=1_790_165_100)
+    removing = Removing(days=30, dry_run=True)
+    for arguments in (Arguments(), OfTickers(tickers=["btc_usd"]), checking, removing, Repairing(gaps=1)):
         assert read_arguments(type(arguments), written(arguments)) == arguments
     assert written(Removing()) == {}
 
@@ -19,6 +24,8 @@ def test_what_is_told_comes_back() -> None:
         (Removing, {"days": 0}, "days"),
         (Removing, {"days": "many"}, "days"),
         (Repairing, {"gaps": 1001}, "gaps"),
+        (Checking, {"resolution": "7"}, "resolution"),
+        (Checking, {"start": "yesterday"}, "start"),
         (OfTickers, {"tickers": []}, "tickers"),
         (OfTickers, {"tickers": ["btc usd"]}, "tickers[0]"),
         (Arguments, {"days": 1}, None),

@@ -34,6 +34,7 @@ QUICK = {
     "COLLECT_INDEX_PRICES_S": "0",
     "COLLECT_TICKERS_S": "0",
     "REPAIR_GAPS_S": "0",
+    "CHECK_CANDLES_S": "0",
 }
 
 

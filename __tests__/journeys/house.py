@@ -63,6 +63,7 @@ async def house(folder: Path, **settings: object) -> AsyncIterator[House]:
             "collect_index_prices_s": 0,
             "collect_tickers_s": 0,
             "repair_gaps_s": 0,
+            "check_candles_s": 0,
             **settings,
         }
         chosen = Settings.model_validate(given)

@@ -21,6 +21,7 @@ OFTEN = {
     "finalise_candles_s": "2",
     "refresh_catalogue_s": "3",
     "repair_gaps_s": "2",
+    "check_candles_s": "2",
     "retention_days": "1",
     "remove_old_ticks_s": "2",
 }
@@ -61,6 +62,11 @@ async def test_every_job_is_run_when_it_is_due(tmp_path: Path) -> None:
         status, told, complaint = await gate.run("jobs", "run", "remove_old_ticks", "days=30", "dry_run=true", "--wait")
         assert status == 0, complaint
         assert '"dry_run":true' in told.replace(" ", "")
+        words = ("tickers=BTC-PERPETUAL,btc_usd", "resolution=60", "start=2026-01-31T12:00:00Z", "end=1769871600")
+        status, told, complaint = await gate.run("jobs", "run", "check_candles", *words, "--wait")
+        assert status == 0, complaint
+        assert '"resolution":"60","start":1769860800000,"end":1769871600000,"tickers":1,"indices":1' in told
+        assert (await gate.run("jobs", "run", "check_candles", "resolution=7"))[0] == 2
         assert (await gate.run("jobs", "run", "nothing"))[0] == 2
     found = rows(gate, "SELECT job, scheduled_ms, result FROM crypto_job_runs WHERE cause = 'schedule'")
     assert max(Counter((job, at) for job, at, _ in found).values()) == 1

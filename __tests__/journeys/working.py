@@ -28,6 +28,7 @@ OFTEN = {
     "finalise_candles_s": "0",
     "refresh_catalogue_s": "0",
     "repair_gaps_s": "0",
+    "check_candles_s": "0",
     "job_limit_s": "5",
     "job_dead_s": "6",
     "beat_dead_s": "4",

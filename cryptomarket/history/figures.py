@@ -6,11 +6,12 @@ from typing import NamedTuple
 from cryptomarket.clock import Clock
 from cryptomarket.errors import Impossible
 from cryptomarket.history.answers import Answer, is_closed
+from cryptomarket.history.folding import folded
 from cryptomarket.history.look_repository import Look
 from cryptomarket.history.questions import BOUNDS, MAX_GAPS
 from cryptomarket.history.reach import Heard, Reach, Span, range_of
 from cryptomarket.history.repository import Repository
-from cryptomarket.market.candles import GRACE_MS, Candle, Folding, PricePoint, Resolution
+from cryptomarket.market.candles import GRACE_MS, Candle, PricePoint, Resolution
 from cryptomarket.market.wire import encode
 
 MAX_CANDLES = 10_000
@@ -106,17 +107,14 @@ class Figures:
     def _candles(self, look: Look, asked: CandlesQuestion, heard: Heard) -> Answer:
         ticker, resolution, start_ms, end_ms = asked
         now_ms = self._clock.wall_ms()
-        folding, candles = Folding(resolution), list[Candle]()
         extent = self._reach.extent(look, ticker, heard)
         start, end = range_of(start_ms, end_ms, first_ms=extent.first_ms, now_ms=now_ms)
         if start_ms is None:
             start = max(start, end - CANDLES_UNLESS_SAID * resolution.length_ms)
-        first_ms, last_ms = _whole(resolution, start, end)
+        first_ms, last_ms = whole(resolution, start, end)
         known_ms = last_ms if last_ms <= now_ms else max(end, now_ms)
         span = self._reach.judged(look, ticker, first_ms, known_ms, extent, heard)
-        for piece in look.prices(ticker, first_ms, last_ms, newest_id=span.newest_id):
-            candles += folding.add(piece)
-        candles += folding.rest()
+        candles = folded(look, ticker, resolution, first_ms, last_ms, newest_id=span.newest_id)
         missing = self._missing(look, ticker, span)
         closed_ms = max(span.settled_ms or 0, now_ms - GRACE_MS)
         body = encode(
@@ -143,8 +141,8 @@ class Figures:
         return {"complete": span.complete and not gaps, "gaps": [gap._asdict() for gap in gaps]}
 
 
-def _whole(resolution: Resolution, start_ms: int, end_ms: int) -> tuple[int, int]:
-    """From the beginning of the range's first candle to the end of its last one."""
+def whole(resolution: Resolution, start_ms: int, end_ms: int) -> tuple[int, int]:
+    """From the beginning of the range's first candle to the end of its last one. Raises Impossible for too many."""
     if start_ms == end_ms:
         return start_ms, end_ms
     first_ms, last_ms = resolution.start_of(start_ms), resolution.end_of(end_ms - 1)

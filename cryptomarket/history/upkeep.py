@@ -6,11 +6,12 @@ from cryptomarket.backplane.bus import Bus
 from cryptomarket.clock import Clock
 from cryptomarket.db import Month
 from cryptomarket.history.collection_repository import CollectionRepository
+from cryptomarket.history.folding import folded
 from cryptomarket.history.look_repository import Look
 from cryptomarket.history.reach import NOWHERE
 from cryptomarket.history.repository import Repository
 from cryptomarket.history.retention_repository import RetentionRepository
-from cryptomarket.market.candles import GRACE_MS, Candle, Folding, Resolution
+from cryptomarket.market.candles import GRACE_MS, Candle, Resolution
 from cryptomarket.market.wire import encode_tick
 
 DAY_MS = 86_400_000
@@ -88,12 +89,8 @@ async def finalise_candles(
 
 
 async def _minutes(repository: Repository, ticker: str, start_ms: int, end_ms: int) -> list[Candle]:
-    folding, found = Folding(Resolution.MINUTE_1), list[Candle]()
-
     def fold(look: Look) -> list[Candle]:
         newest_id = look.extent(ticker, stored_up_to=NOWHERE).newest_id
-        for piece in look.prices(ticker, start_ms, end_ms, newest_id=newest_id):
-            found.extend(folding.add(piece))
-        return [*found, *folding.rest()]
+        return folded(look, ticker, Resolution.MINUTE_1, start_ms, end_ms, newest_id=newest_id)
 
     return await repository.look(fold)

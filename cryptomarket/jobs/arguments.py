@@ -4,11 +4,13 @@ Every argument has its bounds here, so that the same are refused by the API, by 
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
 
 from cryptomarket.errors import Impossible
+from cryptomarket.market.candles import Resolution
 
 MAX_TICKERS = 200
 
@@ -24,6 +26,14 @@ class OfTickers(Arguments, frozen=True):
     """These tickers, rather than those that the job would take."""
 
     tickers: Names | None = None
+
+
+class Checking(OfTickers, frozen=True):
+    """The candles of this length that overlap [start, end): ISO 8601, or Unix seconds, milliseconds or microseconds."""
+
+    resolution: Resolution = Resolution.MINUTE_1
+    start: datetime | int | None = None
+    end: datetime | int | None = None
 
 
 class Removing(Arguments, frozen=True):

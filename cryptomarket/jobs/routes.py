@@ -90,7 +90,8 @@ async def read_task(
     summary="Start a job by hand",
     description="It is begun within a second or two by whoever runs jobs: a worker, or this process where there is "
     "no other. What a job may be told: `tickers` for those that ask the exchange for prices, and for candles; `days` "
-    "and `dry_run` for `remove_old_ticks`; `gaps` for `repair_gaps`.",
+    "and `dry_run` for `remove_old_ticks`; `gaps` for `repair_gaps`; `resolution`, `start` and `end` for "
+    "`check_candles`.",
     status_code=202,
     responses=problem_responses(
         400,

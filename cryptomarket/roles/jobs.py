@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from cryptomarket.accounts.jobs import flush_persons
 from cryptomarket.accounts.profiles import Profiles
@@ -11,16 +12,19 @@ from cryptomarket.catalog.directory import Catalogue
 from cryptomarket.catalog.jobs import refresh_catalogue
 from cryptomarket.clock import Clock
 from cryptomarket.db import Database
+from cryptomarket.deribit.charts import Charts
 from cryptomarket.deribit.history import IndexPrices, Records, StampedRequester
 from cryptomarket.deribit.trades import Trades
 from cryptomarket.foundation import Backplane
+from cryptomarket.history.agreement import CandleCheck, Stretch
 from cryptomarket.history.collecting import Collector, unheard
 from cryptomarket.history.collection_repository import CollectionRepository
 from cryptomarket.history.jobs import make_months
 from cryptomarket.history.repository import Repository
 from cryptomarket.history.retention_repository import RetentionRepository
+from cryptomarket.history.timestamps import time_ms
 from cryptomarket.history.upkeep import finalise_candles, refresh_latest, remove_old_ticks
-from cryptomarket.jobs.arguments import Arguments, OfTickers, Removing, Repairing
+from cryptomarket.jobs.arguments import Arguments, Checking, OfTickers, Removing, Repairing
 from cryptomarket.jobs.clockwork import Clockwork
 from cryptomarket.jobs.job import Occasion, Result, Work
 from cryptomarket.jobs.repository import RunRepository
@@ -39,6 +43,7 @@ class Works:
     backplane: Backplane
     rows: Repository
     collector: Collector
+    candle_check: CandleCheck
     retention: RetentionRepository
     profiles: Profiles
     catalogue: Catalogue
@@ -57,6 +62,7 @@ class Works:
             "remove_old_ticks": self.remove_old_ticks,
             "make_partitions": self.make_partitions,
             "finalise_candles": self.finalise_candles,
+            "check_candles": self.check_candles,
             "refresh_catalogue": self.refresh_catalogue,
             "repair_gaps": self.repair_gaps,
         }
@@ -118,6 +124,12 @@ class Works:
         names = _named(arguments) or await self._wanted()
         return await finalise_candles(self.rows, self.collector.repository, names, clock=self.clock)
 
+    async def check_candles(self, arguments: Arguments, _occasion: Occasion) -> Result:
+        """See CandleCheck.check."""
+        asked = arguments if isinstance(arguments, Checking) else Checking()
+        stretch = Stretch(asked.resolution, _moment_ms(asked.start, "start"), _moment_ms(asked.end, "end"))
+        return await self.candle_check.check(_named(arguments) or await self._wanted(), stretch)
+
     async def refresh_catalogue(self, _arguments: Arguments, _occasion: Occasion) -> Result:
         """See catalog.jobs."""
         return await refresh_catalogue(self.catalogue)
@@ -132,6 +144,12 @@ def _named(arguments: Arguments) -> list[str]:
     return (arguments.tickers or []) if isinstance(arguments, OfTickers) else []
 
 
+def _moment_ms(moment: datetime | int | None, field: str) -> int | None:
+    if moment is None:
+        return None
+    return time_ms(moment.isoformat() if isinstance(moment, datetime) else str(moment), field=field)
+
+
 def build_works(
     settings: Settings,
     database: Database,
@@ -144,10 +162,11 @@ def build_works(
 ) -> Works:
     """`requester` asks the exchange: the pool of this process, or letters to whoever has one."""
     timeout_s = settings.request_timeout_s
+    rows = Repository(database)
     return Works(
         settings=settings,
         backplane=backplane,
-        rows=Repository(database),
+        rows=rows,
         collector=Collector(
             prices=IndexPrices(requester, clock=clock, timeout_s=timeout_s),
             records=Records(requester, clock=clock, timeout_s=timeout_s),
@@ -155,6 +174,7 @@ def build_works(
             directory=catalogue,
             repository=CollectionRepository(database),
         ),
+        candle_check=CandleCheck(Charts(requester, timeout_s=timeout_s), catalogue, rows, clock),
         retention=RetentionRepository(database),
         profiles=Profiles(backplane.cache, AccountsRepository(database), now_ms=clock.wall_ms),
         catalogue=catalogue,

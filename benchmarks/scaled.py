@@ -22,6 +22,7 @@ from benchmarks.servers import OWNER, postgres, redis
 DATABASE = "cryptomarket_testing"
 TICKS = "crypto.price_tickers"
 _DEPLOYED = {
+    "EXCHANGE": "simulator",
     "DEBUG": "False",
     "SEAL_SECRET": "a seal secret of a deployment that is measured",
     "TOKEN_KEY": "a token key of a deployment that is measured",

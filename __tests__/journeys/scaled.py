@@ -37,6 +37,7 @@ TICKERS = ("btc_usd", "eth_usd", "BTC-PERPETUAL", "ETH-PERPETUAL")
 SHOWN_BYTES = 6000
 
 SWIFT = {
+    "exchange": "simulator",
     "debug": "False",
     "seal_secret": SEAL_SECRET,
     "token_key": "a token key of a deployment under test",

@@ -43,6 +43,7 @@ async def deployment(folder: Path, postgres: PostgresServer, **settings: object)
     async with simulating(SimulatorOptions(port=0, index_period_s=0.1)) as simulator:
         given = {
             "project_mode": "testing",
+            "exchange": "simulator",
             "debug": False,
             "data_dir": folder,
             "redis_url": f"unix://{quote(str(server.socket))}",

@@ -7,6 +7,7 @@ from cryptomarket.roles.role import Role, check_role
 from cryptomarket.settings import Settings
 
 SHARED: dict[str, object] = {
+    "exchange": "simulator",
     "redis_url": "redis://127.0.0.1:6379/0",
     "debug": False,
     "seal_secret": "a seal secret of a test, long enough",
@@ -37,6 +38,7 @@ def test_a_whole_gateway_needs_nothing_that_is_shared() -> None:
         ({"debug": True}, Role.WRITE, 1, "The role write needs a database that processes can share; set DEBUG=False"),
         ({"seal_secret": ""}, Role.INGEST, 1, "The role ingest needs the SEAL_SECRET"),
         ({"token_key": ""}, Role.API, 1, "The role api needs the TOKEN_KEY"),
+        ({"app_port": 0}, Role.API, 2, "2 API workers need one port that they share; set APP_PORT."),
         ({}, Role.INGEST, 2, "--workers is for the role api; of ingest there is one in a process."),
         ({}, Role.API, 0, "--workers must be 1 or more."),
     ],
@@ -48,6 +50,14 @@ def test_what_cannot_work_is_refused_with_a_sentence(
     with pytest.raises(StartRefused) as refused:
         check_role(settings(**changes), role, workers)
     assert str(refused.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("role", [Role.API, Role.INGEST, Role.WRITE])
+def test_which_exchange_it_is_was_said(role: Role) -> None:
+    """Promise: nobody deploys the simulator for having forgotten to say which exchange he means."""
+    unsaid = {name: value for name, value in SHARED.items() if name != "exchange"}
+    with pytest.raises(StartRefused, match="an EXCHANGE that was said; set it to production, test, simulator"):
+        check_role(Settings.model_validate({"project_mode": "testing", **unsaid}), role)
 
 
 def test_who_does_what() -> None:

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from cryptomarket.errors import StartRefused
+from cryptomarket.market.instruments import Exchange
 from cryptomarket.settings import Settings
 
 
@@ -43,7 +44,11 @@ def check_role(settings: Settings, role: Role, workers: int = 1) -> None:
         raise StartRefused(f"{process} a shared backplane; set REDIS_URL.")
     if settings.debug:
         raise StartRefused(f"{process} a database that processes can share; set DEBUG=False and POSTGRES_HOST.")
+    if "exchange" not in settings.model_fields_set:
+        raise StartRefused(f"{process} an EXCHANGE that was said; set it to {', '.join(Exchange)}.")
     if role is not Role.WRITE and not settings.seal_secret.get_secret_value():
         raise StartRefused(f"{process} the SEAL_SECRET that all processes of the gateway share; set it.")
     if role is Role.API and not settings.token_key.get_secret_value():
         raise StartRefused(f"{process} the TOKEN_KEY that all processes of the gateway share; set it.")
+    if workers > 1 and settings.app_port == 0:
+        raise StartRefused(f"{process} one port that they share; set APP_PORT.")

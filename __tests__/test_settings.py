@@ -55,7 +55,8 @@ def test_what_is_for_tests_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("DEBUG", "perhaps", "DEBUG"),
+        ("DEBUG", "perhaps", "DEBUG is True or False."),
+        ("REDIS_READ_REPLICAS", "perhaps", "REDIS_READ_REPLICAS is True or False."),
         ("POSTGRES_PORT", "0", "POSTGRES_PORT"),
         ("POSTGRES_DB", "x" * 64, "POSTGRES_DB"),
         ("EXCHANGE", "binance", "EXCHANGE"),

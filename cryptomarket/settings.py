@@ -300,6 +300,8 @@ def _check_names(names: Collection[str]) -> None:
 
 def _sentence(part: Mapping[str, Any]) -> str:
     where = "_".join(str(step) for step in part["loc"]).upper()
+    if part["type"] in {"bool_parsing", "bool_type"}:
+        return f"{where} is True or False."
     message = str(part["msg"]).removeprefix("Value error, ")
     return f"{where}: {message}" if where else message
 

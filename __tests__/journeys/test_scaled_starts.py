@@ -49,7 +49,7 @@ def ground(postgres: PostgresServer) -> Iterator[Ground]:
 
 
 CASES = {
-    "debug with nonsense": ({"debug": "perhaps"}, r"DEBUG: .*boolean.*"),
+    "debug with nonsense": ({"debug": "perhaps"}, r"DEBUG is True or False\."),
     "a bus of another kind": ({"redis_url": "amqp://127.0.0.1/0"}, r"The URL of Redis begins with one of .*"),
     "no bus there": (
         {"redis_url": f"redis://:{WRONG}@127.0.0.1:{free_port()}/0"},
@@ -68,6 +68,10 @@ CASES = {
     "no backplane": ({"redis_url": ""}, r"The role api needs a shared backplane; set REDIS_URL\."),
     "no shared database": ({"debug": "True"}, r"The role api needs a database that processes can share; .*"),
     "no seal secret": ({"seal_secret": ""}, r"The role api needs the SEAL_SECRET .*"),
+    "no exchange said": (
+        {"exchange": ""},
+        r"The role api needs an EXCHANGE that was said; set it to production, test, simulator\.",
+    ),
     "no token key": ({"token_key": ""}, r"The role api needs the TOKEN_KEY .*"),
 }
 

@@ -68,6 +68,16 @@ def test_it_tells_the_address_of_the_server_without_its_password() -> None:
     assert "database: postgresql://postgres@/prices?host=%2Frun%2Fpostgresql&port=5432\n" in done.stdout
 
 
+@pytest.mark.parametrize("name", ["redis_url", "redis_replica_url"])
+@pytest.mark.parametrize("url", ["http://:a-word@x", "redis://:a-word@x/prices", "redis+sentinel://:a-word@x"])
+def test_it_checks_the_addresses_of_redis(name: str, url: str) -> None:
+    """Promise: `config check` does not call an address well with which nothing starts; and shows no password."""
+    done = call("config", "check", **{name: url})
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert re.fullmatch(r"cryptomarket: The URL of .+\n", done.stderr)
+    assert "a-word" not in done.output
+
+
 @pytest.mark.parametrize("command", [("up",), ("serve",), ("keys", "list"), ("mint", "1")])
 def test_a_server_that_refuses_ends_every_command(command: tuple[str, ...], postgres: PostgresServer) -> None:
     """Promise: a wrong password and a server that is not there are one sentence each, exit status 2."""

@@ -14,7 +14,7 @@ from cryptomarket.accounts.mint import Minted
 from cryptomarket.custody import create_key, list_keys, mint_persons, revoke_key
 from cryptomarket.db import shown
 from cryptomarket.errors import CryptomarketError, StartRefused
-from cryptomarket.foundation import database_address, database_url
+from cryptomarket.foundation import check_addresses, database_address, database_url
 from cryptomarket.job_commands import job_status, list_jobs, read_words, run_job
 from cryptomarket.job_commands import told as run_told
 from cryptomarket.jobs.runs import RunState
@@ -103,6 +103,10 @@ def version() -> None:
 def config_check() -> None:
     """Check the settings, and print those that differ from their defaults, secrets starred."""
     settings = _settings()
+    try:
+        check_addresses(settings)
+    except StartRefused as refusal:
+        _refuse(refusal)
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
         if value != field.default:

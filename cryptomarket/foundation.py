@@ -33,6 +33,7 @@ from cryptomarket.backplane.redis import (
     RedisLink,
     RedisMailroom,
 )
+from cryptomarket.backplane.redis.address import Patience, pool_of
 from cryptomarket.clock import Clock
 from cryptomarket.db import Database, opened, server_url, shown
 from cryptomarket.errors import BusUnavailable, StartRefused
@@ -131,6 +132,14 @@ def _keep_files_privately(path: Path) -> None:
     # They are ours, and may be of a version that let others read them.
     for suffix in ("", "-wal", "-shm", ".lock"):
         keep_privately(path.with_name(f"{path.name}{suffix}"), mode=0o600)
+
+
+def check_addresses(settings: Settings) -> None:
+    """Raises StartRefused for an address of Redis that can't be. Nothing is connected."""
+    patience = Patience(settings.redis_timeout_s, settings.redis_connect_timeout_s)
+    for url in (settings.redis_address, settings.redis_replica_url.get_secret_value()):
+        if url:
+            pool_of(url, patience, connections=1)
 
 
 @asynccontextmanager

@@ -59,6 +59,10 @@ CASES = {
         {"redis_url": f"redis://:{WRONG}@no.such.host.invalid:6379/0"},
         r"Redis cannot be reached: .*no\.such\.host\.invalid.* Is REDIS_URL or REDIS_HOST right, and Redis up\?",
     ),
+    "no Sentinel there": (
+        {"redis_url": f"redis+sentinel://:{WRONG}@127.0.0.1:{free_port()},127.0.0.1:{free_port()}/main"},
+        r"Redis cannot be reached: No Sentinel names a primary called 'main'\. Is REDIS_URL or .*",
+    ),
     "no database there": ({"postgres_port": str(free_port())}, r"PostgreSQL at 127\.0\.0\.1:\d+ .*"),
     "an unknown host of the database": ({"postgres_host": "no.such.host.invalid"}, r".*PostgreSQL.*"),
     "another password of the database": (
@@ -85,6 +89,16 @@ async def test_what_cannot_work_is_refused(
     assert re.fullmatch(sentence, told), told
     assert WRONG not in told
     assert PASSWORD not in told
+    assert ground.is_untouched()
+
+
+async def test_a_sentinel_that_is_none(tmp_path: Path, ground: Ground) -> None:
+    """Promise: a server in the place of a Sentinel is one sentence too, without a line of the log before it."""
+    parts = {"redis_url": "", "redis_host": "127.0.0.1", "redis_port": str(ground.redis.port)}
+    told = await refusal(tmp_path, "serve", "--role", "api", **ground.settings | parts | {"redis_master_name": "main"})
+    assert re.fullmatch(
+        r"Redis cannot be reached: No Sentinel names a primary called 'main'\. Is REDIS_URL or .*", told
+    )
     assert ground.is_untouched()
 
 

@@ -25,6 +25,14 @@ def test_a_server() -> None:
     assert pool.max_connections == 4
 
 
+@pytest.mark.parametrize(
+    ("url", "database"), [("redis://host", 0), ("redis://host/", 0), ("rediss://host/12", 12), ("unix:///run/s", 0)]
+)
+def test_a_database_is_a_number(url: str, database: int) -> None:
+    """Promise: the number that the URL says; a path of a socket is none."""
+    assert pool_of(url, PATIENCE, connections=1).connection_kwargs.get("db", 0) == database
+
+
 @pytest.mark.parametrize("replica", [False, True])
 async def test_a_sentinel(replica: bool) -> None:
     """Promise: several Sentinels, a name, a database; the password is the servers' own."""
@@ -44,6 +52,8 @@ async def test_a_sentinel(replica: bool) -> None:
         "",
         "http://:secret@host",
         "redis://:secret@host:notaport",
+        "redis://:secret@host/secret",
+        "rediss://:secret@host/0/1",
         "redis+sentinel://:secret@host",
         "redis+sentinel:///main",
         "redis+sentinel://:secret@host:x/main",

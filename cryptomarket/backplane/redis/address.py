@@ -1,16 +1,19 @@
 """Where Redis is: one server, or whichever a Sentinel names."""
 
+import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from redis.asyncio import ConnectionPool, Sentinel
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import SentinelConnectionPool
+from redis.asyncio.sentinel import MasterNotFoundError, SentinelConnectionPool
 from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
 
 from cryptomarket.errors import StartRefused
 
 SENTINEL_PORT = 26379
+_DATABASE = re.compile(r"/?|/[0-9]+")
 _PLAIN = ("redis", "rediss", "unix")
 _SENTINEL = ("redis+sentinel", "rediss+sentinel")
 
@@ -36,11 +39,18 @@ def pool_of(url: str, patience: Patience, *, connections: int, replica: bool = F
         if parts.scheme in _SENTINEL:
             return _watched(parts, patience, connections=connections, replica=replica)
         if parts.scheme in _PLAIN:
+            _check_database(parts)
             return ConnectionPool.from_url(url, max_connections=connections, **_options(patience))
     except ValueError:
         # What was wrong may quote the URL, and the URL may carry a password.
         raise StartRefused("The URL of Redis can't be read.") from None
     raise StartRefused(f"The URL of Redis begins with one of {', '.join(_PLAIN + _SENTINEL)}.")
+
+
+def _check_database(parts: SplitResult) -> None:
+    # redis-py passes over what it can't read, and takes database 0.
+    if parts.scheme != "unix" and not _DATABASE.fullmatch(parts.path):
+        raise StartRefused("The URL of Redis names its database by a number: redis://host:6379/0")
 
 
 def _options(patience: Patience, *, timeout_s: float | None = None) -> dict[str, object]:
@@ -64,8 +74,12 @@ class WatchedPool(SentinelConnectionPool):
     """
 
     async def get_master_address(self) -> tuple[str, int]:
-        """Asks the Sentinel."""
-        named: tuple[str, int] = await self.sentinel_manager.discover_master(self.service_name)
+        """Asks the Sentinels. Raises MasterNotFoundError of redis-py, with a sentence in place of its collection."""
+        try:
+            named: tuple[str, int] = await self.sentinel_manager.discover_master(self.service_name)
+        except (MasterNotFoundError, ResponseError) as unnamed:
+            # Who answers otherwise is no Sentinel.
+            raise MasterNotFoundError(f"No Sentinel names a primary called {self.service_name!r}.") from unnamed
         self.master_address = named
         return named
 

@@ -141,7 +141,8 @@ class Line:
             self._lost(str(lost) or type(lost).__name__)
             raise BusUnavailable("Redis is away.") from lost
         except ResponseError as refused:
-            log.warning("redis can't serve", reason=str(refused))
+            if not self._is_first_try:
+                log.warning("redis can't serve", reason=str(refused))
             # It is no primary (any more), so the primary is to be found anew. Out of a script, 6.2 tells it further on.
             self._losses_ever += isinstance(refused, ReadOnlyError) or "READONLY" in str(refused)
             raise BusUnavailable("Redis can't serve now.") from refused

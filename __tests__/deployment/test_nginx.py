@@ -14,10 +14,13 @@ from pathlib import Path
 import pytest
 
 from __tests__.deployment.certificate import certify
+from cryptomarket.page.routes import PAGE_HEADERS
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 CONFIGURATION = Path(__file__).resolve().parents[2] / "nginx"
 STREAM = "/api/v2/sse/connection"
+PAGE = "/"
+PATH = "/api/v2/tickers"
 DEADLINE_S = 10.0
 
 
@@ -47,6 +50,9 @@ class Echo(BaseHTTPRequestHandler):
             return
         body = json.dumps({name.lower(): value for name, value in self.headers.items()}).encode()
         self.send_response(200)
+        if self.path == PAGE:
+            for name, value in PAGE_HEADERS.items():
+                self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -173,11 +179,20 @@ def test_an_absent_gateway_is_a_problem_with_a_time_to_return(start: Start) -> N
 
 def test_every_answer_carries_the_security_headers(start: Start, upstream: Upstream) -> None:
     """Guards the page against sniffing, framing and telling where its reader came from."""
-    response, _ = get(start(upstream.server_port), "/")
-    assert response.headers["X-Content-Type-Options"] == "nosniff"
-    assert response.headers["X-Frame-Options"] == "DENY"
-    assert response.headers["Referrer-Policy"] == "no-referrer"
+    response, _ = get(start(upstream.server_port), PATH)
+    assert response.headers.get_all("X-Content-Type-Options") == ["nosniff"]
+    assert response.headers.get_all("X-Frame-Options") == ["DENY"]
+    assert response.headers.get_all("Referrer-Policy") == ["no-referrer"]
+    assert response.headers.get_all("Permissions-Policy") == ["camera=(), geolocation=(), microphone=()"]
     assert response.headers["Server"] == "nginx"
+
+
+def test_what_a_page_says_of_itself_is_said_once(start: Start, upstream: Upstream) -> None:
+    """Guards against two answers to one question: the page's own headers pass, and none is put beside them."""
+    response, _ = get(start(upstream.server_port), PAGE)
+    assert {name: response.headers.get_all(name) for name in PAGE_HEADERS} == {
+        name: [value] for name, value in PAGE_HEADERS.items()
+    }
 
 
 def test_the_other_door_speaks_tls(start: Start, upstream: Upstream) -> None:

@@ -1,5 +1,6 @@
 """What docker-compose.yml starts: settings that can work, within the memory of a small host, and one door to it."""
 
+import inspect
 import os
 import re
 import subprocess
@@ -13,10 +14,12 @@ from redis.exceptions import ConnectionError as LostConnection
 from __tests__.backplane.redis_server import free_port, until
 from __tests__.deployment.compose import ROOT, compose, interpolated, is_ours, memory_mib, names_read, services
 from __tests__.postgres_server import PostgresServer, programs
+from cryptomarket.db import Database
 from cryptomarket.roles.role import Role, check_role
 from cryptomarket.settings import Settings, load_settings
 
 HOST_MIB = 1024
+MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade"  # docs.docker.com/engine/network/drivers/bridge
 GIVEN = {
     "EXCHANGE": "production",
     "SEAL_SECRET": "s" * 64,
@@ -25,8 +28,16 @@ GIVEN = {
     "POSTGRES_PASSWORD": "postgrespassword",
     "DERIBIT_CLIENT_ID": "key",
     "DERIBIT_CLIENT_SECRET": "secret",
+    "FLOWER_USER": "somebody",
+    "FLOWER_PASSWORD": "flowerpassword",
 }
 ROLES = {"api": Role.API, "ingest": Role.INGEST, "writer": Role.WRITE}
+HAVE_A_DATABASE = (*ROLES, "worker")
+ITS_LOCK = 1
+KEPT_FOR_SUPERUSERS = 3  # superuser_reserved_connections, as it is by default
+# Emptied for everybody: .env has them for another name of one service.
+OF_FLOWER = {"flower_user", "flower_password"}
+SECRETS = [name for name in GIVEN if name.endswith(("_SECRET", "_KEY", "_PASSWORD"))]
 OWN = sorted(name for name, service in services().items() if is_ours(service))
 
 
@@ -55,6 +66,7 @@ def test_the_servers_are_out_of_reach() -> None:
     """Guards the inner network: nothing on it but what needs it, no way out of it, and nginx not in it."""
     whole = compose(GIVEN)
     assert whole["networks"]["back"] == {"internal": True}
+    assert whole["networks"]["front"]["driver_opts"] == {MASQUERADE: "false"}
     for name in ("redis", "postgres", "writer", "worker", "beat", "simulator"):
         assert list(whole["services"][name]["networks"]) == ["back"]
     assert list(whole["services"]["nginx"]["networks"]) == ["front"]
@@ -90,7 +102,7 @@ def test_every_role_can_work_with_what_it_is_given(service: str) -> None:
     """Guards the deployment against the sentence with which a process refuses its settings."""
     started = services(GIVEN)[service]
     environment = started["environment"]
-    assert {name.lower() for name in environment} <= Settings.model_fields.keys()
+    assert {name.lower() for name in environment} <= Settings.model_fields.keys() | OF_FLOWER
     settings = Settings.model_validate({name.lower(): value for name, value in environment.items() if value})
     command = started["command"]
     assert command[:4] == ["cryptomarket", "serve", "--role", ROLES[service]]
@@ -103,13 +115,24 @@ def test_every_role_can_work_with_what_it_is_given(service: str) -> None:
 
 def test_each_role_has_only_the_secrets_that_it_needs() -> None:
     """Guards against one broken process giving away what it never needed."""
-    secrets = ("SEAL_SECRET", "TOKEN_KEY", "DERIBIT_CLIENT_SECRET")
+    started = services(GIVEN)
+    # What .env holds reaches each of them, unless it is emptied.
     given = {
-        role: [name for name in secrets if services(GIVEN)[role]["environment"][name]] for role in ("api", "ingest")
+        name: {said for said in SECRETS if (GIVEN | started[name]["environment"])[said]}
+        for name in OWN
+        if "env_file" in started[name]
     }
-    assert given == {"api": ["SEAL_SECRET", "TOKEN_KEY"], "ingest": ["SEAL_SECRET", "DERIBIT_CLIENT_SECRET"]}
-    for role in ("writer", "worker", "beat", "flower"):
-        assert not any(services(GIVEN)[role]["environment"][name] for name in secrets)
+    stored = {"POSTGRES_PASSWORD"}
+    assert {name: said - {"REDIS_PASSWORD"} for name, said in given.items()} == {
+        "api": stored | {"SEAL_SECRET", "TOKEN_KEY"},
+        "ingest": stored | {"SEAL_SECRET", "DERIBIT_CLIENT_SECRET"},
+        "writer": stored,
+        "worker": stored,
+        "beat": stored,
+        "flower": set(),
+    }
+    assert started["flower"]["environment"]["FLOWER_BASIC_AUTH"] == "somebody:flowerpassword"
+    assert all("FLOWER_BASIC_AUTH" not in started[name]["environment"] for name in given.keys() - {"flower"})
     assert "env_file" not in services()["redis"] | services()["postgres"] | services()["nginx"]
 
 
@@ -201,7 +224,9 @@ def test_redis_has_room_for_the_log_at_its_bound() -> None:
 
 
 def test_postgres_reads_its_options(postgres: PostgresServer) -> None:
-    """Guards PostgreSQL's own line, on a real one: it knows each option, and has connections for all twice."""
+    """Guards PostgreSQL's own line, on a real one: it knows each option, and has connections for all that the
+    page proposes.
+    """
     [program, *options] = services(GIVEN)["postgres"]["command"]
     given = dict(option.removeprefix("--").split("=") for option in options)
     account = "postgres" if os.geteuid() == 0 else None
@@ -212,8 +237,11 @@ def test_postgres_reads_its_options(postgres: PostgresServer) -> None:
         )  # fmt: skip
         assert said.returncode == 0, said.stderr
         assert re.fullmatch(r"\d+", said.stdout.strip())  # in its own units
-    connections_of_a_process = 8
-    assert int(given["max_connections"]) > 2 * len(ROLES) * connections_of_a_process
+    page = (ROOT / "docs" / "deployment.md").read_text()
+    proposed = dict.fromkeys(HAVE_A_DATABASE, 1) | {"api": int(*re.findall(r"`API_WORKERS=(\d+)`", page))}
+    proposed |= {name: int(count) for name, count in re.findall(r"--scale (\w+)=(\d+)(?= --scale|`)", page)}
+    of_a_process = inspect.signature(Database).parameters["pool_size"].default + ITS_LOCK
+    assert int(given["max_connections"]) - KEPT_FOR_SUPERUSERS >= sum(proposed.values()) * of_a_process
 
 
 def test_names_are_filled_in_as_compose_does() -> None:

@@ -9,7 +9,7 @@ from cryptomarket.settings import Settings
 
 def test_nothing_of_it_keeps_what_it_should_not() -> None:
     """Promise: JSON alone, no results, late acknowledgement, one message at a time, and names of our own in Redis."""
-    conf = broker_app(Settings.model_validate({"redis_url": "redis://127.0.0.1:1/0"})).conf
+    conf = broker_app(Settings.model_validate({"redis_url": "redis://127.0.0.1:1/0", "exchange": "simulator"})).conf
     assert (list(conf.accept_content), conf.task_serializer, conf.result_backend) == (["json"], "json", None)
     assert (conf.task_acks_late, conf.task_reject_on_worker_lost, conf.worker_prefetch_multiplier) == (True, True, 1)
     assert conf.broker_transport_options["global_keyprefix"] == "cryptomarket:simulator:celery:"
@@ -35,3 +35,9 @@ def test_there_is_no_worker_without_redis() -> None:
     """Promise: a worker that could wait at nothing refuses to start, with a sentence."""
     with pytest.raises(StartRefused, match="REDIS_URL"):
         Address(Settings())
+
+
+def test_which_exchange_it_is_was_said() -> None:
+    """Promise: nobody runs the simulator's jobs for having forgotten to say which exchange he means."""
+    with pytest.raises(StartRefused, match="EXCHANGE that was said"):
+        broker_app(Settings.model_validate({"redis_url": "redis://127.0.0.1:1/0"}))

@@ -6,6 +6,7 @@ Of several beats the one that holds redbeat's lock speaks; another takes over BE
 named for its job and period, so that one that was said twice all the same is run once.
 """
 
+import asyncio
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from redis.exceptions import LockError, RedisError
 
 from cryptomarket.broker import LOOK_S, alive_file, broker_app, log_as_we_do
 from cryptomarket.errors import StartRefused
+from cryptomarket.redis_link import check_redis
 from cryptomarket.settings import load_settings
 
 log = structlog.get_logger(__name__)
@@ -99,6 +101,7 @@ def main() -> None:
     try:
         settings = load_settings()
         app = broker_app(settings)
+        asyncio.run(check_redis(settings))
     except StartRefused as refusal:
         typer.echo(f"cryptomarket: {refusal}", err=True)
         sys.exit(2)

@@ -14,6 +14,7 @@ from kombu.entity import Queue as BrokerQueue
 from cryptomarket.backplane.keys import Keys
 from cryptomarket.errors import StartRefused
 from cryptomarket.jobs.job import Job, Queue
+from cryptomarket.market.instruments import Exchange
 from cryptomarket.roles.timetable import jobs_in
 from cryptomarket.settings import SENTINEL_PORT, Settings
 from cryptomarket.telemetry import configure_logging
@@ -64,6 +65,8 @@ class Address:
 
 def broker_app(settings: Settings) -> Celery:
     """The application, without tasks. Raises StartRefused."""
+    if "exchange" not in settings.model_fields_set:
+        raise StartRefused(f"Workers need an EXCHANGE that was said; set it to {', '.join(Exchange)}.")
     address, jobs, prefix = Address(settings), jobs_in(settings), Keys(settings.exchange.value).prefix
     app = Celery("cryptomarket", broker=address.celery_url, set_as_current=True)
     patience = {

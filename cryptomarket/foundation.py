@@ -30,14 +30,14 @@ from cryptomarket.backplane.redis import (
     RedisDemand,
     RedisLeases,
     RedisLimiter,
-    RedisLink,
     RedisMailroom,
 )
 from cryptomarket.backplane.redis.address import Patience, pool_of
 from cryptomarket.clock import Clock
 from cryptomarket.db import Database, opened, server_url, shown
-from cryptomarket.errors import BusUnavailable, StartRefused
+from cryptomarket.errors import StartRefused
 from cryptomarket.key_files import given_or_made, keep_privately, open_privately
+from cryptomarket.redis_link import at_start, link_to_redis
 from cryptomarket.secret import Secret
 from cryptomarket.settings import DEFAULT_DATA_DIR, Settings
 
@@ -144,27 +144,14 @@ def check_addresses(settings: Settings) -> None:
 
 @asynccontextmanager
 async def open_backplane(settings: Settings, clock: Clock) -> AsyncIterator[Backplane]:
-    """The backplane of the settings: in this process, or on Redis. Raises StartRefused, also when Redis is away: a
-    deployment that begins without it has a wrong address more often than bad luck.
-    """
-    url = settings.redis_address
-    if not url:
+    """The backplane of the settings: in this process, or on Redis. Raises StartRefused, also when Redis is away."""
+    if not settings.redis_address:
         yield memory_backplane(clock, log_capacity=settings.log_capacity, log_hard_capacity=settings.log_hard_capacity)
         return
-    link = RedisLink(
-        url,
-        settings.exchange.value,
-        instance=secrets.token_hex(8),
-        new_epoch=lambda: new_epoch(clock),
-        replica_url=settings.redis_replica_url.get_secret_value(),
-        read_replicas=settings.redis_read_replicas,
-        timeout_s=settings.redis_timeout_s,
-        connect_timeout_s=settings.redis_connect_timeout_s,
-        monotonic_s=clock.monotonic_s,
-    )
+    link = link_to_redis(settings, new_epoch=lambda: new_epoch(clock), clock=clock)
     try:
         async with AsyncExitStack() as stack:
-            try:
+            with at_start():
                 await stack.enter_async_context(link)
                 bus = await stack.enter_async_context(
                     RedisBus(
@@ -174,10 +161,6 @@ async def open_backplane(settings: Settings, clock: Clock) -> AsyncIterator[Back
                         dead_s=settings.writer_dead_s,
                     )
                 )
-            except BusUnavailable as away:
-                raise StartRefused(
-                    f"Redis cannot be reached: {away.detail} Is REDIS_URL or REDIS_HOST right, and Redis up?"
-                ) from None
             yield Backplane(
                 bus,
                 RedisCache(link),

@@ -7,6 +7,7 @@ Without names it takes from all queues, what is `high` first.
 
 import gc
 import logging
+import subprocess
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -187,6 +188,16 @@ class Worker:
         )
 
 
+def check_grounds_apart() -> None:
+    """Looks at Redis and the database in a process of its own: for what that loads, see `HOUSEHOLD`. Exits, its
+    sentence said, when they can't be worked with: Celery would ask a Redis that lets it not in for ever, and a worker
+    whose tasks all wait looks alive.
+    """
+    looked = subprocess.run((sys.executable, "-m", "cryptomarket.grounds"), check=False)
+    if looked.returncode != 0:
+        sys.exit(2)
+
+
 def main() -> None:
     """Runs it until it is told to stop."""
     try:
@@ -200,6 +211,7 @@ def main() -> None:
             f"cryptomarket: There is no queue {', '.join(sorted(unknown))}; there are {', '.join(Queue)}.", err=True
         )
         sys.exit(2)
+    check_grounds_apart()
     worker.run(sys.argv[1:])
 
 

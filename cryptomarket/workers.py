@@ -10,6 +10,7 @@ import structlog
 
 from cryptomarket.backoff import Backoff
 from cryptomarket.errors import StartRefused
+from cryptomarket.grounds import check_grounds
 from cryptomarket.roles.role import Role, check_role
 from cryptomarket.server import ADDRESSES, banner, listening
 from cryptomarket.settings import Settings
@@ -104,6 +105,8 @@ async def serve_workers(settings: Settings, role: Role, count: int) -> None:
     check_role(settings, role, count)
     # Somebody else's port is found out here; among themselves, workers would share it with anybody.
     listening(settings).close()
+    # Else each of them would say the same, below a banner that is not true.
+    await check_grounds(settings)
     ws_url = settings.deribit_ws_url or ADDRESSES.get(settings.exchange, "")
     sys.stdout.write(banner(settings, ws_url, role).replace("{port}", str(settings.app_port)))
     sys.stdout.flush()

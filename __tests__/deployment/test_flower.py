@@ -7,10 +7,10 @@ from pathlib import Path
 
 import httpx
 
+from __tests__.backplane.redis_server import free_port
 from __tests__.journeys.scaled import own_redis
 from __tests__.journeys.witness import comes_true
 
-ADDRESS = "http://127.0.0.1:5555"
 
 
 async def _started(folder: Path, **settings: str) -> asyncio.subprocess.Process:
@@ -23,13 +23,14 @@ async def _started(folder: Path, **settings: str) -> asyncio.subprocess.Process:
 async def test_it_asks_for_a_password_and_knows_the_queues(tmp_path: Path) -> None:
     """Promise: it refuses to start without a password; with one it lets in who has it, and nobody else."""
     with own_redis() as redis:
-        settings = {"REDIS_URL": f"redis://127.0.0.1:{redis.port}/0"}
+        settings = {"EXCHANGE": "simulator", "REDIS_URL": f"redis://127.0.0.1:{redis.port}/0"}
         refused = await _started(tmp_path, **settings)
         _, complaint = await refused.communicate()
         assert (refused.returncode, b"FLOWER_BASIC_AUTH" in complaint) == (2, True)
-        running = await _started(tmp_path, **settings, FLOWER_BASIC_AUTH="me:a word")
+        port = str(free_port())
+        running = await _started(tmp_path, **settings, FLOWER_BASIC_AUTH="me:a word", FLOWER_PORT=port)
         try:
-            async with httpx.AsyncClient(base_url=ADDRESS, timeout=10) as client:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
 
                 async def is_up() -> bool:
                     try:

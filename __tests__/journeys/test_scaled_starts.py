@@ -1,13 +1,17 @@
 """What cannot work in a deployment is refused at the start: one sentence, an exit status, and nothing touched."""
 
+import asyncio
+import os
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from __tests__.backplane.redis_server import RedisServer, free_port
+from __tests__.journeys.gateway import QUICK
 from __tests__.journeys.scaled import SWIFT, own_redis
 from __tests__.journeys.test_starts import refusal
 from __tests__.postgres_server import PASSWORD, SUPERUSER, PostgresServer
@@ -133,6 +137,7 @@ async def test_a_database_of_a_newer_version(tmp_path: Path, ground: Ground, pos
     [
         (("--role", "reader"), r"There is no role 'reader'; there are all, api, ingest, write\."),
         (("--role", "api", "--workers", "0"), r"--workers must be 1 or more\."),
+        (("--role", "api", "--workers", "2"), r"2 API workers need one port that they share; set APP_PORT\."),
         (("--role", "ingest", "--workers", "2"), r"--workers is for the role api; .*"),
         (("--workers", "2"), r"--workers is for the role api; .*"),
     ],
@@ -151,3 +156,62 @@ async def test_several_workers_that_cannot_start(tmp_path: Path, ground: Ground)
     told = await refusal(tmp_path, "serve", "--role", "api", "--workers", "4", **{**ground.settings, "redis_url": ""})
     assert told == "4 API workers need a shared backplane; set REDIS_URL."
     assert ground.is_untouched()
+
+
+async def test_several_workers_say_once_what_is_wrong(tmp_path: Path, ground: Ground) -> None:
+    """Promise: a server that lets nobody in is one sentence however many workers there are, and no banner above it."""
+    command = ("serve", "--role", "api", "--workers", "3")
+    with ground.redis.client() as client:
+        client.config_set("requirepass", "right")
+        told = await refusal(tmp_path, *command, **ground.settings, app_port=str(free_port()))
+        client.config_set("requirepass", "")
+    assert told == "Redis wants another user or password than REDIS_URL or REDIS_PASSWORD has."
+    assert ground.is_untouched()
+
+
+async def refused_helper(folder: Path, who: str, settings: Mapping[str, str]) -> str:
+    """The one sentence with which a worker or beat refuses to start. It has not called itself alive."""
+    given = {**QUICK, **{name.upper(): value for name, value in settings.items()}, "DATA_DIR": str(folder)}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **given}
+    environment |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", f"cryptomarket.{who}"),
+        cwd=folder,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        printed, complaint = await process.communicate()
+    assert (process.returncode, printed) == (2, b""), complaint
+    sentence = re.fullmatch(r"cryptomarket: (.+)\n", complaint.decode())
+    assert sentence is not None, complaint
+    assert not (folder / f"{who}.alive").exists()
+    return sentence[1]
+
+
+@pytest.mark.parametrize("who", ["worker", "beat"])
+async def test_a_helper_whose_redis_lets_it_not_in(tmp_path: Path, ground: Ground, who: str) -> None:
+    """Promise: worker and beat refuse a wrong password as every other process does, and don't try for ever."""
+    with ground.redis.client() as client:
+        client.config_set("requirepass", "right")
+        told = await refused_helper(tmp_path, who, ground.settings)
+        assert told == "Redis wants another user or password than REDIS_URL or REDIS_PASSWORD has."
+        client.config_set("requirepass", "")
+    told = await refused_helper(tmp_path, who, {**ground.settings, "exchange": ""})
+    assert told == "Workers need an EXCHANGE that was said; set it to production, test, simulator."
+    assert ground.is_untouched()
+
+
+async def test_a_worker_whose_database_can_not_be(tmp_path: Path, ground: Ground, postgres_template: str) -> None:
+    """Promise: a worker whose tasks could do nothing but wait does not look alive: its start is refused."""
+    told = await refused_helper(tmp_path, "worker", {**ground.settings, "postgres_port": str(free_port())})
+    assert told.startswith("PostgreSQL at 127.0.0.1:")
+    name = ground.postgres.new_database(postgres_template)
+    settings = {**ground.settings, "postgres_db": name}
+    ground.postgres.sql("INSERT INTO crypto.store (id, exchange, created_ms) VALUES (1, 'test', 1)", name)
+    assert "belongs to the exchange 'test'" in await refused_helper(tmp_path, "worker", settings)
+    ground.postgres.sql("UPDATE crypto.alembic_version SET version_num = '9999'", name)
+    assert "The database is of revision '9999'" in await refused_helper(tmp_path, "worker", settings)
+    assert ground.is_untouched()
+    ground.postgres.drop(name)

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from __tests__.journeys.commands import operator_token
-from __tests__.journeys.gateway import Gateway
+from __tests__.journeys.gateway import Gateway, Json
 from __tests__.journeys.light import LightReader, chain_of, light_reader, lightly_reading
 from __tests__.journeys.witness import Scene, comes_true, scene
 from cryptomarket.simulator.options import SimulatorOptions
@@ -68,15 +68,15 @@ async def test_one_who_does_not_read_is_let_go_and_delays_nobody(tmp_path: Path)
     """Promise: with `mode=all`, whoever doesn't read is let go as `slow` and can resume without a hole; meanwhile
     others get every tick in time.
     """
-    async with rush(tmp_path) as (running, token):
+    async with rush(tmp_path, stream_farewell_s="4") as (running, token):
         gate = running.gate
         operator = await operator_token(gate)
         query = {"tickers": ",".join(TICKERS)}
         async with lightly_reading(gate, token, **query) as quick, gate.client(operator) as client:
             await quick.until_told("message", 100)
 
-            async def let_go() -> int:
-                return int((await client.get("/api/v2/operation")).json()["streams"]["slow"])
+            async def streams() -> Json:
+                return (await client.get("/api/v2/operation")).json()["streams"]
 
             slow = await some_readers(gate, token, query)
             began = len(quick.blocks)
@@ -84,27 +84,36 @@ async def test_one_who_does_not_read_is_let_go_and_delays_nobody(tmp_path: Path)
                 reader.stop_reading()
 
             async def all_let_go() -> bool:
-                return await let_go() == SLOW_READERS
+                return bool((await streams())["slow"] == SLOW_READERS)
 
             await comes_true(all_let_go, within_s=30)
+            # Some hear why, the others read again when nobody waits for them any more.
+            prompt, late = slow[:2], slow[2:]
+            for reader in prompt:
+                reader.read_again()
+                await reader.until_ended()
+                assert [told.data["reason"] for told in reader.named("disconnected")] == ["slow"]
             await quick.until_told("message", quick.counts["message"] + 500)
             ticks = [block for block in quick.blocks[began:] if block.name == "message"]
             lags_us = [tick.came_us - tick.data["published_us"] for tick in ticks]
             assert median(lags_us) < 250_000
             check_chains(quick)
 
-            first = slow[0]
-            for reader in slow:
+            async def nobody_waits() -> bool:
+                return bool((await streams())["open"] == 1)
+
+            await comes_true(nobody_waits)
+            for reader in late:
                 reader.read_again()
                 await reader.until_ended()
-            told = first.named("disconnected")
-            assert not told or told[0].data["reason"] == "slow"
-            second = await light_reader(gate, token, query, last_id=first.last_id)
-            await second.until_told("message", 100)
-            second.leave()
-            assert second.named("connected")[0].data["resume"] == "complete"
-            assert second.named("snapshot") == []
-            check_chains(first, second)
+                assert reader.named("disconnected") == []
+            for first in slow:
+                second = await light_reader(gate, token, query, last_id=first.last_id)
+                await second.until_told("message", 100)
+                second.leave()
+                assert second.named("connected")[0].data["resume"] == "complete"
+                assert second.named("snapshot") == []
+                check_chains(first, second)
 
 
 async def test_one_who_wants_the_newest_is_kept_and_gets_it(tmp_path: Path) -> None:

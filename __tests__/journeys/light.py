@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -92,7 +93,9 @@ class LightReader(asyncio.Protocol):
             fields = dict(line.split(": ", 1) for line in text.decode().split("\n") if line)
             if "data" in fields:
                 self.counts[fields.get("event", "message")] += 1
-                self.blocks.append(Block(fields.get("event", "message"), fields.get("id", ""), fields["data"], came_us))
+                # What a thousand readers have heard is kept once.
+                data = sys.intern(fields["data"])
+                self.blocks.append(Block(fields.get("event", "message"), fields.get("id", ""), data, came_us))
 
     def named(self, *names: str) -> list[Block]:
         """The events of these names."""

@@ -5,6 +5,7 @@ Nobody below imports this. A part that crashes takes the process down, loudly: h
 
 import asyncio
 import os
+import random
 import secrets
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,6 +14,7 @@ from functools import partial
 
 import structlog
 
+from cryptomarket.catalog.bulletin import Bulletin
 from cryptomarket.catalog.directory import Catalogue
 from cryptomarket.clock import Clock
 from cryptomarket.db import Database
@@ -84,9 +86,8 @@ async def running(settings: Settings, *, ws_url: str, role: Role = Role.ALL) -> 
         # Asked first, since nothing is made there: what is refused here has not touched the database.
         backplane = await stack.enter_async_context(open_backplane(settings, clock))
         database = await stack.enter_async_context(open_database(settings))
-        if not backplane.is_shared:
-            # Two gateways that know nothing of one another would each hear and store every tick.
-            await stack.enter_async_context(database.alone())
+        # Two gateways that know nothing of one another would each hear and store every tick.
+        await stack.enter_async_context(database.held(shared=backplane.is_shared))
         parts = await _build(settings, ws_url, role, database, backplane, clock)
         runtime = Runtime(_state(settings, role, database, backplane, parts), parts.api)
         async with _supervised(parts.sides):
@@ -116,6 +117,7 @@ async def _build(
                 absent_s=settings.refused_channel_s,
             )
             speakers["catalogue"] = catalogue.run
+            speakers["news of instruments"] = Bulletin(catalogue, backplane.bus, random=random.random).listen
         api = await build_api(settings, database, backplane, history, catalogue, clock, process=process)
         pulses.on_beat = partial(_tell_who_hears, pulses, api.hub)
     clockwork = None

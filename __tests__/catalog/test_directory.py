@@ -317,3 +317,28 @@ async def test_what_is_listed_is_loaded_soon(catalogue: Catalogue, exchange: Exc
     await eventually(lambda: catalogue.known("XRP_USDC-30JUN26-0d625-C") is not None)
     run.cancel()
     await asyncio.wait([run])
+
+
+async def test_what_is_told_during_a_load_is_not_undone_by_it(catalogue: Catalogue, exchange: Exchange) -> None:
+    """Promise: a list that was written before a change does not bring the old state back."""
+    await catalogue.load()
+
+    async def tell() -> None:
+        catalogue.restate("BTC-PERPETUAL", "halted")
+
+    exchange.gate = tell
+    await catalogue.load()
+    known = catalogue.known("BTC-PERPETUAL")
+    assert known is not None
+    assert (known.state, known.is_active) == ("halted", False)
+
+
+async def test_what_did_not_exist_a_moment_ago_may_exist_now(catalogue: Catalogue, exchange: Exchange) -> None:
+    """Promise: who asks for an instrument that the exchange has just told of is not answered from memory."""
+    await catalogue.load()
+    with pytest.raises(UnknownTicker):
+        await catalogue.resolve("SOL-27DEC26")
+    exchange.rows.append({"instrument_name": "SOL-27DEC26", "kind": "future"})
+    assert catalogue.restate("SOL-27DEC26", "created") is False
+    assert (await catalogue.resolve("SOL-27DEC26")).name == "SOL-27DEC26"
+    assert catalogue.restate("SOL-27DEC26", "open") is True

@@ -198,13 +198,14 @@ async def test_the_log_keeps_what_is_owed_up_to_its_hard_bound(backplane: Backpl
 
 
 async def test_notices_reach_everyone_who_listens(backplane: Backplane) -> None:
-    """Promise: control notices, outside the order, to every process."""
+    """Promise: control notices of every kind, outside the order, to every process."""
     one, other = backplane.bus.notices(), backplane.bus.notices()
-    notice = Notice(NoticeKind.REVOKED, "token")
     async with asyncio.timeout(5):
-        await backplane.bus.notify(notice)
-        assert await anext(one) == notice
-        assert await anext(other) == notice
+        for kind, subject in zip(NoticeKind, ("token", "", "no_such", '{"BTC-PERPETUAL":"halted"}'), strict=True):
+            notice = Notice(kind, subject)
+            await backplane.bus.notify(notice)
+            assert await anext(one) == notice
+            assert await anext(other) == notice
     assert (await backplane.bus.head()).seq == 0
 
 

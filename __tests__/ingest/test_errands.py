@@ -1,7 +1,7 @@
 """Questions to the exchange from processes without a session: asked by letter, answered as if there were one here."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -21,12 +21,14 @@ class Pool:
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, object]]] = []
         self.answer: bytes | Exception = b'{"price":8.55e4}'
+        self.on_asked: Callable[[], None] = lambda: None
 
     async def request(self, method: str, params: dict[str, object], *, timeout_s: float) -> bytes:
         return (await self.stamped(method, params, timeout_s=timeout_s)).result
 
     async def stamped(self, method: str, params: dict[str, object], *, timeout_s: float) -> Stamped:
         self.asked.append((method, params))
+        self.on_asked()
         if isinstance(self.answer, Exception):
             raise self.answer
         return Stamped(self.answer, ANSWERED_US)
@@ -130,6 +132,20 @@ async def test_what_every_process_asks_is_asked_once() -> None:
         built.now_s += 61
         built.pool.answer = msgspec.json.encode(["new"])
         assert await built.ask("public/get_instruments", currency="any") == b'["new"]'
+
+
+async def test_what_was_asked_before_the_news_is_asked_anew() -> None:
+    """Promise: when something was listed, nobody is answered with the list of before, not even with one that was on
+    its way.
+    """
+    async with world() as built:
+        await built.ask("public/get_instruments", currency="any")
+        built.desk.forget()
+        built.pool.answer = b'["new"]'
+        built.pool.on_asked = built.desk.forget
+        assert await built.ask("public/get_instruments", currency="any") == b'["new"]'
+        built.pool.answer = b'["newer"]'
+        assert await built.ask("public/get_instruments", currency="any") == b'["newer"]'
 
 
 async def test_a_failure_is_not_kept() -> None:

@@ -15,6 +15,7 @@ from cryptomarket.live.parts import LiveParts
 from cryptomarket.market.ticks import FeedState
 from cryptomarket.roles.role import Role
 from cryptomarket.secret import Secret
+from cryptomarket.simulator.faults import Fault
 
 
 async def test_it_knows_the_exchange_by_those_who_hear_it(tmp_path: Path, postgres: PostgresServer) -> None:
@@ -40,6 +41,29 @@ async def test_it_knows_the_exchange_by_those_who_hear_it(tmp_path: Path, postgr
         assert set(await told.readiness()) == {"bus", "database"}
         async with asyncio.timeout(20):
             await api.hub.reached(5)
+
+
+async def test_it_hears_of_an_instrument_what_only_others_are_told(tmp_path: Path, postgres: PostgresServer) -> None:
+    """Promise: what the exchange says of instruments is in the catalogue of a process without a session at once."""
+    async with (
+        deployment(tmp_path, postgres) as built,
+        built.process(Role.INGEST) as ingest,
+        built.process(Role.API) as api,
+    ):
+        directory = cast("LiveParts", api.state["live"]).directory
+
+        def is_active() -> bool | None:
+            known = directory.known("BTC-PERPETUAL")
+            return known.is_active if known is not None else None
+
+        await comes_true(told_by(ingest).reachable)
+        await comes_true(is_active)
+        sockets = built.simulator.exchange.connections
+        await comes_true(lambda: any("instrument.state.any.any" in socket.channels for socket in sockets.values()))
+        built.simulator.add_faults(
+            Fault(kind="instrument_state", names=("BTC-PERPETUAL",), state="halted", duration_s=30)
+        )
+        await comes_true(lambda: is_active() is False, within_s=5)
 
 
 async def test_without_anybody_who_hears_it_says_so(tmp_path: Path, postgres: PostgresServer) -> None:

@@ -66,11 +66,12 @@ class NoticeKind(StrEnum):
     REVOKED = "revoked"
     DEMAND = "demand"
     UNKNOWN_TICKER = "unknown_ticker"
+    INSTRUMENTS = "instruments"
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A control notice and its subject: a token's id, a ticker."""
+    """A control notice and its subject: a token's id, a ticker, instruments and their states as JSON."""
 
     kind: NoticeKind
     subject: str

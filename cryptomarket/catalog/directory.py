@@ -46,6 +46,9 @@ class Catalogue:
         self._failure: str | None = None
         self._asking: dict[str, asyncio.Task[Instrument | None]] = {}
         self._has_news = asyncio.Event()
+        self._loading = asyncio.Lock()
+        # Bound: what the exchange tells of its instruments during one load.
+        self._told_meanwhile: dict[str, str] = {}
         self.is_loaded = False
 
     def __len__(self) -> int:
@@ -64,17 +67,25 @@ class Catalogue:
         self._names.remove(name)
         self._remember_absence(folded(name))
 
-    def restate(self, name: str, state: str) -> None:
-        """The exchange says that an instrument is in another state, or that there is a new one, which makes `run` load
-        anew.
+    def look_again(self) -> None:
+        """Something may be listed that is not known here: makes `run` load anew."""
+        self._has_news.set()
+
+    def restate(self, name: str, state: str) -> bool:
+        """The exchange says that an instrument is in another state. False when it is not known here: `run` loads anew,
+        and whoever asks for it before is not told that it does not exist because it did not a moment ago.
         """
+        if self._loading.locked():
+            self._told_meanwhile[name] = state
         known = self._names.exact(name)
         if known is None:
+            self._absent_until_s.pop(folded(name), None)
             self._has_news.set()
-            return
+            return False
         feed_state = feed_state_of(state)
         is_active = known.is_active if feed_state is None else feed_state is FeedState.LIVE
         self._names.replace(replace(known, state=state, is_active=is_active))
+        return True
 
     async def run(self, *, refresh_s: float = 3600.0, retry_s: float = 5.0, gather_s: float = 10.0) -> None:
         """Keeps the catalogue filled: at once, soon again after a failure, anew every `refresh_s` seconds, and
@@ -111,12 +122,17 @@ class Catalogue:
 
         Raises ExchangeError and ExchangeUnavailable; what was known then stays.
         """
-        index_names = await self._records.index_names()
-        instruments = await self._records.instruments()
-        all_of_them = [*(index_instrument(name) for name in index_names), *instruments]
-        self._names = await asyncio.to_thread(Names, all_of_them)
-        self._absent_until_s.clear()
-        self.is_loaded = True
+        async with self._loading:
+            self._told_meanwhile.clear()
+            index_names = await self._records.index_names()
+            instruments = await self._records.instruments()
+            all_of_them = [*(index_instrument(name) for name in index_names), *instruments]
+            self._names = await asyncio.to_thread(Names, all_of_them)
+            self._absent_until_s.clear()
+            self.is_loaded = True
+        # The list may have been written before them.
+        for name, state in self._told_meanwhile.items():
+            self.restate(name, state)
         log.info("catalogue loaded", indices=len(index_names), instruments=len(instruments))
 
     async def resolve(self, name: str) -> Instrument:

@@ -135,15 +135,20 @@ class ErrandDesk:
         async with self._asking:
             return await self._shared(errand, letter.body)
 
+    def forget(self) -> None:
+        """What is kept is asked for anew: the exchange may have listed something since."""
+        self._kept = {}
+
     async def _shared(self, errand: _Errand, asked: bytes) -> bytes:
         now_s = self._monotonic_s()
-        self._kept = {body: kept for body, kept in self._kept.items() if kept[0] > now_s}
-        if asked not in self._kept:
-            answer = await self._ask(errand)
-            if not isinstance(_answer_decoder.decode(answer), _Result):
-                return answer
-            self._kept[asked] = now_s + self._fresh_s, answer
-        return self._kept[asked][1]
+        kept = self._kept = {body: kept for body, kept in self._kept.items() if kept[0] > now_s}
+        if asked in kept:
+            return kept[asked][1]
+        answer = await self._ask(errand)
+        # Where everything was forgotten meanwhile, this is forgotten, too.
+        if isinstance(_answer_decoder.decode(answer), _Result):
+            kept[asked] = now_s + self._fresh_s, answer
+        return answer
 
     async def _ask(self, errand: _Errand) -> bytes:
         answer: _Result | _Refused | _Away

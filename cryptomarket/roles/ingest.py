@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cryptomarket.accounts.opening import IDENTIFY_TIMEOUT_S, Opening
 from cryptomarket.accounts.person import Profile
 from cryptomarket.backplane.bus import Fence
+from cryptomarket.catalog.bulletin import Bulletin
 from cryptomarket.catalog.directory import Catalogue
 from cryptomarket.clock import Clock
 from cryptomarket.deribit.auth import ClientKey
@@ -130,7 +131,9 @@ def build_ingest(
     feed = Feed(backplane.bus, fences, clock=clock)
     pool = _pool(settings, ws_url, feed.hear, clock)
     catalogue = Catalogue(pool, clock=clock, timeout_s=settings.request_timeout_s, absent_s=settings.refused_channel_s)
-    feed.on_instrument_state = catalogue.restate
+    errands = ErrandDesk(backplane.mailroom, pool, monotonic_s=clock.monotonic_s, timeout_s=settings.request_timeout_s)
+    bulletin = Bulletin(catalogue, backplane.bus, random=random.random, on_listed=errands.forget)
+    feed.on_instrument_state = bulletin.tell
 
     def own() -> None:
         pool.own(ownership.held)
@@ -170,7 +173,6 @@ def build_ingest(
         # No slot is kept for one who waits no longer.
         timeout_s=min(IDENTIFY_TIMEOUT_S, settings.login_timeout_s),
     )
-    errands = ErrandDesk(backplane.mailroom, pool, monotonic_s=clock.monotonic_s, timeout_s=settings.request_timeout_s)
     reachability = Reachability(lambda: pool.reachable, exchange=settings.exchange.value, address=ws_url, clock=clock)
     side = Side(
         # The slots are given back last: what was heard on them is published under their leases.
@@ -178,6 +180,8 @@ def build_ingest(
         speakers={
             "pool": pool.run,
             "catalogue": catalogue.run,
+            "news of instruments, told": bulletin.speak,
+            "news of instruments, heard": bulletin.listen,
             "feed": feed.run,
             "holding": holding.run,
             "silence": holding.run_silence,

@@ -132,7 +132,7 @@ class Works:
 
     async def refresh_catalogue(self, _arguments: Arguments, _occasion: Occasion) -> Result:
         """See catalog.jobs."""
-        return await refresh_catalogue(self.catalogue)
+        return await refresh_catalogue(self.catalogue, self.backplane.bus if self.backplane.is_shared else None)
 
     async def repair_gaps(self, arguments: Arguments, _occasion: Occasion) -> Result:
         """See Collector.gaps."""

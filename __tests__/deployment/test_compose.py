@@ -128,7 +128,7 @@ def test_each_role_has_only_the_secrets_that_it_needs() -> None:
         "ingest": stored | {"SEAL_SECRET", "DERIBIT_CLIENT_SECRET"},
         "writer": stored,
         "worker": stored,
-        "beat": stored,
+        "beat": set(),
         "flower": set(),
     }
     assert started["flower"]["environment"]["FLOWER_BASIC_AUTH"] == "somebody:flowerpassword"

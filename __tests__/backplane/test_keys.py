@@ -6,14 +6,23 @@ from pathlib import Path
 
 from __tests__.backplane.redis_server import shared_server, until
 from __tests__.backplane.redis_world import fence_at, link_to, ticks
+from cryptomarket.accounts.letters import one_time_key_name
+from cryptomarket.accounts.profiles import PREFIX as PERSON
+from cryptomarket.accounts.throttle import Throttle
 from cryptomarket.backplane.bus import Notice, NoticeKind
 from cryptomarket.backplane.keys import Keys
 from cryptomarket.backplane.redis import RedisBus, RedisCache, RedisDemand, RedisLimiter, RedisLink, RedisMailroom
 from cryptomarket.backplane.redis.mailroom import RedisLetter
+from cryptomarket.history.exports import Asker
+from cryptomarket.history.public import PublicPrices
+from cryptomarket.ingest.ownership import PEER_PREFIX
+from cryptomarket.pulse import PREFIX as PULSE
+from cryptomarket.secret import Secret
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "redis.md"
 ROW = re.compile(r"^\| `([^`]+)` \| ([a-z ]+) \| [^|]+ \| ([^|]+) \| [^|]+ \|$", re.MULTILINE)
 PREFIX = "cryptomarket:test:"
+FIELDS_OF_THE_ORDER = 6
 TYPES = {"sorted set": "zset"}
 
 
@@ -60,6 +69,7 @@ async def test_each_is_documented_with_its_type_and_its_life() -> None:
             asking = asyncio.create_task(RedisMailroom(link).ask("box", b"", timeout_s=10))
             await asyncio.to_thread(until, lambda: bool(client.exists(f"{PREFIX}mail:box:box")), "nothing was posted")
             keys = {name: (client.type(name).decode(), client.pttl(name)) for name in client.keys("*")}
+            assert client.hlen(f"{PREFIX}order") == FIELDS_OF_THE_ORDER
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
     rows = ROW.findall(DOCUMENT.read_text(encoding="utf-8"))
@@ -72,3 +82,27 @@ async def test_each_is_documented_with_its_type_and_its_life() -> None:
         assert kind == TYPES.get(row[1], row[1]), name
         assert row[2].startswith("–") or left_ms > 0, name
     assert found == {row[0] for row in rows}
+
+
+async def test_what_callers_make_more_of_is_named_with_its_number() -> None:
+    """Promise: each limit, and each kind of value that is kept for a while, stands in the document with how many there
+    may be.
+    """
+    told = re.findall(r"^\| `((?:limit|cache):[^`]+)` \| [^|]+ \| [^|]+ \|$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
+    with shared_server().client() as client:
+        client.flushall()
+        async with link_to(shared_server()) as link:
+            limiter = RedisLimiter(link)
+            throttle = Throttle(limiter, digest_key=Secret("k" * 32), per_address=2, per_client=1, period_s=10)
+            await throttle.failed("127.0.0.1", "somebody")
+            await PublicPrices(limiter, tickers=(), per_minute=1).admit("127.0.0.1")
+        limits = {key.decode().removeprefix(PREFIX) for key in client.keys("*")}
+    values = {
+        f"cache:{name}"
+        for name in (f"{PERSON}x", one_time_key_name("x"), Asker("x", "y").key, f"{PULSE}x:y", f"{PEER_PREFIX}x")
+    }
+    patterns = {name: re.sub("<[a-z]+>", "[^:]+", name).replace("…", ".+") for name in told}
+    named = {name for name, pattern in patterns.items() if any(re.fullmatch(pattern, each) for each in limits | values)}
+    assert len(limits) == 3
+    assert named == set(told)
+    assert len(told) == len(limits | values)

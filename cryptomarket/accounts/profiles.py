@@ -14,7 +14,7 @@ LIFE_S = 27 * 3600.0
 RENEW_EVERY_MS = 60_000
 _RENEWED_BOUND = 100_000
 _FLUSH_BATCH = 500
-_PREFIX = "person:"
+PREFIX = "person:"
 
 
 class Profiles:
@@ -28,12 +28,12 @@ class Profiles:
         self._renewed_ms: OrderedDict[str, int] = OrderedDict()
 
     async def keep(self, person: Person) -> None:
-        await self._cache.put(f"{_PREFIX}{person.user_id}", msgspec.json.encode(person), life_s=LIFE_S)
+        await self._cache.put(f"{PREFIX}{person.user_id}", msgspec.json.encode(person), life_s=LIFE_S)
         self._mark_renewed(person.user_id, person.last_seen_ms)
 
     async def get(self, user_id: str) -> Person | None:
         """From the cache, else from the database; None for a holder of an API key who is nobody at the exchange."""
-        cached = await self._cache.get(f"{_PREFIX}{user_id}")
+        cached = await self._cache.get(f"{PREFIX}{user_id}")
         if cached is not None:
             return msgspec.json.decode(cached, type=Person)
         return await self._repository.person(user_id)
@@ -52,7 +52,7 @@ class Profiles:
         """Writes everybody in the cache to the database; how many. Writing twice does no harm."""
         written = 0
         batch: list[Person] = []
-        for key in await self._cache.keys(_PREFIX):
+        for key in await self._cache.keys(PREFIX):
             cached = await self._cache.get(key)
             if cached is None:
                 continue

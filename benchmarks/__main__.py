@@ -38,7 +38,8 @@ def _arguments() -> argparse.Namespace:
     return found
 
 
-def _measured(names: list[str], form: str, *, quick: bool) -> Results:
+def _measure(results: Results, names: list[str]) -> None:
+    """Puts what is found into `results`, part by part."""
     take_all_files()
     if len(CORES) < 2:
         print("One core only: the readers take their time from the server, and figures mean little.", file=sys.stderr)
@@ -47,13 +48,10 @@ def _measured(names: list[str], form: str, *, quick: bool) -> Results:
     def tell(words: str) -> None:
         print(f"{time.monotonic() - began_s:6.1f} s  {words}", file=sys.stderr, flush=True)
 
-    results = Results(
-        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), machine=this_machine(), form=form, quick=quick
-    )
+    form, scale = FORMS[results.form], QUICK if results.quick else WHOLE
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
-        run(results, names or MEASURED[form], QUICK if quick else WHOLE, FORMS[form], Path(folder), tell)
+        run(results, names or MEASURED[results.form], scale, form, Path(folder), tell)
     results.took_s = time.monotonic() - began_s
-    return results
 
 
 def _keep(results: Results, *, quick: bool) -> Path:
@@ -79,9 +77,15 @@ def main() -> None:
         _show(kept, asked.tables, document=asked.document)
         return
     for form in [asked.form] if asked.form else FORMS:
-        results = _measured(asked.names, form, quick=asked.quick)
-        file = _keep(results, quick=asked.quick)
-        print(f"Kept in {file}", file=sys.stderr)
+        results = Results(
+            date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), machine=this_machine(), form=form, quick=asked.quick
+        )
+        try:
+            _measure(results, asked.names)
+        finally:
+            # What was found before something failed took minutes.
+            file = _keep(results, quick=asked.quick)
+            print(f"Kept in {file}", file=sys.stderr)
         _show(results, file, document=asked.document)
 
 

@@ -14,6 +14,9 @@ from benchmarks.crowd import Target
 from benchmarks.market import Script, record
 from benchmarks.processes import OTHER_CORE, SERVER_CORE, Program, environment, program, wait_until
 
+ANSWER_S = 60.0
+"""How long an exchange on a full core may take to say what it has sent."""
+
 STREAM_PATH = "/api/v2/sse/connection"
 
 ROOM = {
@@ -90,7 +93,7 @@ class Exchange:
         httpx.delete(f"{self._url}/faults").raise_for_status()
 
     def _state(self) -> "_State":
-        return msgspec.json.decode(httpx.get(f"{self._url}/state").content, type=_State)
+        return msgspec.json.decode(httpx.get(f"{self._url}/state", timeout=ANSWER_S).content, type=_State)
 
 
 class _State(msgspec.Struct):

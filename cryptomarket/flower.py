@@ -2,7 +2,7 @@
 
     FLOWER_BASIC_AUTH=user:password python -m cryptomarket.flower
 
-It listens on port 5555, and wants a password: from it, tasks can be ended and workers stopped.
+It listens on port 5555, or on FLOWER_PORT, and wants a password: from it, tasks can be ended and workers stopped.
 """
 
 import os
@@ -14,7 +14,6 @@ from cryptomarket.broker import broker_app, log_as_we_do
 from cryptomarket.errors import StartRefused
 from cryptomarket.settings import load_settings
 
-PORT = 5555
 PASSWORD = "FLOWER_BASIC_AUTH"  # noqa: S105 - the name of a variable
 
 
@@ -30,7 +29,7 @@ def main() -> None:
         typer.echo(f"cryptomarket: {refusal}", err=True)
         sys.exit(2)
     kept = log_as_we_do(settings)
-    app.start(["flower", f"--port={PORT}", f"--address={settings.app_host}", "--max_tasks=1000"])
+    app.start(["flower", f"--address={settings.app_host}", "--max_tasks=1000"])
     assert kept is not None  # noqa: S101  the signal has only looked at it
 
 

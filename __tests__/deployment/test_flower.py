@@ -12,7 +12,6 @@ from __tests__.journeys.scaled import own_redis
 from __tests__.journeys.witness import comes_true
 
 
-
 async def _started(folder: Path, **settings: str) -> asyncio.subprocess.Process:
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "DATA_DIR": str(folder), **settings}
     return await asyncio.create_subprocess_exec(

@@ -111,14 +111,15 @@ async def test_a_server_is_a_store_as_well(postgres: PostgresServer, tmp_path: P
         postgres_password=SecretStr(PASSWORD),
     )
     for _ in range(2):
-        async with open_database(settings) as database, database.alone():
+        async with open_database(settings) as database, database.held(shared=False):
             await database.ping()
             with alone(settings):
                 assert not database.is_sqlite
             async with open_database(settings) as another:
-                with pytest.raises(StartRefused, match="Another gateway runs on the database"):
-                    async with another.alone():
-                        pytest.fail("two would store every tick twice")
+                for shared in (True, False):
+                    with pytest.raises(StartRefused, match="Another gateway runs on the database"):
+                        async with another.held(shared=shared):
+                            pytest.fail("two would store every tick twice")
     assert PASSWORD not in database_address(settings)
     assert await asyncio.to_thread(lambda: [*(tmp_path / "data").iterdir()]) == []
     postgres.drop(name)

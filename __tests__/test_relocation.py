@@ -85,9 +85,10 @@ async def test_a_copy_into_a_running_gateways_database_is_refused(
     await source.claim("simulator")
     await source.close()
     target = Database(postgres_url)
-    async with target.alone():
-        with pytest.raises(StartRefused, match="Another gateway runs on the database"):
-            await copy_database(sqlite_url, postgres_url, tell=lambda _progress: None)
+    for shared in (True, False):
+        async with target.held(shared=shared):
+            with pytest.raises(StartRefused, match="Another gateway runs on the database"):
+                await copy_database(sqlite_url, postgres_url, tell=lambda _progress: None)
     await target.close()
 
 

@@ -111,6 +111,7 @@ class Household:
             try:
                 backplane = await undo.enter_async_context(open_backplane(settings, clock))
                 database = await undo.enter_async_context(open_database(settings))
+                await undo.enter_async_context(database.held(shared=backplane.is_shared))
             except StartRefused as refusal:
                 # What is away now may be back for the next task.
                 raise Unavailable(str(refusal)) from None

@@ -56,6 +56,6 @@ async def copy_database(
         await opened(target_address, exchange=exchange)
         target = Database(target_address, timeout_s=None)
         stack.push_async_callback(target.close)
-        await stack.enter_async_context(target.alone())
+        await stack.enter_async_context(target.held(shared=False))
         # The revisions that have run now declare the tables of every room.
         return await Copying(source, target, metadata.sorted_tables, lasting=LASTING, tell=tell).run()

@@ -1,13 +1,16 @@
 """Writers and databases that die under a deployment of real processes: afterwards what was published is stored."""
 
 import asyncio
+import re
 import signal
 from pathlib import Path
 
 from __tests__.journeys.gateway import reading
 from __tests__.journeys.scaled import AWAY_S, TICKERS, Deployment, deployment, ready
+from __tests__.journeys.test_starts import refusal
 from __tests__.journeys.witness import check_everything, comes_true, hears
 from __tests__.postgres_server import PostgresServer
+from cryptomarket.db import Database
 from cryptomarket.history.writer import GROUP
 
 DEATHS = 2
@@ -89,3 +92,24 @@ async def test_a_database_that_is_killed_is_made_up_for(tmp_path: Path, postgres
             await built["ingest1"].stop()
             await built.check_stored()
         await built.check_alive("api1", "write1")
+
+
+async def test_a_deployments_database_is_its_own(tmp_path: Path, postgres: PostgresServer, sqlite_url: str) -> None:
+    """Promise: beside one process of a deployment others of it may come; a whole gateway, or a copy of a trial, is
+    refused with a sentence, and changes nothing.
+    """
+    trial = Database(sqlite_url)
+    await trial.claim("simulator")
+    await trial.close()
+    async with deployment(tmp_path, postgres, "write1") as built:
+        before = postgres.dump(built.database)
+        said = re.escape(f"Another gateway runs on the database '{built.database}'; ") + ".*"
+        folder = tmp_path / "other"
+        folder.mkdir()
+        copying = ("copy-database", "--from", sqlite_url, "--to", postgres.url(built.database))
+        for command in (copying, ("serve",)):
+            told = await refusal(folder, *command, **{**built.settings, "redis_url": ""})
+            assert re.fullmatch(said, told), told
+        assert postgres.dump(built.database) == before
+        await built.start("write2")
+        await built.check_alive("write1", "write2")

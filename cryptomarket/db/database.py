@@ -18,7 +18,7 @@ from cryptomarket.db.engines import driver_url, engines_of, single_engine
 from cryptomarket.db.looking import Looking
 from cryptomarket.db.many_rows import statements
 from cryptomarket.db.months import Month, months_of
-from cryptomarket.db.repository import add_partitions, answer, holds_alone, insert_staged, owner, stage
+from cryptomarket.db.repository import add_partitions, answer, holds, insert_staged, owner, stage
 from cryptomarket.db.tables import store
 from cryptomarket.db.writing import Writing
 from cryptomarket.errors import DatabaseUnavailable, StartRefused
@@ -216,9 +216,10 @@ class Database:
         refuse_another(exchange, owned_by)
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[None]:
-        """Holds a PostgreSQL database for one gateway, for the block or until that connection is lost. Raises
-        StartRefused when another one holds it. A SQLite file is held by a lock beside it.
+    async def held(self, *, shared: bool) -> AsyncIterator[None]:
+        """Holds a PostgreSQL database, for the block or until that connection is lost: for one gateway or copy alone,
+        or `shared` by the processes of a deployment. Raises StartRefused when others hold it in the other way. A SQLite
+        file is held by a lock beside it.
         """
         if self.is_sqlite:
             yield
@@ -227,8 +228,8 @@ class Database:
             engine = single_engine(self.url)
             stack.push_async_callback(engine.dispose)
             async with self._reachable():
-                held = await holds_alone(await stack.enter_async_context(engine.connect()))
-            if not held:
+                is_ours = await holds(await stack.enter_async_context(engine.connect()), shared=shared)
+            if not is_ours:
                 name = self.url.database
                 raise StartRefused(f"Another gateway runs on the database {name!r}; give this one its own POSTGRES_DB.")
             yield

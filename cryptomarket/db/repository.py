@@ -32,10 +32,12 @@ def wait_for_other_migrations(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
 
 
-async def holds_alone(connection: AsyncConnection) -> bool:
-    """Whether this PostgreSQL connection is now the only one that asked so; it is for as long as it is open."""
-    asked = await connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _GATEWAY_LOCK})
-    return bool(asked.scalar_one())
+async def holds(connection: AsyncConnection, *, shared: bool) -> bool:
+    """Whether this PostgreSQL connection is now one of those that asked so: the only one, or one of several `shared`
+    ones. It is for as long as it is open.
+    """
+    ask = "SELECT pg_try_advisory_lock_shared(:key)" if shared else "SELECT pg_try_advisory_lock(:key)"
+    return bool((await connection.execute(text(ask), {"key": _GATEWAY_LOCK})).scalar_one())
 
 
 def former_owner(connection: Connection) -> str | None:

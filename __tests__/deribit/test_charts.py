@@ -10,6 +10,7 @@ from cryptomarket.clock import Clock
 from cryptomarket.deribit.charts import AT_ONCE, Charts
 from cryptomarket.deribit.history import Records
 from cryptomarket.deribit.mapping import index_instrument
+from cryptomarket.deribit.trades import Trades
 from cryptomarket.errors import ExchangeUnavailable
 from cryptomarket.market.candles import Resolution
 from cryptomarket.market.instruments import Instrument, Kind
@@ -94,3 +95,19 @@ async def test_a_long_range_of_the_simulator_comes_whole(simulator: RunningSimul
             first_ms = resolution.start_of(end_ms) - 2 * resolution.length_ms
             told = await charts.candles(perpetual, resolution, first_ms, first_ms + 2 * resolution.length_ms)
             assert [each.start_ms for each in told] == [first_ms, first_ms + resolution.length_ms]
+
+
+async def test_of_what_is_seldom_traded_the_minutes_between_are_synthetic(
+    simulator: RunningSimulator, ears: Ears
+) -> None:
+    """Promise: a candle is marked exactly where the exchange tells of no trade."""
+    seldom = next(item for item in simulator.exchange.world.listed.values() if item.trades_s == 300)
+    async with running_pool(options_for(simulator), ears) as pool:
+        option = await Records(pool, clock=Clock.system(), timeout_s=5).instrument(seldom.name)
+        end_ms = Resolution.MINUTE_1.start_of(Clock.system().wall_ms())
+        start_ms = end_ms - 60 * MINUTE_MS
+        found = await Charts(pool, timeout_s=5).candles(option, Resolution.MINUTE_1, start_ms, end_ms)
+        trades = await Trades(pool, clock=Clock.system(), timeout_s=5).between(option, start_ms, end_ms, limit=1000)
+    traded_ms = {Resolution.MINUTE_1.start_of(trade.timestamp_ms) for trade in trades}
+    assert 0 < len(traded_ms) < 60
+    assert {each.start_ms for each in found if not each.is_synthetic} == traded_ms

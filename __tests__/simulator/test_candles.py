@@ -2,10 +2,12 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from __tests__.simulator.talk import NOW_US
+from cryptomarket.simulator import trades
 from cryptomarket.simulator.candles import RESOLUTIONS_S, volatility_candles
 from cryptomarket.simulator.world import World
 
@@ -48,3 +50,22 @@ def test_a_long_answer_says_where_to_go_on() -> None:
     assert isinstance(continuation, int)
     assert continuation < rows[0][0]
     assert volatility_candles(WORLD.market, "btc_usd", NOW_MS - 60_000, NOW_MS, 60)["continuation"] is None
+
+
+@pytest.mark.parametrize("resolution", ["1", "5", "60"])
+def test_where_nothing_was_traded_a_candle_is_filled_in(resolution: str) -> None:
+    """Promise: as the exchange does it: at the close before, without volume, and nowhere else."""
+    seldom = next(item for item in WORLD.listed.values() if item.trades_s is not None and item.trades_s > 600)
+    length_ms = RESOLUTIONS_S[resolution] * 1000
+    start_ms = (NOW_MS - 86_400_000) // length_ms * length_ms
+    chart = WORLD.candles.chart(seldom, start_ms, NOW_MS - length_ms, resolution, NOW_US)
+    rows, _ = trades.search(WORLD, [seldom], NOW_US, trades.Bounds(start_ms, NOW_MS), count=10_000, ascending=True)
+    traded = {row["timestamp"] // length_ms * length_ms for row in rows if isinstance(row["timestamp"], int)}
+    columns = (chart[name] for name in ("ticks", "open", "high", "low", "close", "volume", "cost"))
+    candles = list(zip(*(column for column in columns if isinstance(column, list)), strict=True))
+    assert [candle[0] in traded for candle in candles] == [candle[5] != 0 for candle in candles]
+    assert any(candle[5] for candle in candles)
+    for (*_, before, _, _), (_, *prices, volume, cost) in itertools.pairwise(candles):
+        assert prices[0] == before
+        if not volume:
+            assert (prices, cost) == ([before] * 4, 0)

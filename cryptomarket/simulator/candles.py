@@ -33,7 +33,9 @@ class Candle:
 
 
 class Candles:
-    """Builds candles. Their prices are marks on the tick grid, read at fixed moments of the candle."""
+    """Builds candles. Their prices are marks on the tick grid, read at fixed moments of the candle. One without a trade
+    is filled in as the exchange does it: at the close before, with a volume of 0.
+    """
 
     def __init__(self, quotes: Quotes, volume_per_day: Callable[[Listing, int], float]) -> None:
         self._quotes = quotes
@@ -41,15 +43,28 @@ class Candles:
 
     def at(self, listing: Listing, opens_s: int, length_s: int, now_us: int) -> Candle:
         """The candle as it looks now; a running one has seen only part of its moments."""
+        before, number = self._before(listing, opens_s, length_s)
+        last_us = min((opens_s + length_s) * 1_000_000 - 1, now_us)
+        if self._quotes.trade_number(listing, last_us) == number:
+            return Candle(opens_s * 1000, before, before, before, before, 0, 0)
         until_s = min(opens_s + length_s, now_us / 1e6)
         moments = [opens_s + length_s * part / _SAMPLES for part in range(_SAMPLES)]
         seen = [moment for moment in moments if moment < until_s] + [until_s]
-        prices = [to_tick(self._quotes.mark(listing, moment)[0], listing.tick_size) for moment in seen]
+        prices = [before, *(self._price(listing, moment) for moment in seen[1:])]
         share = (until_s - opens_s) / 86_400
         volume = round(self._volume_per_day(listing, opens_s * 1_000_000) * share, 8)
         return Candle(
             opens_s * 1000, prices[0], max(prices), min(prices), prices[-1], volume, round(volume * prices[-1], 2)
         )
+
+    def _before(self, listing: Listing, opens_s: int, length_s: int) -> tuple[float, int | None]:
+        """Where the last candle with a trade before this one closed, and the number of that trade."""
+        number = self._quotes.trade_number(listing, opens_s * 1_000_000 - 1)
+        traded_s = opens_s - 1 if number is None else self._quotes.trade_us(listing, number) // 1_000_000
+        return self._price(listing, traded_s // length_s * length_s + length_s), number
+
+    def _price(self, listing: Listing, moment_s: float) -> float:
+        return to_tick(self._quotes.mark(listing, moment_s)[0], listing.tick_size)
 
     def chart(self, listing: Listing, start_ms: int, end_ms: int, resolution: str, now_us: int) -> dict[str, Json]:
         """The answer of ``public/get_tradingview_chart_data``: equally long arrays, oldest first."""

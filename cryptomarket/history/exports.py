@@ -21,7 +21,7 @@ from cryptomarket.history.cursors import Cursor
 from cryptomarket.history.formats import CsvWriter, Format, NdjsonWriter, RowWriter, Trailer
 from cryptomarket.history.lines import line_of
 from cryptomarket.history.look_repository import Look
-from cryptomarket.history.questions import TicksQuestion, check_fields
+from cryptomarket.history.questions import TicksQuestion, begun, check_fields
 from cryptomarket.history.reach import Heard, Reach
 from cryptomarket.history.repository import Repository
 from cryptomarket.history.walk import SIZES, Sizes, Walk
@@ -191,17 +191,9 @@ class Exports:
         return export
 
     def _question(self, look: Look, asked: TicksQuestion, heard: Heard) -> Cursor:
-        span = self._reach.span(look, asked.ticker, asked.start_ms, asked.end_ms, heard)
-        missing = look.gaps(asked.ticker, span.start_ms, span.end_ms, limit=1)
-        return Cursor.at_start(
-            asked.ticker,
-            span.start_ms,
-            span.end_ms,
-            order=asked.order or "asc",
-            source=asked.source,
-            newest_id=span.newest_id,
-            complete=span.complete and not missing,
-        )
+        cursor = begun(self._reach, look, asked, heard)
+        missing = look.gaps(asked.ticker, cursor.start_ms, cursor.end_ms, limit=1)
+        return msgspec.structs.replace(cursor, complete=cursor.complete and not missing)
 
     def _check_room(self) -> None:
         if len(self.open) >= self._at_once:

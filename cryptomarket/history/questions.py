@@ -78,7 +78,7 @@ class History:
         return await self._repository.look(lambda look: self._page(look, asked, heard))
 
     def _page(self, look: Look, asked: TicksQuestion, heard: Heard) -> Answer:
-        cursor = self._begun(look, asked, heard) if asked.cursor is None else _continued(asked, asked.cursor)
+        cursor = begun(self._reach, look, asked, heard) if asked.cursor is None else _continued(asked, asked.cursor)
         told = _told(look, asked, cursor)
         gaps = look.gaps(cursor.ticker, cursor.start_ms, cursor.end_ms, limit=MAX_GAPS)
         complete = cursor.complete and not gaps
@@ -96,18 +96,6 @@ class History:
             }
         )
         return Answer(body, is_closed(complete=complete, end_ms=cursor.end_ms, now_ms=self._clock.wall_ms()))
-
-    def _begun(self, look: Look, asked: TicksQuestion, heard: Heard) -> Cursor:
-        span = self._reach.span(look, asked.ticker, asked.start_ms, asked.end_ms, heard)
-        return Cursor.at_start(
-            asked.ticker,
-            span.start_ms,
-            span.end_ms,
-            order=asked.order or "asc",
-            source=asked.source,
-            newest_id=span.newest_id,
-            complete=span.complete,
-        )
 
     async def latest(self, ticker: str) -> bytes:
         """The newest tick and its age: from the bus, which hears first, else the newest row. Raises NotFound."""
@@ -200,6 +188,20 @@ def check_fields(fields: Collection[str] | None) -> None:
         raise Impossible(
             f"There is no field {unknown[0][:64]!r}; there are {', '.join(sorted(ROW_FIELDS))}.", field="fields"
         )
+
+
+def begun(reach: Reach, look: Look, asked: TicksQuestion, heard: Heard) -> Cursor:
+    """Where a question for ticks begins, and what is known of its range."""
+    span = reach.span(look, asked.ticker, asked.start_ms, asked.end_ms, heard)
+    return Cursor.at_start(
+        asked.ticker,
+        span.start_ms,
+        span.end_ms,
+        order=asked.order or "asc",
+        source=asked.source,
+        newest_id=span.newest_id,
+        complete=span.complete,
+    )
 
 
 def _told(look: Look, asked: TicksQuestion, cursor: Cursor) -> Text:

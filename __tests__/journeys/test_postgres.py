@@ -148,6 +148,35 @@ async def test_a_second_gateway_on_one_database_is_refused(tmp_path: Path, postg
     assert re.fullmatch(r"cryptomarket: Another gateway runs on the database .*\n", complaint)
 
 
+async def test_a_trial_is_copied_while_it_runs(tmp_path: Path, postgres: PostgresServer, name: str) -> None:
+    """Promise: `copy-database` beside a gateway that writes its SQLite file proves what it took, and disturbs nobody;
+    run again after the end of the trial, it takes the rest, and PostgreSQL has every tick that was streamed.
+    """
+    copying = ("copy-database", "--to", postgres.url(name))
+    async with gateway(tmp_path) as gate:
+        token, user_id = await gate.login()
+        async with gate.client(token) as client:
+            assert (await client.put("/api/v2/subscriptions/btc_usd")).status_code == 201
+        async with reading(gate, token, tickers=TICKERS) as reader:
+            await reader.until(lambda told: len(told.named("message")) > 3)
+            status, said, complaint = await gate.run(*copying)
+            assert status == 0, complaint
+            assert said.splitlines()[-1].startswith("The same rows, to the digit: ")
+            copied = int(postgres.sql("SELECT count(*) FROM crypto.price_tickers", name))
+            assert copied > 0
+            since = len(reader.named("message"))
+            await reader.until(lambda told: len(told.named("message")) > since + 3)
+            assert not reader.named("gap", "disconnected")
+        heard = {event["seq"] for event in reader.named("message")}
+        assert await gate.stop() == 0
+    status, _, complaint = await gate.run(*copying)
+    assert status == 0, complaint
+    stored = postgres.sql("SELECT string_agg(seq::text, ' ') FROM crypto.price_tickers", name).split()
+    assert heard <= {int(seq) for seq in stored}
+    assert len(stored) > copied
+    assert postgres.sql("SELECT string_agg(user_id, ' ') FROM crypto.person", name) == user_id
+
+
 async def test_a_database_of_a_newer_version_is_refused_untouched(
     tmp_path: Path, postgres: PostgresServer, postgres_template: str
 ) -> None:

@@ -30,7 +30,7 @@ DEFAULT_DATA_DIR = Path("data")
 
 # What a `.env` may hold for others who read it: compose, its other services, and the libraries in the container.
 _OTHERS = re.compile(
-    r"(COMPOSE|DOCKER|PYTHON)_?\w*|HTTPS?_PORT|NGINX_LISTEN|API_(WORKERS|MEMORY)"
+    r"(COMPOSE|DOCKER|PYTHON)_?\w*|HTTPS?_PORT|NGINX_LISTEN|API_(WORKERS|MEMORY)|POSTGRES_MEMORY"
     r"|(HTTP|HTTPS|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|TZ"
     r"|FLOWER_(USER|PASSWORD)"
 )

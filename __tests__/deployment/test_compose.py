@@ -34,6 +34,7 @@ GIVEN = {
 ROLES = {"api": Role.API, "ingest": Role.INGEST, "writer": Role.WRITE}
 HAVE_A_DATABASE = (*ROLES, "worker")
 ITS_LOCK = 1
+ITS_OWN_PROCESSES = 16
 KEPT_FOR_SUPERUSERS = 3  # superuser_reserved_connections, as it is by default
 # Emptied for everybody: .env has them for another name of one service.
 OF_FLOWER = {"flower_user", "flower_password"}
@@ -227,7 +228,8 @@ def test_postgres_reads_its_options(postgres: PostgresServer) -> None:
     """Guards PostgreSQL's own line, on a real one: it knows each option, and has connections for all that the
     page proposes.
     """
-    [program, *options] = services(GIVEN)["postgres"]["command"]
+    service = services(GIVEN)["postgres"]
+    [program, *options] = service["command"]
     given = dict(option.removeprefix("--").split("=") for option in options)
     account = "postgres" if os.geteuid() == 0 else None
     for name in given:
@@ -242,6 +244,8 @@ def test_postgres_reads_its_options(postgres: PostgresServer) -> None:
     proposed |= {name: int(count) for name, count in re.findall(r"--scale (\w+)=(\d+)(?= --scale|`)", page)}
     of_a_process = inspect.signature(Database).parameters["pool_size"].default + ITS_LOCK
     assert int(given["max_connections"]) - KEPT_FOR_SUPERUSERS >= sum(proposed.values()) * of_a_process
+    # A connection is a process.
+    assert service["deploy"]["resources"]["limits"]["pids"] >= int(given["max_connections"]) + ITS_OWN_PROCESSES
 
 
 def test_names_are_filled_in_as_compose_does() -> None:

@@ -10,7 +10,8 @@ CERTIFICATES := $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/
 UV := UV_NO_CONFIG=1 UV_PYTHON_DOWNLOADS=never $(CERTIFICATES) $(BIN)/uv
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(if $(UPGRADE),--upgrade)
-TEST_WORKERS ?= auto
+# Half again as many as there are cores: journeys wait more than they compute.
+TEST_WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )))
 
 .PHONY: help
 help: ## List the targets
@@ -57,8 +58,8 @@ benchmarks/build/crowd benchmarks/build/sweep:
 .PHONY: oracle
 oracle: .venv/dev.stamp ## Run the long forms of the journeys: 1000 streams in a storm, some of 1000 slow, servers away for 20 seconds
 	@scripts/install_system_packages.sh
-	AWAY_S=20 STORM_STREAMS=1000 STORM_SECONDS=60 STORM_LIFE_S=8 SLOW_STREAMS=1000 \
-		$(BIN)/pytest --numprocesses=0 --durations=0 __tests__/journeys/test_scaled_*.py \
+	AWAY_S=20 STORM_STREAMS=1000 STORM_SECONDS=60 STORM_LIFE_S=8 SLOW_STREAMS=1000 JOBS_PERIOD_S=60 JOBS_AWAY_S=120 \
+		$(BIN)/pytest --numprocesses=0 --timeout=900 -rP --durations=0 __tests__/journeys/test_scaled_*.py \
 		__tests__/journeys/test_slow_crowd.py
 
 .PHONY: check

@@ -6,11 +6,25 @@ from itertools import pairwise
 
 import pytest
 
-from __tests__.live.world import EPOCH, QUIET, START_MS, START_US, House, Json, Reader, gap, house, status, tick, turns
+from __tests__.live.world import (
+    EPOCH,
+    QUIET,
+    START_MS,
+    START_US,
+    House,
+    Json,
+    Reader,
+    gap,
+    house,
+    published,
+    status,
+    tick,
+    turns,
+)
 from cryptomarket.errors import BusUnavailable
-from cryptomarket.live.mailbox import LatestMailbox, LogMailbox
+from cryptomarket.live.mailbox import Entry, LatestMailbox, LogMailbox
 from cryptomarket.live.seat import Reason
-from cryptomarket.live.stream import Mode, StreamLimits, Wish, mailbox_of
+from cryptomarket.live.stream import PIECE_BYTES, Mode, StreamLimits, Wish, mailbox_of, pieces
 from cryptomarket.market.position import Position
 from cryptomarket.market.ticks import FeedState
 from cryptomarket.market.wire import Publication
@@ -321,3 +335,14 @@ async def test_a_bus_that_goes_away_during_a_replay_is_a_problem(monkeypatch: py
         problem = reader.events[-2]
         assert problem.id is None
         assert (problem.data["status"], problem.data["request_id"]) == (503, "r")
+
+
+async def test_what_a_reader_is_owed_comes_in_pieces() -> None:
+    """Promise: however much he has missed, he is given little more at once than a transport takes."""
+    told = [published(tick("btc_usd", START_MS + at), at) for at in range(1, 1001)]
+    frames = [Entry(publication).frame for publication in told]
+    found = list(pieces([Entry(publication) for publication in told]))
+    assert b"".join(found) == b"".join(frames)
+    assert len(found) > 2
+    assert max(map(len, found)) < PIECE_BYTES + len(frames[-1])
+    assert list(pieces([])) == []

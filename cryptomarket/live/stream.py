@@ -9,7 +9,7 @@ opening ─ replay ─ live ─┬─ lifetime over ──────── dis
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +23,8 @@ from cryptomarket.live.mailbox import Entry, LatestMailbox, LogMailbox, Mailbox
 from cryptomarket.live.seat import Reason, Seat
 from cryptomarket.live.transport import Line
 from cryptomarket.market.position import Position
+
+PIECE_BYTES = 65_536
 
 
 class Mode(StrEnum):
@@ -66,6 +68,23 @@ def mailbox_of(wish: Wish, limits: StreamLimits) -> Mailbox:
     if wish.timer_s is not None or wish.mode is Mode.LATEST:
         return LatestMailbox()
     return LogMailbox(limits.backlog_bytes)
+
+
+def pieces(entries: Iterable[Entry]) -> Iterator[bytes]:
+    """Events joined to about PIECE_BYTES. The server waits before a write until what it was given is nearly gone, so
+    a reader who comes back is never given much more than that at once, and what he is owed is not taken for what he has
+    left unread.
+    """
+    joined: list[bytes] = []
+    size_bytes = 0
+    for entry in entries:
+        joined.append(entry.frame)
+        size_bytes += len(entry.frame)
+        if size_bytes >= PIECE_BYTES:
+            yield b"".join(joined)
+            joined, size_bytes = [], 0
+    if joined:
+        yield b"".join(joined)
 
 
 class Stream:
@@ -119,7 +138,8 @@ class Stream:
                         yield chunk
             else:
                 while waiting := self._seat.mailbox.take():
-                    yield b"".join([entry.frame for entry in waiting])
+                    for piece in pieces(waiting):
+                        yield piece
                 if self._seat.reason is None and not line.is_lost:
                     await self._direct(line)
         yield event("disconnected", {"reason": self._seat.reason, "retry_ms": self._retry_ms})
@@ -168,11 +188,11 @@ class Stream:
         id_ = None if opening.snapshots else opening.position
         return event("connected", data, id_=id_, retry_ms=self._retry_ms) + b"".join(opening.snapshots)
 
-    def _replayed(self, entries: list[Entry]) -> list[bytes]:
+    def _replayed(self, entries: list[Entry]) -> Iterable[bytes]:
         if isinstance(self._seat.mailbox, LatestMailbox):
             self._seat.mailbox.offer_earlier(entries)
-            return []
-        return [b"".join(entry.frame for entry in entries)] if entries else []
+            return ()
+        return pieces(entries)
 
     def _seat_frames_before(self, opening: Opening) -> bytes:
         """What a conflating mailbox holds of the replay: it comes before the groups that stand at the replay's end."""

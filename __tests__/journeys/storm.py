@@ -19,10 +19,10 @@ from __tests__.journeys.light import Block, LightReader, light_reader
 from __tests__.journeys.scaled import PREFIX, Deployment
 from __tests__.journeys.witness import check_truth
 
-STREAMS = int(os.environ.get("STORM_STREAMS", "60"))
-SECONDS = float(os.environ.get("STORM_SECONDS", "8"))
+STREAMS = int(os.environ.get("STORM_STREAMS", "40"))
+SECONDS = float(os.environ.get("STORM_SECONDS", "6"))
 SEED = int(os.environ.get("STORM_SEED", "1"))
-LIFE_S = float(os.environ.get("STORM_LIFE_S", "1.5"))
+LIFE_S = float(os.environ.get("STORM_LIFE_S", "1"))
 """How long a customer listens before he is cut, on average."""
 
 DEADLINE_S = 60.0

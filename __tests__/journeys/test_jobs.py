@@ -100,7 +100,7 @@ async def test_at_midnight_persons_are_written_down_once(tmp_path: Path) -> None
         async def is_flushed() -> bool:
             return bool(await asyncio.to_thread(rows, gate, sql))
 
-        await comes_true(is_flushed, within_s=20)
+        await comes_true(is_flushed, within_s=60)
         assert rows(gate, sql) == [(int(midnight.timestamp() * 1000) + 86_400_000, '{"persons":1}')]
         found = rows(gate, f"SELECT email FROM crypto_person WHERE user_id = '{user_id}'")
         assert found == [("demo-1@example.com",)]

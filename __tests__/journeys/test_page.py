@@ -1,6 +1,5 @@
 """The live page in a real browser, as a trader meets it."""
 
-import asyncio
 import csv
 import time
 from collections.abc import AsyncIterator
@@ -280,5 +279,4 @@ async def test_it_is_used_without_a_mouse(gate: Gateway, browser: Browser) -> No
         await page.locator('.card[data-ticker="eth_usd"] .card-open').focus()
         await page.keyboard.press("Delete")
         await page.locator('.card[data-ticker="eth_usd"]').wait_for(state="detached")
-        async with asyncio.timeout(5):
-            assert await page.evaluate("() => document.activeElement.id") == "search"
+        await page.wait_for_function("() => document.activeElement.id === 'search'", timeout=10_000)

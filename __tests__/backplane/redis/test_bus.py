@@ -122,8 +122,8 @@ async def test_the_latest_can_be_read_by_hand(link: RedisLink, server: RedisServ
 async def test_a_box_full_of_waiting_askers_leaves_room_for_all_else(link: RedisLink) -> None:
     """Promise: who waits at the server keeps nobody from being answered."""
     mailroom = RedisMailroom(link)
-    waiting = [asyncio.create_task(mailroom.ask("box", b"", timeout_s=30)) for _ in range(64)]
-    async with RedisBus(link) as bus, asyncio.timeout(DEADLINE_S):
+    waiting = [asyncio.create_task(mailroom.ask("box", b"", timeout_s=120)) for _ in range(64)]
+    async with RedisBus(link) as bus, asyncio.timeout(60):
         while True:
             try:
                 await mailroom.ask("box", b"", timeout_s=0.01)

@@ -10,8 +10,9 @@ export class Ledger {
     this.last = new Map();
   }
 
-  /** A new order begins: nothing of the old one is compared with it. */
+  /** A new order begins: nothing of the old one is compared with it, nor counted. */
   reset() {
+    this.proven = 0;
     this.last.clear();
   }
 
@@ -35,7 +36,8 @@ export class Ledger {
     if (seq === null) return true;
     const known = this.last.get(ticker);
     this.last.set(ticker, seq);
-    if (known !== undefined && known !== before) {
+    if (known === undefined) return true;
+    if (known !== before) {
       this.holes += 1;
       return false;
     }

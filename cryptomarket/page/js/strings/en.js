@@ -207,7 +207,7 @@ export const strings = {
   part_jobs: "Jobs",
   parts: "Parts of this process",
   tile_sessions: "Sessions ready",
-  tile_channels: "Channels held",
+  tile_channels: "Tickers held",
   tile_credits: "Request credits",
   tile_streams: "Open streams",
   tile_slow: "Slow readers let go",

@@ -224,7 +224,7 @@ export const strings = {
   part_jobs: "Задания",
   parts: "Части этого процесса",
   tile_sessions: "Сессии готовы",
-  tile_channels: "Каналы открыты",
+  tile_channels: "Тикеры открыты",
   tile_credits: "Кредиты запросов",
   tile_streams: "Открытые потоки",
   tile_slow: "Отпущено медленных",

@@ -1,5 +1,6 @@
 """python -m cryptomarket, and the console script."""
 
+import gc
 import sys
 from importlib import import_module
 
@@ -8,10 +9,12 @@ from cryptomarket.terminal.door import COMMANDS, NAMES
 
 def main() -> None:
     """Whoever reads a gateway does not wait for the parts of one to be loaded."""
-    if sys.argv[1:] and sys.argv[1] in NAMES:
-        import_module(COMMANDS).app()
-    else:
-        import_module("cryptomarket.cli").main()
+    reads = bool(sys.argv[1:]) and sys.argv[1] in NAMES
+    # Of what modules make while they are loaded nothing goes: to look for garbage meanwhile is a sixth of a start.
+    gc.disable()
+    commands = import_module(COMMANDS if reads else "cryptomarket.cli")
+    gc.enable()
+    commands.app()
 
 
 if __name__ == "__main__":

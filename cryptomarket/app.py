@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cryptomarket import __version__
 from cryptomarket.accounts.routes import router as accounts_router
 from cryptomarket.catalog.routes import router as catalog_router
-from cryptomarket.edge.document import DESCRIPTION, WITH_CONTENT, describe
+from cryptomarket.edge.document import DESCRIPTION, WITH_CONTENT, Parameters, describe
 from cryptomarket.edge.methods import HeadByGet, Methods
 from cryptomarket.edge.pages import router as pages_router
 from cryptomarket.edge.sentences import sentences, status_of
@@ -86,13 +86,16 @@ async def _unavailable(_request: Request, error: Exception) -> Response:
     return problem(503, error.detail, title=f"The {error.part} is unavailable", headers=headers)
 
 
-async def _invalid(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this type alone
-    document = request.app.openapi()
-    operation = document["paths"].get(request.scope["route"].path, {}).get(request.method.lower(), {})
-    found = error.errors()
-    errors = sentences(found, operation.get("parameters", []), document["components"]["schemas"])
-    return problem(status_of(found), " ".join(each.message for each in errors), errors=errors)
+def _invalid(parameters: Parameters) -> Handler:
+    """Sentences for what the validator finds."""
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this type alone
+        found = error.errors()
+        errors = sentences(found, *parameters.of(request.scope["route"]))
+        return problem(status_of(found), " ".join(each.message for each in errors), errors=errors)
+
+    return invalid
 
 
 def _of_the_framework(methods: Methods) -> Handler:
@@ -178,16 +181,19 @@ def create_app(state: Mapping[str, object], *, exchange: str, body_limit_bytes: 
         lifespan=lifespan,
         # What is not an address is told so, rather than guessed.
         redirect_slashes=False,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )
-    for router in WHOLE if serves else (state_router,):
-        app.include_router(router)
+    routes = [route for router in (WHOLE if serves else (state_router,)) for route in router.routes]
+    # As they are: to include a router is to build each of its routes a second time, for a prefix that none has.
+    app.router.routes.extend(routes)
+    describe(app, routes)
     methods = Methods(app.router.routes, without_head={STREAM_PATH, *CHANGING_PATHS})
     handlers: list[tuple[type[Exception], Handler]] = [
         (Refusal, _refused),
         (Unavailable, _unavailable),
-        (RequestValidationError, _invalid),
+        (RequestValidationError, _invalid(Parameters())),
         (HTTPException, _of_the_framework(methods)),
         (Exception, _crashed),
     ]
@@ -198,5 +204,4 @@ def create_app(state: Mapping[str, object], *, exchange: str, body_limit_bytes: 
     app.add_middleware(
         CorrelationIdMiddleware, header_name="X-Request-ID", validator=_is_uuid, generator=lambda: str(uuid4())
     )
-    describe(app)
     return app

@@ -216,8 +216,3 @@ def copy_database_command(
     for content in told:
         typer.echo(f"{content.table}  {content.rows}  {content.sha256}")
     typer.echo(f"The same rows, to the digit: {shown(from_url)} and {shown(to_url)}")
-
-
-def main() -> None:
-    """The console script."""
-    app()

@@ -13,6 +13,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
+from __tests__.fresh_store import fresh_store
 from cryptomarket.accounts.access import Accounts, Known, Operator, Person, StreamEntry, address_of, same_origin
 from cryptomarket.accounts.opening import Opening
 from cryptomarket.accounts.parts import AccountsParts, AccountsValues, build_accounts
@@ -21,7 +22,7 @@ from cryptomarket.accounts.routes import router
 from cryptomarket.backplane.mailroom import Letter
 from cryptomarket.backplane.memory import MemoryBus, MemoryCache, MemoryLimiter, MemoryMailroom
 from cryptomarket.clock import Clock
-from cryptomarket.db import Database, migrate
+from cryptomarket.db import Database
 from cryptomarket.errors import CryptomarketError, ExchangeFatal, Refusal, TooMany, Unavailable
 from cryptomarket.secret import Secret
 
@@ -160,8 +161,7 @@ def values(exchange: str = "simulator") -> AccountsValues:
 @asynccontextmanager
 async def open_database(folder: Path) -> AsyncIterator[tuple[Database, Path]]:
     path = folder / "accounts.sqlite3"
-    await migrate(f"sqlite:///{path}")
-    database = Database(f"sqlite:///{path}")
+    database = Database(await fresh_store(path))
     try:
         yield database, path
     finally:

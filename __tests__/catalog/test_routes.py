@@ -6,10 +6,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from __tests__.accounts.acquainted import acquainted
 from __tests__.catalog.test_directory import Exchange, Time
-from cryptomarket.accounts.access import Caller, authenticated
-from cryptomarket.accounts.tokens import Scope
-from cryptomarket.app import create_app
 from cryptomarket.catalog.directory import Catalogue
 
 ROWS: list[dict[str, Any]] = [
@@ -30,17 +28,7 @@ def catalogue() -> Catalogue:
 
 @pytest.fixture
 async def client(catalogue: Catalogue) -> AsyncIterator[httpx2.AsyncClient]:
-    app = create_app({}, exchange="simulator", body_limit_bytes=1000)
-
-    async def caller() -> Caller:
-        return Caller("u_one", frozenset({Scope.PERSON}), "jti", 2**40)
-
-    app.dependency_overrides[authenticated] = caller
-
-    async def with_state(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
-        await app({**scope, "state": {"catalog": catalogue}}, receive, send)
-
-    transport = httpx2.ASGITransport(app=with_state)
+    transport = httpx2.ASGITransport(app=acquainted({"catalog": catalogue}))
     async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as client:
         yield client
 

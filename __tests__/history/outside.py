@@ -5,13 +5,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
-from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from __tests__.accounts.acquainted import acquainted
 from __tests__.history.world import new_bus, new_cache
-from cryptomarket.accounts.access import Caller, authenticated
 from cryptomarket.accounts.tokens import Scope
-from cryptomarket.app import create_app
 from cryptomarket.backplane.memory import MemoryBus, MemoryLimiter
 from cryptomarket.clock import Clock
 from cryptomarket.errors import UnknownTicker
@@ -53,17 +51,7 @@ def open_to_all(*, per_minute: int = 1000) -> PublicPrices:
 def application(parts: HistoryParts, *, scope: Scope = Scope.PERSON, user_id: str = USER) -> ASGIApp:
     """The application, which takes every caller for this user with this scope."""
 
-    async def caller() -> Caller:
-        return Caller(user_id, frozenset({scope}), "jti", 2**40)
-
-    state = {"history": parts}
-    app: FastAPI = create_app(state, exchange="simulator", body_limit_bytes=1000)
-    app.dependency_overrides[authenticated] = caller
-
-    async def with_state(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
-        await app({**scope, "state": dict(state)}, receive, send)
-
-    return with_state
+    return acquainted({"history": parts}, scopes={scope}, user_id=user_id)
 
 
 @asynccontextmanager

@@ -1,15 +1,13 @@
 """Jobs from outside."""
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx2
 import pytest
 
+from __tests__.accounts.acquainted import acquainted
 from __tests__.jobs.world import BESIDE, NOW_MS, World, run_of
-from cryptomarket.accounts.access import Caller, authenticated
 from cryptomarket.accounts.tokens import Scope
-from cryptomarket.app import create_app
 from cryptomarket.jobs.runs import RunState
 
 SCOPES = {"operator": Scope.OPERATOR}
@@ -17,17 +15,7 @@ SCOPES = {"operator": Scope.OPERATOR}
 
 @pytest.fixture
 async def client(world: World) -> AsyncIterator[httpx2.AsyncClient]:
-    app = create_app({}, exchange="simulator", body_limit_bytes=1000)
-
-    async def caller() -> Caller:
-        return Caller("u_one", frozenset(SCOPES.values()), "jti", 2**40)
-
-    app.dependency_overrides[authenticated] = caller
-
-    async def with_state(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
-        await app({**scope, "state": {"jobs": world.parts}}, receive, send)
-
-    transport = httpx2.ASGITransport(app=with_state)
+    transport = httpx2.ASGITransport(app=acquainted({"jobs": world.parts}, scopes=SCOPES.values()))
     async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as client:
         yield client
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import httpx2
 import uvicorn
 
+from __tests__.fresh_store import fresh_store
 from __tests__.live.world import QUIET, Event, House, Names, Way, events_of, eventually
 from cryptomarket.accounts.parts import AccountsParts, AccountsValues, build_accounts
 from cryptomarket.accounts.tokens import Scope
 from cryptomarket.app import create_app
 from cryptomarket.backplane.memory import MemoryCache, MemoryLimiter, MemoryMailroom
-from cryptomarket.db import Database, migrate
+from cryptomarket.db import Database
 from cryptomarket.live.follow import Opener
 from cryptomarket.live.parts import LiveParts
 from cryptomarket.live.repository import SavedSetRepository
@@ -75,9 +76,7 @@ async def until(events: AsyncIterator[Event], name: str) -> list[Event]:
 @asynccontextmanager
 async def served(folder: Path, limits: StreamLimits = QUIET) -> AsyncIterator[Served]:
     """Open from the first request to the last; nobody is left in it."""
-    url = f"sqlite:///{folder / 'live.sqlite3'}"
-    await migrate(url)
-    database = Database(url)
+    database = Database(await fresh_store(folder / "live.sqlite3"))
     built = Served(limits=replace(limits, farewell_s=0.3))
     clock = built.hands.clock()
     repository = SavedSetRepository(database, tickers_limit=TICKERS_LIMIT)

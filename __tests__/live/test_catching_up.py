@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from __tests__.fresh_store import fresh_store
 from __tests__.live.world import EPOCH, START_MS, Hands
-from cryptomarket.db import Database, migrate
+from cryptomarket.db import Database
 from cryptomarket.live.catching_up import CatchingUp
 from cryptomarket.live.hub import Hub
 from cryptomarket.live.mailbox import LogMailbox
@@ -17,9 +18,7 @@ from cryptomarket.market.position import Position
 
 @pytest.fixture
 async def repository(tmp_path: Path) -> AsyncIterator[SavedSetRepository]:
-    url = f"sqlite:///{tmp_path / 'live.sqlite3'}"
-    await migrate(url)
-    database = Database(url)
+    database = Database(await fresh_store(tmp_path / "live.sqlite3"))
     yield SavedSetRepository(database, tickers_limit=200)
     await database.close()
 

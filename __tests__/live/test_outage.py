@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from __tests__.backplane.outage import LeavingBus, LeavingDemand, Outage
+from __tests__.fresh_store import fresh_store
 from __tests__.live.world import EPOCH, FENCE, QUIET, START_MS, House, Names, Reader, eventually, status, tick
 from cryptomarket.backoff import Backoff
 from cryptomarket.clock import Clock
-from cryptomarket.db import Database, migrate
+from cryptomarket.db import Database
 from cryptomarket.errors import BusUnavailable
 from cryptomarket.live.events import feed_of
 from cryptomarket.live.follow import Opener
@@ -190,9 +191,7 @@ class Kept(Stormy):
 
 @pytest.fixture
 async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
-    url = f"sqlite:///{tmp_path / 'live.sqlite3'}"
-    await migrate(url)
-    database = Database(url)
+    database = Database(await fresh_store(tmp_path / "live.sqlite3"))
     built = Kept(database)
     await built.begin()
     try:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from __tests__.fresh_store import fresh_store
 from __tests__.live.world import START_MS, House, Names, eventually, tick
 from cryptomarket.backplane.memory import MemoryDemand
-from cryptomarket.db import Database, migrate
+from cryptomarket.db import Database
 from cryptomarket.errors import BusUnavailable, NotFound, UnknownTicker
 from cryptomarket.live.follow import Opener
 from cryptomarket.live.repository import SavedSetRepository
@@ -25,9 +26,7 @@ class Lived(House):
 
 @pytest.fixture
 async def lived(tmp_path: Path) -> AsyncIterator[Lived]:
-    url = f"sqlite:///{tmp_path / 'live.sqlite3'}"
-    await migrate(url)
-    database = Database(url)
+    database = Database(await fresh_store(tmp_path / "live.sqlite3"))
     built = Lived()
     built.repository = SavedSetRepository(database, tickers_limit=200)
     built.subscriptions = Subscriptions(built.repository, built.bus, Names(), built.hands.clock())

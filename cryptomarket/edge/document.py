@@ -1,11 +1,16 @@
 """The OpenAPI document: what the framework knows of the routes, made to tell what really comes."""
 
-from collections.abc import Iterator, Mapping
+import functools
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from cryptomarket.accounts.access import KEY_PAIR_SCHEMES
 from cryptomarket.live.event_schemas import EVENTS
@@ -51,27 +56,57 @@ _REQUEST_ID_HEADER = {
     "schema": _REQUEST_ID,
     "example": REQUEST_ID,
 }
+DOCUMENT_PATH = "/openapi.json"
 # Methods whose content has a meaning (RFC 9110, 9.3), and is limited.
 WITH_CONTENT = frozenset({"post", "put", "patch"})
 _ELSE = "Any other method of this address is answered so"
 
 
-def describe(app: FastAPI) -> None:
-    """Gives the application its document, drawn once and kept."""
+def describe(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Gives the application its document, of these routes, drawn when it is first asked for and kept."""
+    info = {
+        "title": app.title, "version": app.version, "summary": app.summary, "description": app.description,
+        "contact": CONTACT, "license": app.license_info,
+    }  # fmt: skip
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _drawn(app)
+            app.openapi_schema = {**_drawn(routes), "info": info}
         return app.openapi_schema
 
+    @functools.cache
+    def written() -> bytes:
+        return json.dumps(openapi(), ensure_ascii=False).encode()
+
+    def answer(_request: Request) -> Response:
+        # No coroutine, so that the framework asks a thread: drawing takes longer than a tick may wait.
+        return Response(written(), media_type="application/json")
+
     app.openapi = openapi  # type: ignore[method-assign]  # the framework's documented way to extend the document
+    app.add_route(DOCUMENT_PATH, answer, include_in_schema=False)
 
 
-def _drawn(app: FastAPI) -> dict[str, Any]:
-    document = get_openapi(
-        title=app.title, version=app.version, summary=app.summary, description=app.description,
-        license_info=app.license_info, contact=CONTACT, servers=SERVERS, tags=TAGS, routes=app.routes,
-    )  # fmt: skip
+class Parameters:
+    """What the document says of the parameters of a route, each route drawn alone, when it is first asked for.
+
+    The whole document takes half a second, in which no tick would be heard.
+    """
+
+    def __init__(self) -> None:
+        self._of: dict[str, tuple[Sequence[Json], Mapping[str, Json]]] = {}
+
+    def of(self, route: APIRoute) -> tuple[Sequence[Json], Mapping[str, Json]]:
+        """Its parameters, and the schemas that they refer to."""
+        if route.unique_id not in self._of:
+            document = get_openapi(title="", version="", routes=[route])
+            [operation] = [each for path in document["paths"].values() for each in path.values()] or [{}]
+            schemas = document.get("components", {}).get("schemas", {})
+            self._of[route.unique_id] = operation.get("parameters", []), schemas
+        return self._of[route.unique_id]
+
+
+def _drawn(routes: Sequence[BaseRoute]) -> dict[str, Any]:
+    document = get_openapi(title="", version="", servers=SERVERS, tags=TAGS, routes=routes)
     components = document.setdefault("components", {})
     components["securitySchemes"] = components.get("securitySchemes", {}) | KEY_PAIR_SCHEMES
     schemas = components.setdefault("schemas", {})

@@ -10,7 +10,6 @@ from __tests__.journeys.gateway import QUICK, Gateway
 async def command(gate: Gateway, *arguments: str) -> str:
     """What `cryptomarket <arguments>` prints, run in the gateway's folder with its settings."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(gate.folder), **QUICK, **gate.settings}
-    environment |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -84,8 +84,7 @@ class Deployment:
         role = name.rstrip("0123456789")
         given = {key.upper(): value for key, value in {**self.settings, **settings}.items()}
         last_words = "curl -N" if role == "api" else "/ready"
-        # The same lines are covered by the tests of roles, and five processes at once would wait for each other.
-        return Gateway(folder, given, ("serve", "--role", role), last_words=last_words, is_measured=False)
+        return Gateway(folder, given, ("serve", "--role", role), last_words=last_words)
 
     async def start(self, *names: str, **settings: str) -> None:
         """Starts these together, and returns when each is ready."""

@@ -173,7 +173,6 @@ async def refused_helper(folder: Path, who: str, settings: Mapping[str, str]) ->
     """The one sentence with which a worker or beat refuses to start. It has not called itself alive."""
     given = {**QUICK, **{name.upper(): value for name, value in settings.items()}, "DATA_DIR": str(folder)}
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **given}
-    environment |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", f"cryptomarket.{who}"),
         cwd=folder,

@@ -39,13 +39,12 @@ def environment(gate: Gateway) -> dict[str, str]:
     return {**gate.environment, "CRYPTOMARKET_URL": gate.url, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS)}
 
 
-async def begun(gate: Gateway, *words: str, **options: int) -> asyncio.subprocess.Process:
+async def begun(gate: Gateway, *words: str) -> asyncio.subprocess.Process:
     """A command that runs."""
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "cryptomarket", *words,
-        cwd=gate.folder, env=environment(gate), stderr=options.get("stderr", asyncio.subprocess.PIPE),
-        stdin=options.get("stdin", asyncio.subprocess.PIPE), stdout=options.get("stdout", asyncio.subprocess.PIPE),
-        limit=2**22,
+        cwd=gate.folder, env=environment(gate), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE, limit=2**22,
     )  # fmt: skip
 
 
@@ -124,7 +123,7 @@ async def test_lines_go_on_after_an_id(gate: Gateway) -> None:
 
 
 class Screen:
-    """A terminal in which a command runs, read as a person would."""
+    """A terminal in which a command runs, read and typed at as a person would."""
 
     def __init__(self, master: int) -> None:
         self._master = master
@@ -140,6 +139,10 @@ class Screen:
             asyncio.get_running_loop().remove_reader(self._master)
         self._came.set()
 
+    def type(self, keys: bytes) -> None:
+        """Presses keys."""
+        assert os.write(self._master, keys) == len(keys)
+
     @property
     def text(self) -> str:
         """What is to be seen."""
@@ -154,13 +157,19 @@ class Screen:
         return self.text
 
 
+# Opened by the first of a session, a terminal is the session's own, whose keys are its signals.
+DEAF_IN_A_TERMINAL = 'trap "" INT; terminal=$1; shift; exec "$@" <>"$terminal" >&0 2>&0'
+
+
 @asynccontextmanager
 async def terminal(gate: Gateway, *words: str) -> AsyncIterator[tuple[Screen, asyncio.subprocess.Process]]:
-    """A command in a terminal of its own."""
+    """A command in a terminal of its own, started with SIGINT ignored, as scripts start what runs in the background."""
     master, slave = pty.openpty()
     os.set_blocking(master, False)
-    process = await begun(gate, *words, stdin=slave, stdout=slave, stderr=slave)
-    os.close(slave)
+    process = await asyncio.create_subprocess_exec(
+        "/bin/sh", "-c", DEAF_IN_A_TERMINAL, "sh", os.ttyname(slave), sys.executable, "-m", "cryptomarket", *words,
+        cwd=gate.folder, env=environment(gate), start_new_session=True,
+    )  # fmt: skip
     try:
         yield Screen(master), process
     finally:
@@ -169,18 +178,19 @@ async def terminal(gate: Gateway, *words: str) -> AsyncIterator[tuple[Screen, as
             await process.wait()
         asyncio.get_running_loop().remove_reader(master)
         os.close(master)
+        os.close(slave)
 
 
 async def test_a_terminal_shows_a_table_that_lives(gate: Gateway) -> None:
     """Promise: in a terminal there is a table with both tickers, whose prices change while one looks; Ctrl-C ends it
-    with 130.
+    with 130, whoever started it.
     """
     async with terminal(gate, "tail", "btc_usd", "BTC-PERPETUAL") as (screen, process):
         text = await screen.until("ticker", "btc_usd", "BTC-PERPETUAL", "live", "simulated prices", "connected")
         [line] = [line for line in text.splitlines() if "btc_usd" in line]
         await screen.until("btc_usd", "BTC-PERPETUAL", but_not=line)
-        process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(40):
+        screen.type(b"\x03")
+        async with asyncio.timeout(20):
             assert await process.wait() == 130
 
 

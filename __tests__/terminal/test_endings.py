@@ -1,5 +1,8 @@
 """A script learns from the exit status what to do."""
 
+import signal
+from collections.abc import Iterator
+
 import pytest
 import typer
 
@@ -12,7 +15,7 @@ from cryptomarket.client import (
     Unauthenticated,
     Unavailable,
 )
-from cryptomarket.terminal.endings import MEANINGS, Ending, told
+from cryptomarket.terminal.endings import MEANINGS, Ending, hear_ctrl_c, told
 
 
 @pytest.mark.parametrize(
@@ -42,3 +45,26 @@ def test_an_error_has_a_status_and_a_sentence(
     assert str(error) in said.err
     assert ("cryptomarket login" in said.err) == isinstance(error, Unauthenticated)
     assert set(MEANINGS) == set(Ending)
+
+
+@pytest.fixture
+def sigint() -> Iterator[None]:
+    """What SIGINT does may be changed."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("sigint")
+def test_what_is_drawn_on_a_terminal_hears_ctrl_c() -> None:
+    """Promise: SIGINT that the starter had ignored is heard again on a terminal, and nowhere else; a handler that is
+    there stays.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    hear_ctrl_c(on_terminal=False)
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    hear_ctrl_c(on_terminal=True)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    hear_ctrl_c(on_terminal=True)
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL

@@ -23,7 +23,7 @@ from cryptomarket.client import (
 )
 from cryptomarket.client.client import USUAL_URL
 from cryptomarket.market.candles import Resolution
-from cryptomarket.terminal.endings import Ending, told
+from cryptomarket.terminal.endings import Ending, hear_ctrl_c, told
 from cryptomarket.terminal.examples import epilog_of
 from cryptomarket.terminal.moments import duration_ms
 from cryptomarket.terminal.tail import Tail, tail_to_end
@@ -45,6 +45,7 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 def _run(work: Coroutine[object, object, None]) -> None:
+    hear_ctrl_c(on_terminal=sys.stdout.isatty())
     with told():
         asyncio.run(work)
 

@@ -1,5 +1,6 @@
 """How a command ends: its exit status, and the sentence before it."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -44,6 +45,17 @@ def ending_of(error: CryptomarketError | OSError | ValueError) -> Ending:
     if isinstance(error, Refusal):
         return Ending.REFUSED
     return Ending.WRONG_USE if isinstance(error, OSError | ValueError) else Ending.REFUSED
+
+
+def hear_ctrl_c(*, on_terminal: bool) -> None:
+    """Lets Ctrl-C end a command that draws on a terminal, also where its starter has made it deaf to it.
+
+    A shell without job control, a script's, starts what it runs in the background with SIGINT ignored (POSIX, Shell
+    Command Language, 2.11), and asyncio leaves it so. Whoever sees prices being drawn has to be able to end that; what
+    writes to a file or a pipe keeps to what its starter wanted.
+    """
+    if on_terminal and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager

@@ -21,8 +21,10 @@ OLDER_NAMES = {
     "cancel_all_orders_by_get": "v1_currency_cancel_all",
     "get_order": "v1_currency_filter",
 }
+# Where they were in it. All other requests are in folders of the document's tags.
+OLDER_FOLDERS = {name: "sse" if name == "open_stream" else "http" for name in OLDER_NAMES}
 # Requests are a walk: what is needed comes first. What is not named here follows, by its name.
-_FOLDERS = ("accounts", "subscriptions", "stream", "catalogue", "history", "v1", "siblings", "operation", "jobs")
+_FOLDERS = ("accounts", "subscriptions", "sse", "http", "catalogue", "history", "v1", "siblings", "operation", "jobs")
 _ORDER = (
     "create_token", "read_me", "revoke_token", "subscribe", "list_subscriptions", "cancel_subscription",
     "cancel_all_subscriptions", "create_order", "cancel_order", "create_order_by_get", "cancel_order_by_get",
@@ -53,7 +55,8 @@ _VARIABLES = {
     "ticker": "btc_usd",
     "operator_token": "",
 }
-_KEPT_BY_SCRIPTS = ("token", "token_to_revoke", "export_id", "task_id", "now")
+# A path wants a name in its place, also while no run was started.
+_KEPT_BY_SCRIPTS = {"token": "", "token_to_revoke": "", "export_id": "", "task_id": "none", "now": ""}
 _SECRETS = ("x_secret_key", "operator_token")
 _OF_OPERATORS = ("operation", "jobs")
 
@@ -65,9 +68,9 @@ def collection_of(converted: Json, document: Json) -> Json:
     for item in _requests(converted["item"]):
         key = (item["request"]["method"], _path_of(item["request"]["url"]))
         operation = operations.pop(key)
-        folders.setdefault(operation["tags"][0], []).append(
-            (operation["operationId"], _item(item, key[1], operation, document))
-        )
+        name = operation["operationId"]
+        folder = OLDER_FOLDERS.get(name, operation["tags"][0])
+        folders.setdefault(folder, []).append((name, _item(item, key[1], operation, document)))
     if operations:
         raise ValueError(f"the converter has left out {sorted(operations)}")
     return {
@@ -99,7 +102,7 @@ def environment() -> Json:
 
 
 def _variables() -> Mapping[str, str]:
-    return {**_VARIABLES, **dict.fromkeys(_KEPT_BY_SCRIPTS, "")}
+    return {**_VARIABLES, **_KEPT_BY_SCRIPTS}
 
 
 def _id(name: str) -> str:

@@ -1,9 +1,11 @@
 """The collection is the document's, with the older one's names, always in the same words."""
 
+import json
 from typing import Any
 
 import pytest
 
+from scripts.make_postman import COLLECTION, ROOT
 from scripts.postman.collection import collection_of, environment
 
 Json = Any  # collections and documents are JSON of many shapes
@@ -43,7 +45,7 @@ CONVERTED: Json = {
 def test_names_variables_and_proof_are_ours() -> None:
     """Promise: older names, path variables of the older collection, only what is needed said, operators apart."""
     made = collection_of(CONVERTED, DOCUMENT)
-    assert [folder["name"] for folder in made["item"]] == ["v1", "operation"]
+    assert [folder["name"] for folder in made["item"]] == ["http", "operation"]
     [older] = made["item"][0]["item"]
     assert older["name"] == "v1_currency_filter"
     url = older["request"]["url"]
@@ -58,6 +60,17 @@ def test_names_variables_and_proof_are_ours() -> None:
     assert "asker" in str(operators["request"]["auth"])
     assert made["info"]["description"] == "A gateway."
     assert "random" not in str(made)
+
+
+def test_who_knows_the_older_collection_finds_his_requests() -> None:
+    """Promise: the older collection's folders have its requests, under its names, and no others."""
+    made = json.loads((ROOT / COLLECTION).read_text())
+    folders = {folder["name"]: [item["name"] for item in folder["item"]] for folder in made["item"]}
+    assert folders["sse"] == ["sse_V2"]
+    assert folders["http"] == ["v1_currency", "v1_currency_cancel", "v1_currency_filter", "v1_currency_cancel_all"]
+    assert {each["key"] for each in made["variable"]} >= {
+        "url_remote", "x_client_Id", "x_secret_key", "x_user_id", "ticker"
+    }  # fmt: skip
 
 
 def test_the_same_document_makes_the_same_collection() -> None:

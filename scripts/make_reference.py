@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -99,11 +100,30 @@ def events() -> Iterator[str]:
     """The events and their fields."""
     yield f"# Events of the stream\n\n{MADE}\nOf `GET /api/v2/sse/connection`; data are one line of JSON.\n"
     for name, model in EVENTS.items():
-        yield f"\n## `{name}`\n\n{_cell(model.__doc__ or '')}\n\n| field | |\n|---|---|\n"
+        yield f"\n## `{name}`\n\n{_cell(model.__doc__ or '')}\n\n| field | is | | for example |\n|---|---|---|---|\n"
         schema = model.model_json_schema()
         for field, told in schema["properties"].items():
-            example = f" e.g. `{told['examples'][0]}`" if told.get("examples") else ""
-            yield f"| `{field}` | {_cell(told.get('description', ''))}{example} |\n"
+            example = f"`{json.dumps(told['examples'][0], ensure_ascii=False)}`" if told.get("examples") else ""
+            kind = _kind_of(told, schema.get("$defs", {}))
+            yield f"| `{field}` | {kind} | {_cell(told.get('description', ''))} | {example} |\n"
+
+
+def _kind_of(schema: Json, named: Json) -> str:
+    """What a value is, in words: of an enumeration all values, of an object its fields."""
+    if "$ref" in schema:
+        return _kind_of(named[schema["$ref"].rpartition("/")[2]], named)
+    if "anyOf" in schema:
+        return " or ".join(_kind_of(each, named) for each in schema["anyOf"])
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if schema["type"] == "array":
+        return f"list of {_kind_of(schema['items'], named)}"
+    if "additionalProperties" in schema:
+        return f"object of {_kind_of(schema['additionalProperties'], named)} by name"
+    if "properties" in schema:
+        fields = "; ".join(f"`{name}`: {_kind_of(each, named)}" for name, each in schema["properties"].items())
+        return f"({fields})"
+    return str(schema["type"])
 
 
 def settings() -> Iterator[str]:

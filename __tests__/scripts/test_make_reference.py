@@ -1,7 +1,10 @@
 """The reference says what the code says."""
 
+import re
 from pathlib import Path
 
+from cryptomarket.market.instruments import Kind
+from cryptomarket.market.ticks import FeedState, GapCause, GapState
 from cryptomarket.settings import Settings
 from scripts.make_postman import document
 from scripts.make_reference import DOCS, main, pages
@@ -27,3 +30,16 @@ def test_nothing_is_left_out() -> None:
     for path in (DOCS / "decisions").glob("[0-9]*.md"):
         assert f"]({path.name})" in told["decisions/README.md"]
     assert "`prev_seq`" in told["reference/events.md"]
+
+
+def test_every_field_of_an_event_says_what_it_can_be() -> None:
+    """Promise: no cell of the events' tables is left blank, and of an enumeration every value is named."""
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", pages()["reference/events.md"], re.MULTILINE)
+    assert {field for field, kind in rows if not kind.strip()} == set()
+    told: dict[str, str] = {}
+    for field, kind in rows:
+        told[field] = told.get(field, "") + kind
+    for field, values in (("state", FeedState), ("state", GapState), ("cause", GapCause), ("kind", Kind)):
+        assert [value for value in values if f"`{value}`" not in told[field]] == []
+    for reason in ("slow", "drain", "revoked", "expired", "shutdown", "fresh", "complete", "reset"):
+        assert f"`{reason}`" in told["reason"] + told["resume"]

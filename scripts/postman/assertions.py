@@ -132,7 +132,8 @@ _REFUSED = [
     'if (pm.variables.get("operator_token")) {',
     f"  {_SUCCESS}",
     "} else {",
-    '  pm.test("refused, for this is an operator\'s: operator_token is not set", () => pm.response.to.have.status(403));',
+    '  pm.test("refused, for this is an operator\'s: operator_token is not set", () =>',
+    "    pm.response.to.have.status(403));",
     "}",
 ]
 

@@ -37,6 +37,15 @@ def test_exchange_in_every_key() -> None:
     assert len(set(names)) == len(names)
 
 
+async def test_the_latest_of_a_ticker_is_where_the_page_looks() -> None:
+    """Whoever copies the command of docs/redis.md finds the last tick."""
+    [key, field] = re.findall(r"^    redis-cli HGET (\S+) (\S+)$", DOCUMENT.read_text(), re.MULTILINE)[0]
+    assert key == Keys("production").ticker("btc_usd")
+    async with link_to(shared_server()) as link, RedisBus(link, log_capacity=5, log_hard_capacity=5) as bus:
+        await bus.publish(ticks("btc_usd", payload=b'{"price":1.50}'), await fence_at(link, "slot"))
+        assert await link.ask("HGET", link.keys.ticker("btc_usd"), field) == b'{"price":1.50}'
+
+
 async def _lose_some(bus: RedisBus, link: RedisLink, group: str) -> None:
     fence = await fence_at(link, "slot")
     await bus.publish(ticks("a", "a"), fence)

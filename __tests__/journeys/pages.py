@@ -5,12 +5,17 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 
 from __tests__.journeys.gateway import Gateway
 
 ROOT = Path(__file__).resolve().parents[2]
 USUAL_PORT = "127.0.0.1:8003"
-_FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INDENTED = "indented"
+_BLOCK = re.compile(
+    r"^```(?P<language>\w*)\n(?P<fenced>.*?)^```$|(?<=\n\n)(?P<indented>(?: {4}[^\n]+\n)(?:(?: {4}[^\n]+)?\n)*)",
+    re.MULTILINE | re.DOTALL,
+)
 # A stream goes on until its reader leaves; the reader of a test leaves after two seconds (curl's exit status 28).
 _LEAVING_CURL = 'curl() { command curl --silent --show-error --max-time 2 "$@" || [ $? = 28 ]; }'
 _NAMES = {"python": "code.py", "js": "code.mjs"}
@@ -25,8 +30,18 @@ class Block:
 
 
 def blocks_of(page: str) -> list[Block]:
-    """The fenced blocks of a page, in order."""
-    return [Block(*found) for found in _FENCED.findall((ROOT / page).read_text())]
+    """The fenced and the indented blocks of a page, in order (CommonMark 0.31, 4.4 and 4.5)."""
+    return [
+        Block(INDENTED, dedent(found["indented"]).rstrip("\n") + "\n")
+        if found["indented"]
+        else Block(found["language"], found["fenced"])
+        for found in _BLOCK.finditer((ROOT / page).read_text())
+    ]
+
+
+def pages() -> list[str]:
+    """All pages that stand beside the code."""
+    return sorted(str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
 
 
 async def run(block: Block, gate: Gateway, folder: Path) -> str:
@@ -45,7 +60,7 @@ async def run(block: Block, gate: Gateway, folder: Path) -> str:
         (folder / _NAMES[block.language]).write_text(code)
         words = [sys.executable if block.language == "python" else "node", _NAMES[block.language]]
     environment = {
-        **gate.environment, "HOME": str(folder), "CRYPTOMARKET_URL": gate.url,
+        **gate.environment, "HOME": str(folder), "CRYPTOMARKET_URL": gate.url, "DATA_DIR": str(gate.database.parent),
         "PATH": f"{folder / 'bin'}:{gate.environment['PATH']}",
     }  # fmt: skip
     process = await asyncio.create_subprocess_exec(

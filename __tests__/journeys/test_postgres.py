@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from __tests__.journeys.gateway import Gateway, Json, exact, gateway, reading
+from __tests__.journeys.pages import blocks_of
 from __tests__.postgres_server import PASSWORD, SUPERUSER, PostgresServer
 
 # How long the server is gone. The long form takes what the figures in docs/ are about.
@@ -150,7 +151,8 @@ async def test_a_second_gateway_on_one_database_is_refused(tmp_path: Path, postg
 
 async def test_a_trial_is_copied_while_it_runs(tmp_path: Path, postgres: PostgresServer, name: str) -> None:
     """Promise: `copy-database` beside a gateway that writes its SQLite file proves what it took, and disturbs nobody;
-    run again after the end of the trial, it takes the rest, and PostgreSQL has every tick that was streamed.
+    run again after the end of the trial, it takes the rest, and PostgreSQL has every tick that was streamed,
+    and shows them as docs/postgresql.md says.
     """
     copying = ("copy-database", "--to", postgres.url(name))
     async with gateway(tmp_path) as gate:
@@ -175,6 +177,10 @@ async def test_a_trial_is_copied_while_it_runs(tmp_path: Path, postgres: Postgre
     assert heard <= {int(seq) for seq in stored}
     assert len(stored) > copied
     assert postgres.sql("SELECT string_agg(user_id, ' ') FROM crypto.person", name) == user_id
+    [shown] = [block.code for block in blocks_of("docs/postgresql.md") if block.code.startswith("SELECT")]
+    prices = [line.partition("|")[2] for line in postgres.sql(shown, name).splitlines()]
+    assert len(prices) > 0
+    assert all(re.fullmatch(r"\d+(\.\d+)?", price) for price in prices)
 
 
 async def test_a_database_of_a_newer_version_is_refused_untouched(

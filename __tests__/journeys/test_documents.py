@@ -127,7 +127,7 @@ async def test_nginx_takes_what_the_page_proposes(tmp_path: Path) -> None:
     [block] = [block for block in blocks_of("docs/how-to.md") if block.language == "nginx"]
     server = f"server {{ listen unix:{tmp_path}/socket; {block.code} }}"
     (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{ access_log off; {server} }}\n")
-    words = [NGINX, "-t", "-q", "-e", "stderr", "-p", tmp_path, "-c", tmp_path / "nginx.conf"]
+    words = [NGINX, "-t", "-q", "-e", "stderr", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
     done = await asyncio.to_thread(subprocess.run, words, capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stderr) == (0, "")
 

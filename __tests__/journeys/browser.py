@@ -123,19 +123,21 @@ async def told(page: Page) -> list[tuple[str, str, Json]]:
     return [(name, id_, json.loads(data)) for name, id_, data in await page.evaluate("window.told")]
 
 
-def fill_past(database: Path, *, ticker: str, price: float, until_ms: int, hours: float, step_s: float) -> int:
-    """Gives a gateway a past: an index that wanders to `price`. How many rows."""
+def fill_past(
+    database: Path, *, ticker: str, price: float, until_ms: int, hours: float, step_s: float, kind: str = "index"
+) -> int:
+    """Gives a gateway a past: a price that wanders to `price`. How many rows."""
     random = Random(ticker)
     count = int(hours * 3600 / step_s)
     rows, now = [], price
     for number in range(count):
         now += random.gauss(0, price * 0.00007) + (price - now) * 0.00004
         at_ms = int(until_ms - number * step_s * SECOND_MS)
-        rows.append((ticker, ticker, EPOCH, count - number, at_ms, at_ms * 1000, at_ms * 1000, f"{now:.2f}"))
+        rows.append((ticker, ticker, kind, EPOCH, count - number, at_ms, at_ms * 1000, at_ms * 1000, f"{now:.2f}"))
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.executemany(
             "INSERT INTO crypto_price_tickers (ticker, instrument_name, kind, source, epoch, seq, timestamp_ms,"
-            " received_us, published_us, price) VALUES (?, ?, 'index', 'stream', ?, ?, ?, ?, ?, ?)",
+            " received_us, published_us, price) VALUES (?, ?, ?, 'stream', ?, ?, ?, ?, ?, ?)",
             rows,
         )
     return count

@@ -1,6 +1,7 @@
 """The live page in a real browser, as a trader meets it."""
 
 import csv
+import re
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,10 +22,19 @@ SETTINGS = {"keep_alive_s": "1", "login_failures": "50"}
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gate(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
-    """One gateway for all, whose index of bitcoin has a past of some hours."""
+    """One gateway for all, whose prices of bitcoin have a past."""
     async with gateway(tmp_path_factory.mktemp("page"), **SETTINGS) as running:
         now_ms = time.time_ns() // 1_000_000
-        fill_past(running.database, ticker="btc_usd", price=86_400, until_ms=now_ms - 60_000, hours=HOURS, step_s=3)
+        for ticker, kind, hours in (("btc_usd", "index", HOURS), ("BTC-PERPETUAL", "perpetual", 0.25)):
+            fill_past(
+                running.database,
+                ticker=ticker,
+                kind=kind,
+                price=86_400,
+                until_ms=now_ms - 60_000,
+                hours=hours,
+                step_s=3,
+            )
         yield running
 
 
@@ -50,6 +60,56 @@ async def secrets_kept(page: Page) -> str:
     return kept
 
 
+async def assert_the_cards_are_right(page: Page, gate: Gateway, *tickers: str) -> None:
+    """Whatever the ticker is: its change is measured from the first stored price of the last 24 hours, and the card
+    says since when; its line begins before the page did; its age is that of a price that comes every second or so.
+    """
+    for ticker in tickers:
+        await assert_the_card_is_right(page, gate, ticker)
+
+
+async def assert_the_card_is_right(page: Page, gate: Gateway, ticker: str) -> None:
+    """One of them."""
+    card = f'.card[data-ticker="{ticker}"]'
+    await page.wait_for_function(
+        "(card) => document.querySelector(`${card} .spark-line`).getAttribute('points').split(' ').length > 50",
+        arg=card,
+    )
+    token, _ = await gate.login()
+    async with gate.client(token) as client:
+        query = {"start": str(time.time_ns() // 1_000_000 - 86_400_000), "limit": "1"}
+        [first] = (await client.get(f"/api/v2/ticks/{ticker}", params=query)).json()["data"]
+    price, change, since, age = await page.evaluate(
+        """(card) => [".card-price", ".change", ".change-since", ".card-age"].map(
+            (part) => document.querySelector(`${card} ${part}`).textContent)""",
+        card,
+    )
+    expected = (float(price.replace(",", "")) / first["price"] - 1) * 100
+    assert abs(float(change.removesuffix("%")) - expected) < 0.011
+    assert since == f"since {time.strftime('%H:%M', time.gmtime(first['timestamp'] / 1000))}"
+    assert re.fullmatch(r"\d+\.\d sec", age)
+    assert float(age.partition(" ")[0]) < 30
+
+
+async def assert_the_log_shows_the_stream(page: Page) -> None:
+    """Row by row, event, ticker and id are those that the stream told, newest first, none left out; no hole is seen."""
+    assert await page.locator("#proof").get_attribute("data-holes") == "0"
+    events, rows = await page.evaluate(
+        """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done([
+            window.told.map(([name, id, data]) => [name, JSON.parse(data).ticker ?? "", id]),
+            [...document.querySelectorAll("#log-body tr")].map((row) =>
+                [1, 2, 4].map((cell) => row.cells[cell].textContent)),
+        ]))))"""
+    )
+    named = {"message", "status", "gap", "snapshot"}
+    shown = [row for row in rows if row[0] in named][::-1]
+    heard = [event for event in events if event[0] in named]
+    assert len(shown) > 10
+    begin = heard.index(shown[0])
+    assert heard[begin : begin + len(shown)] == shown
+    assert len(heard) - begin - len(shown) <= 10, "what came since the last picture"
+
+
 async def test_a_day_of_a_trader(gate: Gateway, browser: Browser, tmp_path: Path) -> None:
     """Promise: sign in by name, subscribe from the keyboard, see the price change and the chart grow, look back into
     history, take it along, cancel, and leave; with no complaint, no other host, and nothing asked again and again.
@@ -68,6 +128,7 @@ async def test_a_day_of_a_trader(gate: Gateway, browser: Browser, tmp_path: Path
         )
         await card.locator(".state[data-state=live]").wait_for()
         await page.locator('.card[data-ticker="BTC-PERPETUAL"] .card-book', has_text="×").wait_for()
+        await assert_the_cards_are_right(page, gate, "btc_usd", "BTC-PERPETUAL")
 
         await card.locator(".card-open").click()
         await page.locator("#stage[data-ticker=btc_usd]").wait_for()
@@ -103,7 +164,7 @@ async def test_a_day_of_a_trader(gate: Gateway, browser: Browser, tmp_path: Path
         events = len(await told(page))
         await page.wait_for_function("(events) => window.told.length > events + 20", arg=events)
         assert witness.asked[settled:] == [], "prices come by the stream: nothing is polled"
-        assert await page.locator("#proof").get_attribute("data-holes") == "0"
+        await assert_the_log_shows_the_stream(page)
 
         await card.hover()
         await card.get_by_role("button", name="Cancel btc_usd").click()
@@ -237,6 +298,9 @@ async def test_it_is_for_everybody(
         for tab in ("log", "gaps", "fields"):
             await page.locator(f"#tab-{tab}").click()
             assert await violations(page) == [], tab
+        await page.locator("#tab-gaps").click()
+        wide = await page.evaluate("() => ((panel) => [panel.scrollWidth, panel.clientWidth])(window['panel-gaps'])")
+        assert wide[0] <= wide[1], "every column of the gaps is in sight"
         await page.locator("#export").click()
         assert await violations(page) == []
         await page.keyboard.press("Escape")

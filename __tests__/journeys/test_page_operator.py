@@ -1,5 +1,6 @@
 """The operator's page in a real browser."""
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -54,6 +55,13 @@ async def test_an_operator_sees_what_the_gateway_does(gate: Gateway, browser: Br
     """Promise: ten sessions with owner and state, channels held against wanted, credits, lag, readers, the timeline of
     gaps, and jobs where there are any; drawn anew while somebody looks, without a complaint or another host.
     """
+    async with gate.client(await gate.operator()) as client:
+        started = (await client.post("/workers/tasks/check_health")).json()
+
+        async def done() -> bool:
+            return bool((await client.get(f"/workers/tasks/{started['task_id']}")).json()["state"] == "succeeded")
+
+        await comes_true(done)
     async with opened(browser, f"{gate.url}/operator") as (page, witness):
         await sign_in(page, await key_of(gate))
         await page.locator(".slot").nth(9).wait_for()
@@ -67,9 +75,15 @@ async def test_an_operator_sees_what_the_gateway_does(gate: Gateway, browser: Br
             state="attached", timeout=20_000
         )
         assert await page.locator("#api-key").input_value() == ""
-        async with gate.client() as client:
-            has_jobs = "/workers/tasks" in (await client.get("/openapi.json")).json()["paths"]
-        assert await page.locator("#jobs").is_visible() is has_jobs
+        row = page.locator("#jobs-body tr[data-state=succeeded]", has_text="check_health").first
+        await row.wait_for()
+        name, state, began, took, result = await row.locator("td").all_inner_texts()
+        assert (name, state) == ("check_health", "succeeded")
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", began)
+        assert re.match(r"\d", took)
+        assert result.startswith("{")
+        meters = await page.locator(".slot meter").evaluate_all("(all) => all.map((each) => [each.value, each.max])")
+        assert {most for _, most in meters} == {sum(value for value, _ in meters)}, "a slot's share of all channels"
         looks = sum(url.endswith("/api/v2/operation") for url in witness.asked)
         async with page.expect_response("**/api/v2/operation"):
             pass

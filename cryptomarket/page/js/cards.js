@@ -1,10 +1,11 @@
 // The cards of the saved set: one for each ticker, drawn once and then only touched where something has changed.
 
 import { beforePaint, make, put } from "./elements.js";
-import { amount, duration, percent, price } from "./numbers.js";
+import { amount, duration, moment, percent, price } from "./numbers.js";
 import { Sparkline } from "./sparkline.js";
 import { onLanguage, say } from "./words.js";
 
+const DAY_MS = 86_400_000;
 const LOOK_MS = 1000;
 const FLASH_MS = 700;
 
@@ -22,6 +23,7 @@ class Card {
     this.age = make("span", { class: "card-age" });
     this.price = make("span", { class: "card-price" });
     this.change = make("span", { class: "change" });
+    this.since = make("span", { class: "change-since" });
     this.bid = make("dd");
     this.ask = make("dd");
     this.bidLabel = make("dt");
@@ -33,7 +35,7 @@ class Card {
       { class: "card", "data-ticker": feed.ticker },
       make("div", { class: "card-head" }, make("h3", {}, this.open), this.kind, this.cancel),
       make("div", { class: "card-body" }, this.price, this.spark.element),
-      make("div", { class: "card-foot" }, this.change, this.book),
+      make("div", { class: "card-foot" }, make("span", { class: "card-change" }, this.change, this.since), this.book),
       make("div", { class: "card-feed" }, this.state, this.age),
     );
   }
@@ -49,10 +51,7 @@ class Card {
     this.shownTicks = feed.ticks + feed.points.length + feed.decimals;
     put(this.price, price(feed.price, feed.decimals));
     this.#flash();
-    const change = feed.change;
-    put(this.change, change ? percent(change.percent) : "");
-    this.change.dataset.way = change && change.percent !== 0 ? (change.percent > 0 ? "up" : "down") : "none";
-    this.change.title = change?.sinceMs ? say("change_since", { time: new Date(change.sinceMs).toISOString().slice(11, 16) }) : say("change_day");
+    showChange(feed, this.change, this.since);
     const { tick } = feed;
     this.book.hidden = tick.best_bid_price === undefined && tick.best_ask_price === undefined;
     put(this.bid, side(tick.best_bid_price, tick.best_bid_amount, feed.decimals));
@@ -87,6 +86,18 @@ class Card {
     this.cancel.setAttribute("aria-label", say("cancel_ticker", { ticker: this.feed.ticker }));
     this.cancel.title = say("cancel_ticker", { ticker: this.feed.ticker });
   }
+}
+
+/** The change, and beside it since when. @param {import("./market.js").Feed} feed @param {HTMLElement} value @param {HTMLElement} since */
+export function showChange(feed, value, since) {
+  const { change } = feed;
+  put(value, change ? percent(change.percent) : "");
+  value.dataset.way = change && change.percent !== 0 ? (change.percent > 0 ? "up" : "down") : "none";
+  if (!change) return put(since, "");
+  const time = moment(change.sinceMs);
+  const isToday = Date.now() - change.sinceMs < DAY_MS;
+  put(since, change.isOverDay ? say("change_day") : say("change_since", { time: isToday ? time.slice(11, 16) : time.slice(0, 16) }));
+  since.title = say("change_from", { time });
 }
 
 /** @param {number | null | undefined} value @param {number | null | undefined} size @param {number} decimals */

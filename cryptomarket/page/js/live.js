@@ -1,7 +1,7 @@
 // The live page: who is here, what the stream tells, and what is shown of it.
 
 import { Refused, address, ask, asked, named } from "./api.js";
-import { Cards } from "./cards.js";
+import { Cards, showChange } from "./cards.js";
 import { Chart } from "./chart.js";
 import { beforePaint, make, put, the } from "./elements.js";
 import { Exporting } from "./exporting.js";
@@ -15,7 +15,8 @@ import { startLooks } from "./looks.js";
 import { Market } from "./market.js";
 import { recall, remember } from "./memory.js";
 import { Notes } from "./notes.js";
-import { percent, price } from "./numbers.js";
+import { price } from "./numbers.js";
+import { prices } from "./past.js";
 import { Search } from "./search.js";
 import { Door, rememberSignedIn, signOut, wasSignedIn } from "./signing.js";
 import { Stream } from "./stream.js";
@@ -65,9 +66,7 @@ const showHead = beforePaint(() => {
   the("proof").dataset.proven = ledger.proven;
   if (!feed) return;
   put(the("stage-price"), price(feed.price, feed.decimals));
-  const change = feed.change;
-  put(the("stage-change"), change ? percent(change.percent) : "");
-  the("stage-change").dataset.way = change && change.percent !== 0 ? (change.percent > 0 ? "up" : "down") : "none";
+  showChange(feed, the("stage-change"), the("stage-since"));
   the("chart-empty").hidden = feed.price !== null || chart.isFirstPageMissing;
   document.title = feed.price === null ? "cryptomarket" : `${price(feed.price, feed.decimals)} · ${feed.ticker}`;
 });
@@ -161,18 +160,18 @@ function showChart() {
   if (feed) void chart.show(feed, lengths.chosen).then(showHead);
 }
 
-/** What the change of an index is measured from: its first stored price of the last day. @param {string} ticker */
+/** What a card knows of the past: where its change is measured from, and its last prices. @param {string} ticker */
 async function since(ticker) {
   const feed = market.of(ticker);
-  if (!feed || feed.from || feed.tick.stats) return;
-  const query = { start: Math.floor(market.nowMs - DAY_MS), order: "asc", limit: 1, fields: "timestamp,price" };
-  const page = await asked(ask(`ticks/${named(ticker)}`, { query }));
-  const first = page?.data[0];
-  if (first?.price) feed.from = { ms: first.timestamp, price: first.price };
+  if (!feed || feed.isRecalled) return;
+  const query = { start: Math.floor(market.nowMs - DAY_MS), order: "asc", limit: 1 };
+  const [first, recent] = await Promise.all([prices(ticker, query), prices(ticker, { order: "desc", limit: 300 })]);
+  if (!first || !recent) return;
+  feed.isRecalled = true;
+  feed.from = first[0] ?? null;
+  feed.recall(recent.reverse());
   cards.refresh();
-  const recent = await asked(ask(`ticks/${named(ticker)}`, { query: { order: "desc", limit: 300, fields: "timestamp,price" } }));
-  feed.recall((recent?.data ?? []).filter((row) => row.price !== null).map((row) => ({ ms: row.timestamp, price: row.price })).reverse());
-  cards.refresh();
+  showHead();
 }
 
 /** @param {string} ticker */

@@ -4,6 +4,7 @@ import { decimalsOf } from "./numbers.js";
 
 const POINTS = 900;
 const DAY_MS = 86_400_000;
+const NEARLY_MS = 600_000;
 
 /** @typedef {{ms: number, price: number}} Point */
 
@@ -26,8 +27,10 @@ export class Feed {
     this.decimals = 0;
     /** @type {Point[]} */
     this.points = [];
-    /** @type {Point | null} What the change is measured from, where the exchange does not tell one. */
+    /** @type {Point | null} What the change is measured from: the first price of the last 24 hours that is stored. */
     this.from = null;
+    /** Whether the store was asked; what it does not have begins with the first price that was heard here. */
+    this.isRecalled = false;
     this.ticks = 0;
   }
 
@@ -61,13 +64,12 @@ export class Feed {
     if (this.price === null && this.points.length > 0) this.price = this.points[this.points.length - 1].price;
   }
 
-  /** The change in percent, and since when: the exchange's 24 hours, or since the first price of the last 24 that is stored. */
+  /** The change in percent, since when, and whether that is 24 hours. One beginning for all: an index has no other. */
   get change() {
-    const told = this.tick.stats?.price_change;
-    if (told !== null && told !== undefined) return { percent: told, sinceMs: null };
-    if (!this.from || this.price === null || this.from.price === 0) return null;
-    const isWholeDay = Date.now() - this.from.ms > DAY_MS - 600_000;
-    return { percent: (this.price / this.from.price - 1) * 100, sinceMs: isWholeDay ? null : this.from.ms };
+    const from = this.from ?? (this.isRecalled ? this.points[0] : null);
+    if (!from || this.price === null || from.price === 0) return null;
+    const isOverDay = Math.abs(Date.now() - from.ms - DAY_MS) < NEARLY_MS;
+    return { percent: (this.price / from.price - 1) * 100, sinceMs: from.ms, isOverDay };
   }
 }
 

@@ -20,7 +20,8 @@ export function showParts(list, parts) {
 
 /** @param {HTMLElement} list @param {any[]} slots */
 export function showSlots(list, slots) {
-  const most = Math.max(1, ...slots.map((slot) => slot.channels));
+  // The sessions share what is heard: a meter is a slot's share of all channels.
+  const all = Math.max(1, slots.reduce((sum, slot) => sum + slot.channels, 0));
   list.replaceChildren(
     ...slots.map((slot) =>
       make(
@@ -38,7 +39,7 @@ export function showSlots(list, slots) {
         make(
           "div",
           { class: "slot-channels" },
-          make("meter", { min: 0, max: most, value: slot.channels, "aria-label": say("channels", { n: slot.channels }) }),
+          make("meter", { min: 0, max: all, value: slot.channels, "aria-label": say("channels_of", { n: slot.channels, all }) }),
           make("span", {}, say("channels", { n: slot.channels })),
         ),
       ),

@@ -1,6 +1,6 @@
 // The history of one ticker as bars of one length: the newest page first, older ones when somebody scrolls there.
 
-import { ask, named } from "./api.js";
+import { ask, asked, named } from "./api.js";
 
 /** @typedef {{time: number, open: number, high: number, low: number, close: number}} Bar `time` in seconds, as the chart wants it. */
 
@@ -104,6 +104,18 @@ export class Past {
     }
     this.bars = [...known.values()].sort((one, other) => one.time - other.time);
   }
+}
+
+/**
+ * Stored prices; null when there was no answer.
+ * @param {string} ticker @param {Record<string, string | number>} query @returns {Promise<import("./market.js").Point[] | null>}
+ */
+export async function prices(ticker, query) {
+  const page = await asked(ask(`ticks/${named(ticker)}`, { query: { ...query, fields: "timestamp,price" } }));
+  if (!page) return null;
+  return page.data
+    .filter((/** @type {any} */ row) => row.price !== null)
+    .map((/** @type {any} */ row) => ({ ms: row.timestamp, price: row.price }));
 }
 
 /** Ticks, newest first, as bars of a second. @param {{timestamp: number, price: number | null}[]} rows @returns {Bar[]} */

@@ -14,7 +14,7 @@ from __tests__.journeys.witness import comes_true
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 TICKERS = ("btc_usd", "eth_usd", "BTC-PERPETUAL", "ETH-PERPETUAL")
-HOURS = {"btc_usd": 14.0, "eth_usd": 14.0}
+HOURS = {"btc_usd": 24.0, "eth_usd": 14.0, "BTC-PERPETUAL": 24.0, "ETH-PERPETUAL": 14.0}
 SETTLED_MS = 25_000
 
 
@@ -42,6 +42,7 @@ async def prepare(gate: Gateway) -> None:
                 until_ms=first["timestamp"] - 1000,
                 hours=hours,
                 step_s=2,
+                kind="index" if "_" in ticker else "perpetual",
             )
     await gate.kill()
     await gate.start()

@@ -38,6 +38,24 @@ def test_it_tells_its_version() -> None:
     assert call("version").stdout == f"{__version__}\n"
 
 
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("cryptomarket ta", "tail"),
+        ("cryptomarket candles btc_usd --reso", "--resolution"),
+        ("cryptomarket candles btc_usd --resolution 1", "15"),
+        ("cryptomarket jobs st", "status"),
+    ],
+)
+def test_the_shell_completes_it(typed: str, completed: str) -> None:
+    """Promise: commands, options and their values are completed; the script for the shell asks as is done here."""
+    asked = {"_CRYPTOMARKET_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    done = CliRunner().invoke(app, [], prog_name="cryptomarket", env=asked)
+    assert completed in done.output.split()
+    script = CliRunner().invoke(app, ["--show-completion", "bash"], prog_name="cryptomarket").output
+    assert "_CRYPTOMARKET_COMPLETE=complete_bash" in script
+
+
 def test_it_prints_every_setting() -> None:
     """Promise: `config env` is .env.example: each setting with its meaning and default, all commented out."""
     text = call("config", "env").stdout

@@ -31,6 +31,8 @@ HERE = "__tests__/journeys/test_documents.py"
 ELSEWHERE = {
     ("ARCHITECTURE.md", "workers   cli"): "scripts/check_rules.py::",  # a drawing; `make check` holds the directions
     ("README.md", "(umask 077"): f"{DEPLOYMENT}::test_the_first_start_makes_a_deployment_that_works",
+    ("README.md", "make run"): f"{README}::test_the_first_two_commands",
+    # Where any block is named, the test takes all of them, and fails for one more.
     ("README.md", ""): f"{README}::test_the_code_of_the_readme",
     ("README.ru.md", ""): f"{README}::test_both_languages_have_the_same_content",
     ("docs/deployment.md", "(umask 077"): f"{DEPLOYMENT}::test_the_first_start_makes_a_deployment_that_works",

@@ -1,9 +1,14 @@
 """Celery's application, made of the settings."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from cryptomarket.broker import Address, alive_file, broker_app
+from cryptomarket.broker import CHILD_KB, RESTORE_S, Address, alive_file, broker_app
 from cryptomarket.errors import StartRefused
+from cryptomarket.jobs.job import LONGEST_PAUSE_S
+from cryptomarket.roles.timetable import jobs_in
 from cryptomarket.settings import Settings
 
 
@@ -15,9 +20,28 @@ def test_nothing_of_it_keeps_what_it_should_not() -> None:
     assert conf.broker_transport_options["global_keyprefix"] == "cryptomarket:simulator:celery:"
     assert conf.redbeat_key_prefix == "cryptomarket:simulator:beat:"
     assert [queue.name for queue in conf.task_queues] == ["high", "default", "low"]
-    assert conf.beat_schedule["collect_index_prices"]["options"] == {"queue": "high", "expires": 60.0}
+    assert conf.beat_schedule["collect_index_prices"]["options"]["queue"] == "high"
     assert "remove_old_ticks" not in conf.beat_schedule
     assert alive_file(Settings(), "beat").name == "beat.alive"
+
+
+def test_a_message_outlives_a_dead_worker() -> None:
+    """Promise: no message has expired when Redis gives it out again, whichever try its worker has died in."""
+    settings = Settings.model_validate({"redis_url": "redis://127.0.0.1:1/0", "exchange": "simulator"})
+    lines, jobs = broker_app(settings).conf.beat_schedule, jobs_in(settings)
+    assert set(lines) == {name for name, job in jobs.items() if job.period_s}
+    for name, line in lines.items():
+        job = jobs[name]
+        last_try_s = job.expiry_s + job.retries * (job.limit_s + LONGEST_PAUSE_S)
+        assert line["options"]["expires"] > last_try_s + settings.job_dead_s + RESTORE_S
+
+
+def test_a_process_that_grows_is_replaced_before_its_container_is_full() -> None:
+    """Promise: Celery's bound of a process is below what compose gives to the whole worker, with room for the first."""
+    compose = (Path(__file__).parents[1] / "docker-compose.yml").read_text()
+    limit = re.search(r"^  worker:\n(?:    .*\n|\n)*?.*memory: (\d+)m", compose, re.MULTILINE)
+    assert limit is not None
+    assert (int(limit[1]) - 25) * 1024 > CHILD_KB
 
 
 def test_an_address_in_their_words() -> None:

@@ -68,6 +68,7 @@ def test_what_is_for_tests_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         ("PROJECT_MODE", "staging", "PROJECT_MODE"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL"),
         ("LOG_HARD_CAPACITY", "100", "LOG_HARD_CAPACITY must not be smaller"),
+        ("JOB_DEAD_S", "145", "JOB_DEAD_S must be more than 25 s larger than JOB_LIMIT_S"),
         ("DERIBIT_CLIENT_ID", "alone", "DERIBIT_CLIENT_ID and DERIBIT_CLIENT_SECRET"),
         ("SESSION_HEARTBEAT_S", "5", "SESSION_HEARTBEAT_S"),
         ("SEAL_SECRET", "x", "SEAL_SECRET is shorter than 32 bytes"),

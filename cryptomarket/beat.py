@@ -63,8 +63,10 @@ class Timekeeper(RedBeatScheduler):  # type: ignore[misc]  # published without t
 
     def apply_async(self, entry: Line, producer: object = None, advance: bool = True, **named: object) -> object:
         """Says that a job is due, and only then that this was said: what could not be said is said again."""
-        slot_ms = round(period_start(entry.default_now(), entry.period_s).timestamp() * 1000)
-        entry.kwargs = {**(entry.kwargs or {}), "scheduled_ms": slot_ms}
+        now = entry.default_now()
+        slot_ms = round(period_start(now, entry.period_s).timestamp() * 1000)
+        said_ms = round(now.timestamp() * 1000)
+        entry.kwargs = {**(entry.kwargs or {}), "scheduled_ms": slot_ms, "said_ms": said_ms}
         entry.options = {**(entry.options or {}), "task_id": f"{entry.name}-{slot_ms}"}
         sent = super().apply_async(entry, producer=producer, advance=False, **named)
         if advance:

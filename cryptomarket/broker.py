@@ -13,17 +13,20 @@ from kombu.entity import Queue as BrokerQueue
 
 from cryptomarket.backplane.keys import Keys
 from cryptomarket.errors import StartRefused
-from cryptomarket.jobs.job import Job, Queue
+from cryptomarket.jobs.job import GRACE_S, LONGEST_PAUSE_S, Job, Queue
 from cryptomarket.market.instruments import Exchange
 from cryptomarket.roles.timetable import jobs_in
 from cryptomarket.settings import SENTINEL_PORT, Settings
 from cryptomarket.telemetry import configure_logging
 
-GRACE_S = 10.0
 LOOK_S = 1.0
 TASKS_PER_CHILD = 1000
-CHILD_KB = 200_000
+# A process that has grown beyond this is replaced after its task. The whole worker has 176 MiB in docker-compose.yml,
+# of which its first process takes some 25 for itself.
+CHILD_KB = 150_000
 RESTORE_S = 5
+# How long a task that is given out again may wait for a worker that has time.
+SLACK_S = 300.0
 HEALTH_S = 5
 
 
@@ -112,7 +115,7 @@ def broker_app(settings: Settings) -> Celery:
         task_routes={job.name: {"queue": job.queue.value} for job in jobs.values()},
         timezone="UTC",
         enable_utc=True,
-        beat_schedule={job.name: _line(job) for job in jobs.values() if job.period_s > 0},
+        beat_schedule={job.name: _line(job, settings.job_dead_s) for job in jobs.values() if job.period_s > 0},
         beat_scheduler="cryptomarket.beat:Timekeeper",
         beat_max_loop_interval=LOOK_S,
         redbeat_redis_url=address.beat_url,
@@ -124,8 +127,15 @@ def broker_app(settings: Settings) -> Celery:
     return app
 
 
-def _line(job: Job) -> dict[str, object]:
-    options = {"queue": job.queue.value, "expires": job.expiry_s}
+def kept_s(job: Job, dead_s: float) -> float:
+    """How long a message is kept in Redis: until the task of a worker that has died, in its last try, is found by
+    another. A message that nobody has begun within the job's expiry is left out by the worker that takes it.
+    """
+    return job.expiry_s + job.retries * (job.limit_s + GRACE_S + LONGEST_PAUSE_S) + dead_s + SLACK_S
+
+
+def _line(job: Job, dead_s: float) -> dict[str, object]:
+    options = {"queue": job.queue.value, "expires": kept_s(job, dead_s)}
     return {"task": job.name, "schedule": job.period_s, "options": options}
 
 

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
 from cryptomarket.errors import StartRefused
+from cryptomarket.jobs.job import GRACE_S, LONGEST_PAUSE_S
 from cryptomarket.market.instruments import Exchange, looks_like_a_name
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
@@ -26,6 +27,8 @@ REDIS_PORT = 6379
 SENTINEL_PORT = 26379
 
 SEAL_SECRET_BYTES = 32
+# For how long beyond its limit a run may be a worker's: before its next try, and until it is ended by force.
+JOB_LINGERS_S = LONGEST_PAUSE_S + GRACE_S
 DEFAULT_DATA_DIR = Path("data")
 
 # What a `.env` may hold for others who read it: compose, its other services, and the libraries in the container.
@@ -236,9 +239,10 @@ class Settings(BaseSettings):
                 raise ValueError(
                     "REDIS_HOST names several Sentinels; set REDIS_MASTER_NAME to what they call the primary"
                 )
-        if self.job_dead_s <= self.job_limit_s:
+        if self.job_dead_s <= self.job_limit_s + JOB_LINGERS_S:
             raise ValueError(
-                "JOB_DEAD_S must be larger than JOB_LIMIT_S: a job that still runs is not given to another"
+                f"JOB_DEAD_S must be more than {JOB_LINGERS_S:g} s larger than JOB_LIMIT_S: a job that waits for its "
+                f"next try, or is being ended by force, is not given to another meanwhile"
             )
         if self.log_hard_capacity < self.log_capacity:
             raise ValueError("LOG_HARD_CAPACITY must not be smaller than LOG_CAPACITY")

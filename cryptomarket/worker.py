@@ -20,10 +20,11 @@ from celery import Celery, signals
 from kombu.exceptions import OperationalError
 from kombu.transport import redis, virtual
 
-from cryptomarket.broker import GRACE_S, alive_file, broker_app, log_as_we_do
+from cryptomarket.broker import alive_file, broker_app, kept_s, log_as_we_do
+from cryptomarket.clock import Clock
 from cryptomarket.errors import BusUnavailable, StartRefused, Unavailable
 from cryptomarket.jobs.arguments import read_arguments
-from cryptomarket.jobs.job import Job, Queue
+from cryptomarket.jobs.job import GRACE_S, Job, Queue
 from cryptomarket.jobs.runs import Cause, Run, RunState
 from cryptomarket.roles.timetable import jobs_in
 from cryptomarket.settings import Settings, load_settings
@@ -88,6 +89,7 @@ class Worker:
         self.app: Celery = broker_app(settings)
         redis.Channel.Message = TellingMessage
         self.jobs = jobs_in(settings)
+        self.now_ms = Clock.system().wall_ms
         self._household: Household | None = None
         self._keep: list[Callable[..., None]] = [log_as_we_do(settings)]
         for job in self.jobs.values():
@@ -101,9 +103,15 @@ class Worker:
 
     def _add(self, job: Job) -> None:
         def task(
-            asked: Asked, scheduled_ms: int, arguments: dict[str, object] | None = None, by_hand: bool = False
+            asked: Asked,
+            scheduled_ms: int,
+            arguments: dict[str, object] | None = None,
+            by_hand: bool = False,
+            said_ms: int | None = None,
         ) -> str:
-            return self._run(job, asked, scheduled_ms, arguments or {}, by_hand=by_hand)
+            # What was asked for by hand says in its record until when it is worth beginning.
+            late = said_ms is not None and self.now_ms() >= said_ms + round(job.expiry_s * 1000)
+            return self._run(job, asked, scheduled_ms, arguments or {}, by_hand=by_hand, late=late)
 
         self.app.task(
             task,
@@ -115,7 +123,16 @@ class Worker:
             time_limit=job.limit_s + GRACE_S,
         )
 
-    def _run(self, job: Job, asked: Asked, scheduled_ms: int, arguments: dict[str, object], *, by_hand: bool) -> str:
+    def _run(
+        self,
+        job: Job,
+        asked: Asked,
+        scheduled_ms: int,
+        arguments: dict[str, object],
+        *,
+        by_hand: bool,
+        late: bool,
+    ) -> str:
         if self._household is None:
             raise asked.retry(countdown=OPEN_AGAIN_S)
         given = read_arguments(job.arguments, arguments)
@@ -130,6 +147,7 @@ class Worker:
                     scheduled_ms=scheduled_ms,
                     cause=Cause.HAND if by_hand else Cause.SCHEDULE,
                     again=again,
+                    late=late,
                 )
             )
         except Unavailable as away:
@@ -153,7 +171,11 @@ class Worker:
         }
         try:
             self.app.tasks[job.name].apply_async(
-                kwargs=message, task_id=run.id, queue=job.queue.value, expires=job.expiry_s, retry=False
+                kwargs=message,
+                task_id=run.id,
+                queue=job.queue.value,
+                expires=kept_s(job, self.settings.job_dead_s),
+                retry=False,
             )
         except (OperationalError, OSError) as away:
             raise BusUnavailable("The queue of jobs can't be reached.") from away

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from __tests__.jobs.world import ALONE, BESIDE, NOW_MS, World
+from __tests__.jobs.world import ALONE, BESIDE, NOW_MS, World, run_of
 from cryptomarket.db import Database
 from cryptomarket.errors import ExchangeFatal, ExchangeRetryable
 from cryptomarket.jobs.arguments import Arguments, OfTickers, Removing
@@ -30,6 +30,22 @@ async def test_a_run_is_noted_from_beginning_to_end(world: World) -> None:
     assert outcome.run.arguments == '{"tickers":["btc_usd"]}'
     assert world.seen == [(OfTickers(tickers=["btc_usd"]), Occasion(NOW_MS, 1))]
     assert await once(world) == Outcome(None), "the same run was run again"
+
+
+async def test_what_comes_late_is_not_begun(world: World) -> None:
+    """Promise: a message that has waited too long is left out, unless its former runner has died, or it was to be tried
+    again.
+    """
+
+    async def late(run_id: str, *, again: bool = False) -> Outcome:
+        return await world.runner.run(BESIDE, run_id, Arguments(), scheduled_ms=NOW_MS, again=again, late=True)
+
+    assert await late("stale") == Outcome(None)
+    assert await world.runs.one("stale") is None
+    redelivered = await late("redelivered", again=True)
+    await world.runs.begin(run_of(BESIDE, id="waits", state=RunState.RETRYING), again=False)
+    tried_again = await late("waits")
+    assert [outcome.run and outcome.run.state for outcome in (redelivered, tried_again)] == [RunState.SUCCEEDED] * 2
 
 
 async def test_what_may_be_well_is_tried_again_and_then_given_up(world: World) -> None:

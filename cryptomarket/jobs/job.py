@@ -6,6 +6,11 @@ from enum import StrEnum
 
 from cryptomarket.jobs.arguments import Arguments
 
+GRACE_S = 10.0
+"""How long after its limit a run may take to say so, before whoever runs it ends it by force."""
+LONGEST_PAUSE_S = 15.0
+"""How long at most one waits to be tried again."""
+
 
 class Queue(StrEnum):
     """Where a job waits for a worker. A worker takes what is high first."""

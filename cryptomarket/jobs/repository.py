@@ -23,14 +23,15 @@ class RunRepository:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def begin(self, run: Run, *, again: bool) -> Run | None:
+    async def begin(self, run: Run, *, again: bool, late: bool = False) -> Run | None:
         """Notes that a run begins, and gives it with its number of attempts; None when somebody else has begun it, when
-        it has ended, or is no longer worth beginning. `again` says that whoever had begun it is known to have died.
+        it has ended, or is no longer worth beginning. `again` says that whoever had begun it is known to have died;
+        one that is `late` is begun only where it was noted before.
         """
         row = msgspec.structs.asdict(run)
         async with self._db.begin() as connection:
             # Of two who begin it at once, one is first.
-            if await self._db.upsert(connection, job_runs, [row], keys=["id"]) == 1:
+            if not late and await self._db.upsert(connection, job_runs, [row], keys=["id"]) == 1:
                 return run
             known = await _one(connection, run.id, locked=not self._db.is_sqlite)
             if known is None or not _may_begin(known, run.started_ms or 0, again=again):

@@ -1,8 +1,9 @@
 """The one place where a job's function is called: within its limit, noted from beginning to end, whatever it raises."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 import structlog
@@ -12,7 +13,7 @@ from cryptomarket.backplane.lease import Lease, Leases
 from cryptomarket.clock import Clock
 from cryptomarket.errors import BusUnavailable, CryptomarketError, DatabaseUnavailable, ExchangeRetryable, Unavailable
 from cryptomarket.jobs.arguments import Arguments, written
-from cryptomarket.jobs.job import Job, Occasion, Work
+from cryptomarket.jobs.job import GRACE_S, LONGEST_PAUSE_S, Job, Occasion, Work
 from cryptomarket.jobs.repository import RunRepository
 from cryptomarket.jobs.runs import Cause, Run, RunState
 from cryptomarket.market.wire import encode
@@ -20,16 +21,13 @@ from cryptomarket.telemetry import redact_text
 
 log = structlog.get_logger(__name__)
 
-GRACE_S = 10.0
-"""How long after its limit a run may take to say so, before whoever runs it ends it by force."""
-
 FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 15.0
 # A run whose process dies each time must not be begun for ever.
 DEATHS = 2
 MAX_TEXT = 2000
 MAX_RESULT = 8000
 _RETRYABLE = (Unavailable, ExchangeRetryable)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +36,17 @@ class Outcome:
 
     run: Run | None
     retry_in_s: float | None = None
+
+
+async def caught(doing: Awaitable[T], what: str, **where: object) -> T | Exception:
+    """The job runner's door: what was raised comes back as a value, its traceback told in the log under `what`. So
+    nothing that a job, its record or its request raises ends who keeps the time.
+    """
+    try:
+        return await doing
+    except Exception as error:
+        log.exception(what, **where)
+        return error
 
 
 class Runner:
@@ -69,8 +78,12 @@ class Runner:
         scheduled_ms: int,
         cause: Cause = Cause.SCHEDULE,
         again: bool = False,
+        late: bool = False,
     ) -> Outcome:
-        """One attempt. A database that is away does not keep a job from running, only its run from being noted."""
+        """One attempt, which raises nothing. A database that is away does not keep a job from running, only its run
+        from being noted. `again` says that whoever had begun it has died; of what is `late`, only such a run, or one
+        that waits to be tried again, is still worth beginning.
+        """
         now_ms = self._clock.wall_ms()
         wanted = Run(
             id=run_id,
@@ -86,18 +99,36 @@ class Runner:
             result=None,
             error=None,
         )
-        try:
-            begun = await self._runs.begin(wanted, again=again)
-        except DatabaseUnavailable as away:
-            log.warning("the beginning of a run could not be noted", job=job.name, run=run_id, reason=away.detail)
-            begun = wanted
+        begun = await caught(
+            self._begun(wanted, again=again, late=late), "a run could not be begun", job=job.name, run=run_id
+        )
         if begun is None:
             return Outcome(None)
+        if isinstance(begun, Exception):
+            return await self._end(job, wanted, RunState.FAILED, error=_told(begun))
         if begun.attempts > job.retries + 1 + DEATHS:
             return await self._end(
                 job, begun, RunState.FAILED, error=f"It was begun {begun.attempts} times without an end."
             )
-        return await self._alone(job, begun, arguments)
+        outcome = await caught(self._alone(job, begun, arguments), "a job has failed", job=job.name, run=run_id)
+        if isinstance(outcome, Exception):
+            return await self._end(job, begun, RunState.FAILED, error=_told(outcome))
+        return outcome
+
+    async def give_up(self, run: Run, error: Exception) -> None:
+        """Notes that a run that was asked for can't be begun, and why."""
+        now_ms = self._clock.wall_ms()
+        log.warning("a run that was asked for can't be begun", job=run.job, run=run.id, reason=_told(error))
+        await self._note(
+            msgspec.structs.replace(run, state=RunState.FAILED.value, finished_ms=now_ms, error=_told(error))
+        )
+
+    async def _begun(self, wanted: Run, *, again: bool, late: bool) -> Run | None:
+        try:
+            return await self._runs.begin(wanted, again=again, late=late and not again)
+        except DatabaseUnavailable as away:
+            log.warning("the beginning of a run could not be noted", job=wanted.job, run=wanted.id, reason=away.detail)
+            return None if late and not again else wanted
 
     async def _alone(self, job: Job, run: Run, arguments: Arguments) -> Outcome:
         if job.beside_itself:
@@ -127,12 +158,10 @@ class Runner:
                 result = await self._works[job.name](arguments, occasion)
         except _RETRYABLE as failure:
             return await self._again_or_failed(job, run, failure)
-        except Exception as error:
-            if isinstance(error, TimeoutError) and limit.expired():
-                sentence = f"It took longer than {job.limit_s:g} s."
-                return await self._end(job, run, RunState.TIMED_OUT, error=sentence)
-            log.exception("a job has failed", job=job.name, run=run.id)
-            return await self._end(job, run, RunState.FAILED, error=_told(error))
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            return await self._end(job, run, RunState.TIMED_OUT, error=f"It took longer than {job.limit_s:g} s.")
         return await self._end(job, run, RunState.SUCCEEDED, result=_json(result))
 
     async def _again_or_failed(self, job: Job, run: Run, failure: CryptomarketError) -> Outcome:
@@ -162,7 +191,8 @@ class Runner:
 
     async def _note(self, run: Run) -> None:
         # Also when this process is told to stop meanwhile: what was done is known to be done.
-        await asyncio.shield(self._write(run))
+        writing = caught(self._write(run), "what became of a run could not be noted", job=run.job, run=run.id)
+        await asyncio.shield(writing)
 
     async def _write(self, run: Run) -> None:
         try:

@@ -4,7 +4,9 @@ import asyncio
 import concurrent.futures
 import os
 import secrets
+import sys
 import threading
+import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from typing import TypeVar
 
 import structlog
 import uvloop
+from celery.exceptions import SoftTimeLimitExceeded
 
 from cryptomarket.catalog.directory import Catalogue
 from cryptomarket.clock import Clock
@@ -19,7 +22,7 @@ from cryptomarket.errors import BusUnavailable, DatabaseUnavailable, StartRefuse
 from cryptomarket.foundation import open_backplane, open_database
 from cryptomarket.ingest.errands import Errands
 from cryptomarket.jobs.repository import RunRepository
-from cryptomarket.jobs.runner import Runner
+from cryptomarket.jobs.runner import Runner, caught
 from cryptomarket.jobs.runs import Run
 from cryptomarket.roles.jobs import build_runner, build_works
 from cryptomarket.settings import Settings
@@ -29,6 +32,8 @@ log = structlog.get_logger(__name__)
 Answer = TypeVar("Answer")
 LOOK_S = 1.0
 START_S = 30.0
+ANSWER_S = 2.0
+FRAMES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +80,26 @@ class Household:
             return asked.result()
         except concurrent.futures.CancelledError:
             raise Unavailable("The event loop of this worker has ended.") from None
-        finally:
-            # Celery's time limits are raised here, in the midst of waiting.
+        except SoftTimeLimitExceeded:
+            # Celery's first limit is raised here, in the midst of waiting.
             asked.cancel()
+            self._wait_for_the_end()
+            raise
+        finally:
+            asked.cancel()
+
+    def _wait_for_the_end(self) -> None:
+        """Returns when the loop answers. What keeps it from that can't be cancelled, and would keep every task to come
+        from running: this one stays, until Celery's second limit ends the process, and with it what blocks it.
+        """
+        answered = threading.Event()
+        assert self._loop is not None  # noqa: S101  for the type
+        self._loop.call_soon_threadsafe(answered.set)
+        if not answered.wait(ANSWER_S):
+            frame = sys._current_frames().get(self._thread.ident or 0)  # noqa: SLF001  the only way to see a thread
+            where = "".join(traceback.format_stack(frame, limit=FRAMES)) if frame is not None else ""
+            log.error("a task blocks the event loop; this process will be ended", where=where)
+            answered.wait()
 
     async def _asked(self, task: Callable[[House], Awaitable[Answer]]) -> Answer:
         return await task(await self._opened())
@@ -124,13 +146,20 @@ class Household:
 
     async def _hand_on(self) -> None:
         while True:
-            try:
-                house = await self._opened()
-                for run in await house.runs.take(now_ms=Clock.system().wall_ms()):
-                    await self._hand_on_one(house, run)
-            except (BusUnavailable, DatabaseUnavailable, Unavailable) as away:
-                log.debug("runs that were asked for can't be looked for", reason=away.detail)
+            await caught(self._hand_on_all(), "runs that were asked for can't be looked for")
             await asyncio.sleep(LOOK_S)
+
+    async def _hand_on_all(self) -> None:
+        try:
+            house = await self._opened()
+            for run in await house.runs.take(now_ms=Clock.system().wall_ms()):
+                sent = await caught(
+                    self._hand_on_one(house, run), "a run that was asked for can't be sent", job=run.job, run=run.id
+                )
+                if isinstance(sent, Exception):
+                    await house.runner.give_up(run, sent)
+        except (BusUnavailable, DatabaseUnavailable, Unavailable) as away:
+            log.debug("runs that were asked for can't be looked for", reason=away.detail)
 
     async def _hand_on_one(self, house: House, run: Run) -> None:
         try:

@@ -6,6 +6,7 @@ import signal
 from collections import Counter
 from pathlib import Path
 
+from __tests__.journeys import blocked_worker
 from __tests__.journeys.black_hole import black_hole
 from __tests__.journeys.commands import operator_token
 from __tests__.journeys.gateway import Json
@@ -14,6 +15,7 @@ from __tests__.journeys.scaled import PREFIX, SEAL_SECRET, Deployment, deploymen
 from __tests__.journeys.witness import BUSY, comes_true
 from __tests__.journeys.working import JOBS_AWAY_S, OFTEN, PERIOD_S, collected, has_run, helping, runs
 from __tests__.postgres_server import PostgresServer
+from cryptomarket.schedule import SHORTEST_EXPIRY_S
 from cryptomarket.simulator.faults import Fault
 
 ROLES = ("api1", "ingest1", "write1")
@@ -117,8 +119,11 @@ async def test_each_period_is_run_once_and_exactly(tmp_path: Path, postgres: Pos
 
 
 async def test_a_run_whose_worker_is_killed_is_run_again(tmp_path: Path, postgres: PostgresServer) -> None:
-    """Promise: `kill -9` of a worker in mid-task: another one runs the task again, and no row is there twice."""
-    async with deployment(tmp_path, postgres, *ROLES, market=BUSY, **{**OFTEN, "collect_index_prices_s": "0"}) as built:
+    """Promise: `kill -9` of a worker in mid-task: another one runs the task again, though it would by now be too late
+    to begin it, and no row is there twice.
+    """
+    late = {**OFTEN, "collect_index_prices_s": str(SHORTEST_EXPIRY_S)}
+    async with deployment(tmp_path, postgres, *ROLES, market=BUSY, **late) as built:
         token = await operator_token(built["api1"])
         built.simulator.add_faults(Fault(kind="mute", methods=("public/get_index_price",)))
         async with helping(built, "worker", request_timeout_s="20") as worker:
@@ -136,12 +141,16 @@ async def test_a_run_whose_worker_is_killed_is_run_again(tmp_path: Path, postgre
 
 async def test_failures_end_and_are_told(tmp_path: Path, postgres: PostgresServer) -> None:
     """Promise: a task that the exchange always refuses ends after its retries, with its error; one that takes too long
-    is ended and says so; one that is running and must not run twice is refused a second time, with 409.
+    is ended and says so, even one that never lets its worker's loop go on, after which the next one is run; one that is
+    running and must not run twice is refused a second time, with 409.
     """
     settings = {**OFTEN, "collect_index_prices_s": "0", "job_limit_s": "3", "request_timeout_s": "20"}
     async with deployment(tmp_path, postgres, *ROLES, market=BUSY, **settings) as built:
         token = await operator_token(built["api1"])
-        async with helping(built, "worker"):
+        async with helping(built, "worker", module=blocked_worker.__name__) as worker:
+            blocked = await ended(built, token, await started(built, token, blocked_worker.JOB))
+            assert (blocked["state"], blocked["attempts"]) == ("timed_out", 1)
+            assert "_block" in next(line for line in worker.said().splitlines() if "blocks the event loop" in line)
             built.simulator.add_faults(Fault(kind="mute", methods=("public/get_index_price",)))
             slow = await started(built, token, "collect_tickers", tickers=["btc_usd"])
             async with built["api1"].client(token) as client:

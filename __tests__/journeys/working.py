@@ -29,8 +29,8 @@ OFTEN = {
     "refresh_catalogue_s": "0",
     "repair_gaps_s": "0",
     "check_candles_s": "0",
-    "job_limit_s": "5",
-    "job_dead_s": "6",
+    "job_limit_s": "3",
+    "job_dead_s": "29",
     "beat_dead_s": "4",
 }
 """Prices each period, and nothing else but what a test asks for."""
@@ -65,18 +65,22 @@ class Helper:
 
 
 @asynccontextmanager
-async def helping(built: Deployment, who: str, *, name: str = "", **settings: str) -> AsyncIterator[Helper]:
-    """`python -m cryptomarket.<who>` until the block ends. Its log is shown when that ends badly."""
+async def helping(
+    built: Deployment, who: str, *, name: str = "", module: str = "", **settings: str
+) -> AsyncIterator[Helper]:
+    """`python -m cryptomarket.<who>`, or another module, until the block ends. Its log is shown if that ends badly."""
     folder = built.folder / (name or who)
     folder.mkdir(exist_ok=True)
     given = {**built.settings, **settings, "seal_secret": "", "token_key": "", "data_dir": str(folder)}
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **QUICK}
     environment |= {key.upper() if key.islower() else key: value for key, value in given.items()}
     environment |= {key: value for key, value in os.environ.items() if key.startswith("COVERAGE_")}
+    if module:
+        environment["PYTHONPATH"] = str(Path(__file__).parents[2])
     log_path = folder / "helper.log"
     with log_path.open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", f"cryptomarket.{who}", cwd=folder, env=environment, stdout=log, stderr=log,
+            sys.executable, "-m", module or f"cryptomarket.{who}", cwd=folder, env=environment, stdout=log, stderr=log,
             start_new_session=True,
         )  # fmt: skip
     helper = Helper(process, log_path)

@@ -7,12 +7,12 @@ import msgspec
 import structlog
 
 from cryptomarket.clock import Clock
-from cryptomarket.errors import DatabaseUnavailable
+from cryptomarket.errors import DatabaseUnavailable, NotFound
 from cryptomarket.jobs.arguments import Arguments, read_arguments
 from cryptomarket.jobs.job import Job, Queue
 from cryptomarket.jobs.repository import RunRepository
-from cryptomarket.jobs.runner import Runner
-from cryptomarket.jobs.runs import Cause
+from cryptomarket.jobs.runner import Runner, caught
+from cryptomarket.jobs.runs import Cause, Run
 
 log = structlog.get_logger(__name__)
 
@@ -54,8 +54,8 @@ class Clockwork:
         self._nudge.set()
 
     async def run(self) -> None:
-        """Keeps the time for as long as it runs."""
-        await self._clear()
+        """Keeps the time for as long as it runs. Whatever a job or the record of runs raises is told in the log."""
+        await caught(self._clear(), "runs of an earlier start can't be ended")
         now_ms = self._clock.wall_ms()
         self._next_ms = {job.name: job.next_after(now_ms) for job in self._jobs.values() if job.period_s > 0}
         async with asyncio.TaskGroup() as group:
@@ -88,17 +88,30 @@ class Clockwork:
         return found
 
     async def _asked(self) -> list[tuple[Job, str, Arguments, int]]:
-        try:
-            taken = await self._runs.take(now_ms=self._clock.wall_ms())
-        except DatabaseUnavailable:
+        taken = await caught(self._taken(), "runs that were asked for can't be looked for")
+        if isinstance(taken, Exception):
             return []
         found = []
         for run in taken:
-            job = self._jobs.get(run.job)
-            if job is not None:
-                given = read_arguments(job.arguments, msgspec.json.decode(run.arguments, type=dict[str, object]))
-                found.append((job, run.id, given, run.scheduled_ms))
+            read = await caught(self._read(run), "a run that was asked for can't be read", job=run.job, run=run.id)
+            if isinstance(read, Exception):
+                await self._runner.give_up(run, read)
+            else:
+                found.append(read)
         return found
+
+    async def _taken(self) -> list[Run]:
+        try:
+            return await self._runs.take(now_ms=self._clock.wall_ms())
+        except DatabaseUnavailable:
+            return []
+
+    async def _read(self, run: Run) -> tuple[Job, str, Arguments, int]:
+        job = self._jobs.get(run.job)
+        if job is None:
+            raise NotFound(f"There is no job {run.job!r} any more.")
+        given = read_arguments(job.arguments, msgspec.json.decode(run.arguments, type=dict[str, object]))
+        return job, run.id, given, run.scheduled_ms
 
     async def _wait(self) -> None:
         now_ms = self._clock.wall_ms()

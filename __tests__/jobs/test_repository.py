@@ -3,6 +3,7 @@
 import asyncio
 
 import msgspec
+import pytest
 
 from __tests__.jobs.world import ALONE, BESIDE, NOW_MS, World, run_of
 from cryptomarket.jobs.runs import LEFT, RunState
@@ -50,6 +51,30 @@ async def test_one_that_must_not_run_twice_is_not_asked_for_twice(world: World) 
     assert under_way.id == ALONE.run_id(NOW_MS)
     later = msgspec.structs.replace(asked, scheduled_ms=NOW_MS + 60_000)
     assert await world.runs.request(later, beside_itself=False) is None
+
+
+async def test_of_two_who_ask_at_once_one_gets_it(world: World) -> None:
+    """Promise: of a job that must not run beside itself, however many ask at the same moment, one run is added."""
+    asked = [run_of(ALONE, state=RunState.QUEUED, id=f"by-hand-{at}") for at in range(8)]
+    told = await asyncio.gather(*(world.runs.request(run, beside_itself=False) for run in asked))
+    added = [run for run, under_way in zip(asked, told, strict=True) if under_way is None]
+    assert len(added) == 1
+    assert {under_way.id for under_way in told if under_way is not None} == {added[0].id}
+
+
+@pytest.mark.parametrize("state", list(RunState))
+async def test_runs_in_a_state_are_found_as_of_now(world: World, state: RunState) -> None:
+    """Promise: what is looked for by its state is found behind any number of others, and told as it now is: who was to
+    be heard of by now, and was not, has timed out or expired.
+    """
+    for at, kept in enumerate(RunState):
+        await world.runs.note(run_of(ALONE, at_ms=NOW_MS + at, state=kept, id=f"lost-{kept}", overdue_ms=NOW_MS + 1000))
+        await world.runs.note(run_of(ALONE, at_ms=NOW_MS + at, state=kept, id=f"new-{kept}", overdue_ms=NOW_MS + 3000))
+    now_ms = NOW_MS + 2000
+    every = [run.as_of(now_ms) for run in await world.runs.recent(limit=100)]
+    found = await world.runs.recent(limit=100, state=state, now_ms=now_ms)
+    assert {run.id for run in found} == {run.id for run in every if run.state == state} != set()
+    assert len(await world.runs.recent(limit=1, job="alone", state=state, now_ms=now_ms)) == 1
 
 
 async def test_only_the_newest_are_remembered(world: World) -> None:

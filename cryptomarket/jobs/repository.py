@@ -1,10 +1,9 @@
 """The only SQL of runs."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, and_, case, delete, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, delete, func, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cryptomarket.db import Database
@@ -60,6 +59,7 @@ class RunRepository:
         """
         async with self._db.begin() as connection:
             if not beside_itself:
+                await self._wait_for_others(connection, run.job)
                 under_way = await connection.execute(
                     _RUNS.where(
                         _run.job == run.job, _run.state.in_(_UNDER_WAY), _run.overdue_ms > run.scheduled_ms
@@ -69,6 +69,11 @@ class RunRepository:
                     return Run(*found)
             await connection.execute(insert(job_runs).values(msgspec.structs.asdict(run)))
         return None
+
+    async def _wait_for_others(self, connection: AsyncConnection, job: str) -> None:
+        # Who asks at the same time sees what this transaction adds, and not the state before. SQLite has one writer.
+        if not self._db.is_sqlite:
+            await connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"job:{job}"))))
 
     async def take(self, *, now_ms: int, limit: int = 10) -> list[Run]:
         """The oldest runs that were asked for by hand, each handed out once."""
@@ -98,13 +103,15 @@ class RunRepository:
         async with self._db.read() as connection:
             return await _one(connection, run_id)
 
-    async def recent(self, *, limit: int, job: str | None = None, states: Sequence[str] = ()) -> list[Run]:
-        """The newest runs, of one job or of all."""
+    async def recent(
+        self, *, limit: int, job: str | None = None, state: RunState | None = None, now_ms: int = 0
+    ) -> list[Run]:
+        """The newest runs, of one job or of all; in one state alone as of `now_ms`, see Run.as_of."""
         asked: Select[Any] = _RUNS
         if job is not None:
             asked = asked.where(_run.job == job)
-        if states:
-            asked = asked.where(_run.state.in_(states))
+        if state is not None:
+            asked = asked.where(_is_now(state, now_ms))
         async with self._db.read() as connection:
             found = await connection.execute(asked.order_by(_run.scheduled_ms.desc(), _run.id.desc()).limit(limit))
             return [Run(*row) for row in found.all()]
@@ -152,6 +159,17 @@ class RunRepository:
                 update(job_runs).where(left).values(state=RunState.FAILED.value, finished_ms=now_ms, error=error)
             )
             return told.rowcount
+
+
+def _is_now(state: RunState, now_ms: int) -> ColumnElement[bool]:
+    noted, overdue = _run.state == state.value, _run.overdue_ms <= now_ms
+    if not state.is_final:
+        return and_(noted, ~overdue)
+    if state is RunState.TIMED_OUT:
+        return or_(noted, and_(_run.state == RunState.RUNNING.value, overdue))
+    if state is RunState.EXPIRED:
+        return or_(noted, and_(_run.state.in_(_WAITING), overdue))
+    return noted
 
 
 def _may_begin(known: Run, now_ms: int, *, again: bool) -> bool:

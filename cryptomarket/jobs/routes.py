@@ -59,8 +59,8 @@ async def list_tasks(
 ) -> TasksAnswer:
     """A run whose process died is told as of now, whatever it could still write down."""
     now_ms = jobs.clock.wall_ms()
-    found = [run.as_of(now_ms) for run in await jobs.runs.recent(limit=limit if state is None else MAX_TASKS, job=name)]
-    told = [run_told(run) for run in found if state is None or run.state == state][:limit]
+    found = await jobs.runs.recent(limit=limit, job=name, state=state, now_ms=now_ms)
+    told = [run_told(run.as_of(now_ms)) for run in found]
     return TasksAnswer(count=len(told), tasks=told, jobs=[job_told(job) for job in jobs.jobs.values()])
 
 

@@ -26,12 +26,13 @@ PERPETUAL = (
     b'{"instrument_name":"BTC-PERPETUAL","kind":"future","settlement_period":"perpetual","base_currency":"BTC",'
     b'"quote_currency":"USD","is_active":true,"state":"open"}'
 )
+INSTRUMENTS = ("BTC-PERPETUAL", "ETH-PERPETUAL", "SOL-PERPETUAL")
 TRADES = b'{"trades":[{"timestamp":%d,"price":85500.5,"mark_price":85500.1,"index_price":85499.0}],"has_more":false}'
 
 
 @dataclass
 class Exchange:
-    """Answers by name; `broken` names fail so."""
+    """Answers by name; `broken` names fail so, once they are known."""
 
     broken: dict[str, Exception] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -42,11 +43,11 @@ class Exchange:
     async def stamped(self, method: str, params: dict[str, object], *, timeout_s: float) -> Stamped:
         name = str(params.get("index_name") or params.get("instrument_name") or "")
         self.asked.append(name)
-        if name in self.broken:
+        if name in self.broken and method != "public/get_instrument":
             raise self.broken[name]
         result = {
             "public/get_index_price_names": b'["btc_usd","eth_usd"]',
-            "public/get_instrument": PERPETUAL,
+            "public/get_instrument": PERPETUAL.replace(b"BTC-PERPETUAL", name.encode()),
             "public/get_last_trades_by_instrument_and_time": TRADES % (TIME_MS + 500),
         }.get(method, b'{"index_price":8.55e4,"estimated_delivery_price":1}')
         return Stamped(result, TIME_MS * 1000 + 999)
@@ -95,11 +96,44 @@ async def test_the_trades_of_a_gap_are_stored_once(database: Database, repositor
     """Promise: a recorded gap of an instrument is asked for once, and its trades are rows of a source of their own."""
     await repository.keep_unpublished([Gap("BTC-PERPETUAL", TIME_MS, TIME_MS + 1000, GapCause.DISCONNECT)])
     collecting = collector(Exchange(), database)
-    assert await collecting.gaps({"BTC-PERPETUAL", "btc_usd"}, job="repair", limit=5) == {"gaps": 1, "rows": 1}
+    assert await collecting.gaps({"BTC-PERPETUAL", "btc_usd"}, job="repair", limit=5) == {
+        "gaps": 1, "rows": 1, "refused": {}, "failed": 0
+    }  # fmt: skip
     row = await repository.last_row("BTC-PERPETUAL")
     assert row is not None
     assert (row.source, row.price, row.timestamp_ms) == ("backfill", Decimal("85500.5"), TIME_MS + 500)
-    assert await collecting.gaps({"BTC-PERPETUAL"}, job="repair", limit=5) == {"gaps": 0, "rows": 0}
+    assert (await collecting.gaps({"BTC-PERPETUAL"}, job="repair", limit=5))["gaps"] == 0
+
+
+async def test_a_gap_that_fails_keeps_no_other_waiting(database: Database, repository: Repository) -> None:
+    """Promise: older gaps are asked for although the newest is refused, which is not asked for again if that was for
+    good; where nothing else comes of a run, it fails.
+    """
+    gaps = [Gap(name, TIME_MS, TIME_MS + 1000 + at, GapCause.DISCONNECT) for at, name in enumerate(INSTRUMENTS)]
+    await repository.keep_unpublished(gaps)
+    exchange = Exchange(
+        {INSTRUMENTS[1]: ExchangeFatal(-32602, "no"), INSTRUMENTS[2]: ExchangeRetryable(10028, "later")}
+    )
+    collecting = collector(exchange, database)
+    told = await collecting.gaps(INSTRUMENTS, job="repair", limit=5)
+    assert (told["gaps"], told["rows"], told["failed"]) == (2, 1, 1)
+    assert "-32602" in str(told["refused"])
+    with pytest.raises(ExchangeRetryable):
+        await collecting.gaps(INSTRUMENTS, job="repair", limit=5)
+    exchange.broken = {}
+    assert (await collecting.gaps(INSTRUMENTS, job="repair", limit=5))["gaps"] == 1
+
+
+async def test_each_ticker_has_its_turn(database: Database) -> None:
+    """Promise: where a period has no time for all, the next one begins with those that were left."""
+    exchange = Exchange({"btc_usd": ExchangeFatal(-32602, "not in this period")})
+    collecting = collector(exchange, database)
+    await collecting.tickers(["btc_usd", "eth_usd"], job="collect", scheduled_ms=TIME_MS)
+    await collecting.tickers(["btc_usd", "eth_usd"], job="collect", scheduled_ms=TIME_MS + 1)
+    exchange.broken, exchange.asked = {}, []
+    for period in (2, 3, 4):
+        await collecting.tickers(["eth_usd", "btc_usd"], job="collect", scheduled_ms=TIME_MS + period)
+    assert [name for name in exchange.asked if name] == ["btc_usd", "eth_usd"] * 3
 
 
 async def test_only_what_is_not_heard_is_asked_for() -> None:

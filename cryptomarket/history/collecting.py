@@ -14,12 +14,15 @@ from cryptomarket.deribit.history import IndexPrices, Records
 from cryptomarket.deribit.trades import Trades
 from cryptomarket.errors import (
     CryptomarketError,
+    DatabaseUnavailable,
     ExchangeError,
+    ExchangeFatal,
     ExchangeRetryable,
     ExchangeUnavailable,
     UnknownTicker,
 )
 from cryptomarket.history.collection_repository import CollectionRepository, Errand
+from cryptomarket.history.rows import StoredGap
 from cryptomarket.market.instruments import Directory, Instrument, Kind
 from cryptomarket.market.ticks import FeedState, Source, Tick
 from cryptomarket.market.wire import decode_status
@@ -31,6 +34,9 @@ AT_ONCE = 8
 
 KEPT_MS = 2 * 86_400_000
 TRADES_OF_A_GAP = 20_000
+# So many gaps may fail for now before a run asks for no more: the exchange is away, then, and not a gap ill.
+FAILURES = 3
+_FOR_NOW = ExchangeRetryable | ExchangeUnavailable | DatabaseUnavailable
 Told = dict[str, object]
 
 
@@ -51,8 +57,12 @@ class Collector:
         return await self._collect(names, self.prices.price, job=job, scheduled_ms=scheduled_ms)
 
     async def tickers(self, names: Collection[str], *, job: str, scheduled_ms: int) -> Told:
-        """The same for tickers of any kind."""
-        return await self._collect(sorted(names), self._now, job=job, scheduled_ms=scheduled_ms)
+        """The same for tickers of any kind, the one that was collected the longest ago first: where there are more than
+        a period has time for, each has its turn.
+        """
+        last_ms = await self.repository.last_done(job)
+        in_turn = sorted(names, key=lambda name: (last_ms.get(name, 0), name))
+        return await self._collect(in_turn, self._now, job=job, scheduled_ms=scheduled_ms)
 
     async def _now(self, name: str) -> Tick:
         instrument = await self.directory.resolve(name)
@@ -72,17 +82,16 @@ class Collector:
             async with turns:
                 try:
                     tick = await ask(name)
-                except (ExchangeError, ExchangeUnavailable, UnknownTicker) as failure:
+                    if await self.repository.keep(Errand(job, name, scheduled_ms), [tick], Source.COLLECTED):
+                        stored[name] = {"price": tick.price, "timestamp": tick.timestamp_ms}
+                except (ExchangeError, ExchangeUnavailable, UnknownTicker, DatabaseUnavailable) as failure:
                     failed[name] = failure
-                    return
-                if await self.repository.keep(Errand(job, name, scheduled_ms), [tick], Source.COLLECTED):
-                    stored[name] = {"price": tick.price, "timestamp": tick.timestamp_ms}
 
         async with asyncio.TaskGroup() as together:
             for name in names:
                 if name not in had:
                     together.create_task(one(name))
-        again = [failure for failure in failed.values() if isinstance(failure, ExchangeRetryable | ExchangeUnavailable)]
+        again = [failure for failure in failed.values() if isinstance(failure, _FOR_NOW)]
         if again:
             raise again[0]
         if failed and not stored and not had:
@@ -93,15 +102,36 @@ class Collector:
     async def gaps(self, names: Collection[str], *, job: str, limit: int) -> Told:
         """The trades of recorded gaps, newest gap first, kept beside the stream. A gap stays recorded: trades are not
         all that was missed. Indices have no trades; of them there is nothing to ask for.
+
+        One gap keeps no other waiting: what the exchange refuses for good is not asked for again, and what fails for
+        now is passed over. Raises the failure where nothing else came of the run.
         """
         instruments = {each.name: each for each in await self._instruments(names)}
         found = await self.repository.open_gaps(job, sorted(instruments), limit=limit)
-        rows = 0
+        rows = done = 0
+        refused: Told = {}
+        failed: list[CryptomarketError] = []
         for gap in found:
-            trades = await self.trades.between(instruments[gap.ticker], gap.from_ms, gap.to_ms, limit=TRADES_OF_A_GAP)
-            if await self.repository.keep(Errand(job, gap.ticker, gap.to_ms), trades, Source.BACKFILL):
+            errand = Errand(job, gap.ticker, gap.to_ms)
+            try:
+                trades = await self._trades(instruments[gap.ticker], gap)
+            except ExchangeFatal as failure:
+                refused[f"{gap.ticker} {gap.from_ms}"] = str(failure)
+                trades = []
+            except (ExchangeRetryable, ExchangeUnavailable) as failure:
+                failed.append(failure)
+                if len(failed) == FAILURES:
+                    break
+                continue
+            done += 1
+            if await self.repository.keep(errand, trades, Source.BACKFILL):
                 rows += len(trades)
-        return {"gaps": len(found), "rows": rows}
+        if failed and not done:
+            raise failed[0]
+        return {"gaps": done, "rows": rows, "refused": refused, "failed": len(failed)}
+
+    async def _trades(self, instrument: Instrument, gap: StoredGap) -> list[Tick]:
+        return await self.trades.between(instrument, gap.from_ms, gap.to_ms, limit=TRADES_OF_A_GAP)
 
     async def _instruments(self, names: Collection[str]) -> list[Instrument]:
         found = []

@@ -48,6 +48,13 @@ class CollectionRepository:
         async with self._db.read() as connection:
             return set((await connection.execute(asked)).scalars())
 
+    async def last_done(self, job: str) -> dict[str, int]:
+        """The newest time for which a job was run, by ticker."""
+        asked = select(collected.c.ticker, func.max(collected.c.scheduled_ms)).where(collected.c.job == job)
+        async with self._db.read() as connection:
+            rows = await connection.execute(asked.group_by(collected.c.ticker))
+            return {ticker: last_ms for ticker, last_ms in rows}  # noqa: C416  rows are no pairs of types
+
     async def forget(self, job: str, *, before_ms: int) -> None:
         """Forgets the errands of a job that nobody can ask for again."""
         old = and_(collected.c.job == job, collected.c.scheduled_ms < before_ms)

@@ -1,9 +1,14 @@
 """Months that go, and what is remembered of them."""
 
+import asyncio
+
+import pytest
 from sqlalchemy import select
 
 from __tests__.history.world import index_tick
 from cryptomarket.db import Database, Month
+from cryptomarket.errors import DatabaseUnavailable
+from cryptomarket.history import retention_repository
 from cryptomarket.history.collection_repository import CollectionRepository, Errand
 from cryptomarket.history.retention_repository import RetentionRepository
 from cryptomarket.history.tables import price_tickers, removals
@@ -34,4 +39,22 @@ async def test_a_month_goes_with_all_that_is_in_it(postgres_url: str) -> None:
     assert await repository.oldest_ms() == NOVEMBER.start_ms
     async with database.read() as connection:
         assert (await connection.execute(select(removals.c.epoch, removals.c.seq))).all() == [("e", 7)]
+    await database.close()
+
+
+async def test_a_long_reader_keeps_a_month_and_hangs_nobody(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: a month that somebody reads stays, and whoever wants it gone is told to come back; then it goes."""
+    monkeypatch.setattr(retention_repository, "LOCK_S", 0.2)
+    database = Database(postgres_url)
+    kept = CollectionRepository(database)
+    await kept.keep(Errand("job", "btc_usd", 1), [index_tick(OCTOBER.start_ms)], Source.COLLECTED)
+    repository = RetentionRepository(database)
+    async with database.read() as reader:
+        await reader.execute(select(price_tickers.c.id))
+        with pytest.raises(DatabaseUnavailable, match="Others hold"):
+            async with asyncio.timeout(10):
+                await repository.drop(OCTOBER)
+        assert await repository.months() == [OCTOBER]
+    assert await repository.drop(OCTOBER) == 1
+    assert await repository.months() == []
     await database.close()

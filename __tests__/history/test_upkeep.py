@@ -10,7 +10,7 @@ from cryptomarket.db import Database, Month
 from cryptomarket.history.collection_repository import CollectionRepository, Errand
 from cryptomarket.history.repository import Repository
 from cryptomarket.history.retention_repository import RetentionRepository
-from cryptomarket.history.tables import candles, price_tickers
+from cryptomarket.history.tables import candles, gaps, price_tickers, statuses
 from cryptomarket.history.upkeep import DAY_MS, finalise_candles, refresh_latest, remove_old_ticks
 from cryptomarket.market.ticks import Source
 from cryptomarket.market.wire import decode_tick
@@ -44,6 +44,45 @@ async def test_old_ticks_go_and_the_others_stay(database: Database, repository: 
     assert told["months"] == ([] if database.is_sqlite else ["2026-08", "2026-09"])
     assert await retention.oldest_ms() == young[0]
     assert (await remove_old_ticks(retention, now_ms=now_ms, days=30, dry_run=False))["rows"] == 0
+
+
+async def test_a_dry_run_counts_what_would_go(database: Database, repository: Repository) -> None:
+    """Promise: the state in which a ticker was stays, and is not counted; the figure is what the next run removes."""
+    now_ms = Month(2026, 11).start_ms + 10 * DAY_MS
+    await streamed(database, repository, Month(2026, 8).start_ms + 5)
+    async with database.begin() as connection:
+        for seq, ticker in enumerate(("btc_usd", "btc_usd", "eth_usd")):
+            values = {"ticker": ticker, "epoch": "e", "seq": seq, "state": "live", "since_ms": seq}
+            await connection.execute(statuses.insert().values(values))
+        gap = {"ticker": "btc_usd", "from_ms": 1, "to_ms": 2, "cause": "restart", "state": "recorded"}
+        await connection.execute(gaps.insert().values(gap))
+    retention = RetentionRepository(database)
+    rows = [
+        (await remove_old_ticks(retention, now_ms=now_ms, days=30, dry_run=dry_run))["rows"]
+        for dry_run in (True, False, True)
+    ]
+    assert rows == [3, 3, 0]
+
+
+async def test_a_kept_candle_outlives_its_ticks(sqlite_url: str) -> None:
+    """Promise: retention takes a minute's ticks all at once, so that the candle of a ticker of which nothing was heard
+    since is not made anew of those that are left.
+    """
+    database = Database(sqlite_url)
+    repository, kept = Repository(database), CollectionRepository(database)
+    minute_ms = NOW_MS - NOW_MS % 60_000
+    await streamed(database, repository, minute_ms + 1000, minute_ms + 59_000)
+    clock = StoppedClock(minute_ms + DAY_MS + 30_000).clock
+    for _ in range(2):
+        await finalise_candles(repository, kept, ["btc_usd"], clock=clock)
+        await remove_old_ticks(RetentionRepository(database), now_ms=clock.wall_ms(), days=1, dry_run=False)
+    async with database.read() as connection:
+        found = (await connection.execute(select(candles.c.open, candles.c.ticks))).all()
+    assert [tuple(row) for row in found] == [(Decimal(101), 2)]
+    later = StoppedClock(minute_ms + DAY_MS + 90_000).clock
+    told = await remove_old_ticks(RetentionRepository(database), now_ms=later.wall_ms(), days=1, dry_run=False)
+    assert told["rows"] == 2
+    await database.close()
 
 
 async def test_the_bus_is_given_what_it_lacks(database: Database, repository: Repository) -> None:

@@ -31,6 +31,7 @@ _SQLITE_ERROR = 1  # "SQL error or missing database": our statement is wrong, th
 # for each other, and a server that became a standby: postgresql.org/docs/current/errcodes-appendix.html
 _AWAY_CLASSES = ("08", "53", "57P", "58", "28", "3D", "40", "25006")
 _CHECK_VIOLATION = "23514"
+_LOCK_NOT_AVAILABLE = "55P03"
 _COPY_ERRORS = {"22": exc.DataError, "23": exc.IntegrityError, "54": exc.DataError}
 
 
@@ -142,6 +143,8 @@ class Database:
                 # Somebody dropped it since it was made: the next try makes it again.
                 self._partitions.clear()
                 raise DatabaseUnavailable("A month has no partition yet.", retry_after_s=1) from error
+            if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+                raise DatabaseUnavailable("Others hold what is asked for.", retry_after_s=1) from error
             if not _is_away(error):
                 raise
             raise DatabaseUnavailable("The database cannot be reached.") from error

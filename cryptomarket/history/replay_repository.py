@@ -47,6 +47,18 @@ def _places(table: Table, kind: PublicationKind, epoch: str, wanted: ColumnEleme
     )
 
 
+def _old(before_ms: int) -> tuple[tuple[Table, ColumnElement[bool]], ...]:
+    later = statuses.alias("later")
+    has_later = exists().where(
+        later.c.ticker == statuses.c.ticker, later.c.since_ms > statuses.c.since_ms, later.c.since_ms <= before_ms
+    )
+    return (
+        (price_tickers, _row.timestamp_ms < before_ms),
+        (statuses, and_(statuses.c.since_ms < before_ms, has_later)),
+        (gaps, gaps.c.to_ms <= before_ms),
+    )
+
+
 class ReplayRepository:
     """Publications as they were stored. Every call raises DatabaseUnavailable."""
 
@@ -139,22 +151,22 @@ class ReplayRepository:
             found[seq] = Publication(Position(epoch, seq), PublicationKind.GAP, ticker, prev_seq, text.encode())
         return [found[seq] for seq in sorted(found)]
 
+    async def count_before(self, before_ms: int) -> int:
+        """How many rows `remove_before` would remove now."""
+        async with self._db.read() as connection:
+            counts = [
+                (await connection.execute(select(func.count()).select_from(table).where(is_old))).scalar_one()
+                for table, is_old in _old(before_ms)
+            ]
+        return sum(counts)
+
     async def remove_before(self, before_ms: int) -> int:
         """Removes the ticks, statuses and gaps of all times before this one, and remembers of each epoch up to where
         something was removed. Returns how many rows. The state in which each ticker then was is kept: it holds on.
         """
-        later = statuses.alias("later")
-        has_later = exists().where(
-            later.c.ticker == statuses.c.ticker, later.c.since_ms > statuses.c.since_ms, later.c.since_ms <= before_ms
-        )
-        old = (
-            (price_tickers, _row.timestamp_ms < before_ms),
-            (statuses, and_(statuses.c.since_ms < before_ms, has_later)),
-            (gaps, gaps.c.to_ms <= before_ms),
-        )
         count = 0
         async with self._db.begin() as connection:
-            for table, is_old in old:
+            for table, is_old in _old(before_ms):
                 highest = select(table.c.epoch, func.max(table.c.seq)).where(is_old, table.c.epoch.is_not(None))
                 for epoch, seq in (await connection.execute(highest.group_by(table.c.epoch))).all():
                     await self._remember(connection, epoch, seq)

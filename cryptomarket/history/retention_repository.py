@@ -6,7 +6,7 @@ from sqlalchemy import func, select, text
 
 from cryptomarket.db import SCHEMA, Database, Month
 from cryptomarket.history.replay_repository import ReplayRepository
-from cryptomarket.history.tables import gaps, price_tickers, removals, statuses
+from cryptomarket.history.tables import price_tickers, removals
 
 LOCK_S = 5
 """How long a month that goes may keep others waiting: who reads the table at that moment is let finish, or it stays."""
@@ -42,7 +42,8 @@ class RetentionRepository:
 
     async def drop(self, month: Month) -> int:
         """Drops the place of a month with all that is in it; how many rows that were. Remembers first, in the same
-        transaction, up to where something of each epoch is gone.
+        transaction, up to where something of each epoch is gone. Raises DatabaseUnavailable, too, while others read or
+        write the table for longer than `LOCK_S`.
         """
         part = f"{SCHEMA}.price_tickers_{month.year:04}_{month.month:02}"
         of_month = (_row.timestamp_ms >= month.start_ms, _row.timestamp_ms < month.end_ms)
@@ -67,14 +68,8 @@ class RetentionRepository:
         return found
 
     async def count_before(self, before_ms: int) -> int:
-        """How many ticks, statuses and gaps are older."""
-        old = ((price_tickers, _row.timestamp_ms), (statuses, statuses.c.since_ms), (gaps, gaps.c.to_ms))
-        async with self._db.read() as connection:
-            counts = [
-                (await connection.execute(select(func.count()).select_from(table).where(time < before_ms))).scalar_one()
-                for table, time in old
-            ]
-        return sum(counts)
+        """See ReplayRepository.count_before."""
+        return await self._replay.count_before(before_ms)
 
     async def remove_before(self, before_ms: int) -> int:
         """See ReplayRepository.remove_before."""

@@ -45,7 +45,8 @@ async def remove_old_ticks(repository: RetentionRepository, *, now_ms: int, days
     it is old, at once; elsewhere rows go an hour at a time, so that nobody waits long for the database. Up to where
     something was removed is remembered, so that no resume passes over it. With `dry_run` it is only counted.
     """
-    before_ms = now_ms - days * DAY_MS
+    # A minute goes whole or not at all: of what is left of one, no candle may be made anew.
+    before_ms = Resolution.MINUTE_1.start_of(now_ms - days * DAY_MS)
     if repository.has_months:
         month = Month.of(before_ms)
         before_ms = month.start_ms if month is not None else before_ms

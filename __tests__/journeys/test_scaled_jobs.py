@@ -4,8 +4,13 @@ import asyncio
 import re
 import signal
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
+
+from __tests__.backplane.redis_server import free_port
 from __tests__.journeys import blocked_worker
 from __tests__.journeys.black_hole import black_hole
 from __tests__.journeys.commands import operator_token
@@ -45,6 +50,24 @@ async def ended(built: Deployment, token: str, task_id: str) -> Json:
 
     await comes_true(is_over, within_s=40)
     return told
+
+
+@asynccontextmanager
+async def flower(built: Deployment) -> AsyncIterator[httpx.AsyncClient]:
+    """Flower over the deployment's queues, once it hears the worker; asked by who has its password."""
+    port = str(free_port())
+    client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", auth=("me", "a word"), timeout=10)
+
+    async def hears() -> bool:
+        try:
+            told = await client.get("/workers", params={"json": "1"})
+            return bool(told.status_code == 200 and told.json()["data"])
+        except httpx.TransportError:
+            return False
+
+    async with client, helping(built, "flower", FLOWER_BASIC_AUTH="me:a word", FLOWER_PORT=port):
+        await comes_true(hears, within_s=40)
+        yield client
 
 
 def check_rows(built: Deployment) -> None:
@@ -142,12 +165,12 @@ async def test_a_run_whose_worker_is_killed_is_run_again(tmp_path: Path, postgre
 async def test_failures_end_and_are_told(tmp_path: Path, postgres: PostgresServer) -> None:
     """Promise: a task that the exchange always refuses ends after its retries, with its error; one that takes too long
     is ended and says so, even one that never lets its worker's loop go on, after which the next one is run; one that is
-    running and must not run twice is refused a second time, with 409.
+    running and must not run twice is refused a second time, with 409. Flower shows the same tasks.
     """
     settings = {**OFTEN, "collect_index_prices_s": "0", "job_limit_s": "3", "request_timeout_s": "20"}
     async with deployment(tmp_path, postgres, *ROLES, market=BUSY, **settings) as built:
         token = await operator_token(built["api1"])
-        async with helping(built, "worker", module=blocked_worker.__name__) as worker:
+        async with helping(built, "worker", module=blocked_worker.__name__) as worker, flower(built) as shown:
             blocked = await ended(built, token, await started(built, token, blocked_worker.JOB))
             assert (blocked["state"], blocked["attempts"]) == ("timed_out", 1)
             assert "_block" in next(line for line in worker.said().splitlines() if "blocks the event loop" in line)
@@ -170,6 +193,13 @@ async def test_failures_end_and_are_told(tmp_path: Path, postgres: PostgresServe
             assert list(well["result"]["stored"]) == ["btc_usd"]
             one = await started(built, token, "collect_tickers", tickers=["BTC-PERPETUAL"])
             assert (await ended(built, token, one))["state"] == "succeeded"
+
+            async def are_shown() -> bool:
+                told = (await shown.get("/api/tasks")).json()
+                states = [told.get(id_, {}).get("state") for id_ in (slow, poison, one)]
+                return states == ["FAILURE", "FAILURE", "SUCCESS"]
+
+            await comes_true(are_shown)
         assert [row["ticker"] for row in collected(built)] == ["btc_usd", "BTC-PERPETUAL"]
 
 

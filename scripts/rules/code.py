@@ -12,7 +12,7 @@ from scripts.rules.source import Finding, Source, dotted, imported_modules, is_f
 # The three doors at which anything may arrive; each re-raises or records with traceback. One handler each.
 BROAD_DOORS = {
     "cryptomarket/deribit/session.py": "the session pump: whatever a frame does, the loss of the socket is reported",
-    "cryptomarket/jobs/runner.py": "the job runner: what a job, its record or its request raises is told with its traceback",
+    "cryptomarket/jobs/runner.py": "the job runner: what a job or its record raises is told with its traceback",
     "cryptomarket/app.py": "the HTTP edge: the asker gets a problem without internals, the log gets the traceback",
 }
 BROAD_NAMES = {"Exception", "BaseException"}

@@ -62,7 +62,7 @@ ELSEWHERE = {
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gate(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
     """One gateway, which has heard prices of all tickers that the pages ask for."""
-    running = Gateway(tmp_path_factory.mktemp("documents"), is_measured=False)
+    running = Gateway(tmp_path_factory.mktemp("documents"))
     await running.start()
     try:
         token, _ = await running.login()

@@ -114,8 +114,9 @@ def of_range(answer: Answer, none_match: frozenset[str]) -> Response:
     """An answer about a range. What is closed may be kept for ever by him who asked, and is not sent twice."""
     if not answer.is_closed:
         return exact(answer.body, Vary="Accept")
-    headers = {"Vary": "Accept", "ETag": answer.etag, "Cache-Control": "private, max-age=31536000, immutable"}
-    if answer.etag in none_match:
+    etag = answer.etag
+    headers = {"Vary": "Accept", "ETag": etag, "Cache-Control": "private, max-age=31536000, immutable"}
+    if etag in none_match:
         return Response(status_code=304, headers=headers)
     return exact(answer.body, **headers)
 

@@ -1,6 +1,6 @@
 """Lines that the database writes, beside those that our own writers write: byte for byte the same."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -16,10 +16,13 @@ from cryptomarket.db import Database
 from cryptomarket.history.columns import Columns
 from cryptomarket.history.cursors import Cursor, Order
 from cryptomarket.history.formats import CsvWriter, Format, NdjsonWriter
-from cryptomarket.history.lines import Line, line_of
-from cryptomarket.history.lines_repository import Window, Written
-from cryptomarket.history.look_repository import Look
+from cryptomarket.history.leaves import leaves_of
+from cryptomarket.history.lines import Line, item_line, line_of, older_line, price_line
+from cryptomarket.history.lines_repository import Ahead, Window, Written
+from cryptomarket.history.look_repository import Believed, Look
 from cryptomarket.history.repository import Repository
+from cryptomarket.history.routes_prices import items_of, prices_of
+from cryptomarket.history.routes_v1 import by_time
 from cryptomarket.history.rows import Choice, Row
 from cryptomarket.history.tables import price_tickers
 from cryptomarket.market.instruments import Kind
@@ -51,6 +54,14 @@ async def objects(repository: Repository, asked: Cursor) -> list[Row]:
     return page.rows
 
 
+def look_ahead(asked: Cursor, line: Line, look: Look) -> Ahead:
+    return look.lines.ahead(asked, ALL, line, rows=1000)
+
+
+def look_at_once(asked: Cursor, line: Line, look: Look) -> Ahead | None:
+    return look.lines.at_once(asked, ALL, line, rows=1000)
+
+
 async def same(repository: Repository, asked: Cursor, kind: Kind, form: Format, chosen: Sequence[str] | None) -> bool:
     """Whether the database writes what we write; None is not asked here."""
     line = line_of(form, asked.ticker, kind, chosen)
@@ -60,6 +71,13 @@ async def same(repository: Repository, asked: Cursor, kind: Kind, form: Format, 
     if written is None:
         return False
     rows = await objects(repository, asked)
+    if line.leaves:
+        text = leaves_of(kind, line.leaves).in_place_of_summaries(written.text)
+        assert text is not None
+        written = written._replace(text=text)
+    for ahead in () if line.leaves else (look_ahead, look_at_once):
+        found = await repository.look(partial(ahead, asked, line))
+        assert found is None or (found.window, found.written) == (ALL, written)
     writer = NdjsonWriter(chosen) if form is Format.NDJSON else CsvWriter(Columns(kind, chosen))
     assert (written.text + line.end if written.rows else "").encode() == writer.rows(rows)
     assert written.rows == len(rows)
@@ -119,6 +137,7 @@ async def test_the_database_writes_what_we_would(
     await put(database, ticker, kind, rows)
     asked = Cursor.at_start(ticker, 0, 10_000, order=order, source=source)
     head_alone = kind is Kind.INDEX or (chosen is not None and not ("greeks" in chosen and kind is Kind.OPTION))
+    head_alone |= form is Format.CSV
     told = await same(repository, asked, kind, form, chosen)
     names = Columns(kind, chosen).columns
     is_writable = bool(names) and (head_alone or (form is Format.NDJSON and chosen is None))
@@ -181,3 +200,113 @@ async def test_a_window_has_no_more_rows_than_it_may(repository: Repository) -> 
         assert counts[11, 12] is None
         assert sum(count or 3 for count in counts.values()) == len(at_ms)
         assert all(count is None or count <= 2 for count in counts.values())
+
+
+SIBLINGS: dict[Callable[[str, Kind], Line], Callable[[list[Row]], str]] = {
+    older_line: by_time,
+    price_line: prices_of,
+    item_line: items_of,
+}
+
+
+@pytest.mark.parametrize("line_of_ticker", SIBLINGS)
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
+@given(
+    rows=st.lists(
+        st.fixed_dictionaries(
+            {
+                "timestamp_ms": st.integers(0, 9999) | st.sampled_from([1768768182422, 253402300799999]),
+                "received_us": st.integers(0, 2**52),
+                "price": PRICES | st.decimals(allow_nan=False, allow_infinity=False, min_value=-9, max_value=9)
+                | st.sampled_from([Decimal("8.55E+4"), Decimal("1E-7"), Decimal("0E-9")]),
+                "prev_seq": st.none() | st.integers(0, 2**53),
+                "published_us": st.none() | st.integers(0, 2**53),
+            }
+        ),
+        max_size=6,
+    ),
+    kind=st.sampled_from(Kind),
+    order=st.sampled_from(["asc", "desc"]),
+    limit=st.integers(1, 7),
+)  # fmt: skip
+async def test_older_shapes_are_written_as_by_us(
+    *,
+    repository: Repository,
+    database: Database,
+    line_of_ticker: Callable[[str, Kind], Line],
+    rows: list[dict[str, Any]],
+    kind: Kind,
+    order: Order,
+    limit: int,
+) -> None:
+    """Promise: the older filter's rows and those of both siblings are the same bytes, in either order, to the digit;
+    and the database writes them whenever no two share a millisecond and no price is spelled otherwise.
+    """
+    ticker = f"x_{uuid4()}"
+    await repository.make_places(row["timestamp_ms"] for row in rows)
+    await put(database, ticker, kind, [row | {"seq": seq} for seq, row in enumerate(rows)])
+    asked = Cursor.at_start(ticker, 0, 253402300800000, order=order)
+    line = line_of_ticker(ticker, kind)
+    found = await repository.look(partial(believed_of, asked, line, limit))
+    page = await repository.page(asked, Choice(believed_only=True), limit=limit, begun=False)
+    if found is not None:
+        told = found.text.replace(line.end, ",")
+        assert (told, found.rows, found.more) == (SIBLINGS[line_of_ticker](page.rows), len(page.rows), page.more)
+    prices = [str(row["price"]) for row in rows]
+    is_single = len({row["timestamp_ms"] for row in rows}) == len(rows)
+    assert found is not None or not is_single or any("E" in price for price in prices)
+
+
+def believed_of(asked: Cursor, line: Line, limit: int, look: Look) -> Believed | None:
+    return look.believed(asked, line, limit=limit)
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_what_lies_beside_the_stream_is_judged_by_us(
+    repository: Repository, database: Database, order: Order
+) -> None:
+    """Promise: one row of another source, another epoch or another name among those that are asked for, and none of
+    them is told unjudged; beyond the limit it is nobody's matter.
+    """
+    plain: dict[str, Any] = {"price": Decimal(1)}
+    line = older_line("x", Kind.INDEX)
+    others: list[dict[str, Any]] = [
+        {"source": "collected", "epoch": None, "seq": None}, {"epoch": "e2"}, {"instrument_name": "y"}
+    ]  # fmt: skip
+    for place, odd in enumerate(others):
+        start_ms = place * 100
+        rows = [plain | {"timestamp_ms": start_ms + at, "seq": start_ms + at} for at in (1, 2, 4, 5)]
+        await put(database, "x", Kind.INDEX, [*rows, plain | {"seq": start_ms + 3, "timestamp_ms": start_ms + 3} | odd])
+        asked = Cursor.at_start("x", start_ms, start_ms + 100, order=order)
+        assert await repository.look(partial(believed_of, asked, line, 2)) is None
+        found = await repository.look(partial(believed_of, asked, line, 1))
+        assert found is not None
+        assert (found.rows, found.more) == (1, True)
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_one_question_finds_what_two_find(repository: Repository, order: Order) -> None:
+    """Promise: windows that are found and written at once are the windows that are found first and written then, from
+    any row on; where rows share a millisecond there are none.
+    """
+    at_ms = [10, 11, 12, 14, 15, 19]
+    await repository.keep(heard([index_tick(ms) for ms in at_ms]))
+    line = line_of(Format.NDJSON, "btc_usd", Kind.INDEX, None)
+    assert line is not None
+    start = Cursor.at_start("btc_usd", 10, 20, order=order)
+    stored = await objects(repository, start)
+    for rows in range(1, 8):
+        for asked in (start, *(start.after(row) for row in stored)):
+            both = partial(both_ways, asked, Window(10, 20), line, rows, asked is not start)
+            at_once, apart = await repository.look(both)
+            assert at_once == apart
+    await repository.keep(heard([index_tick(15, "2")], first_seq=50))
+    assert await repository.look(partial(look_at_once, start, line)) is None
+
+
+def both_ways(
+    asked: Cursor, left: Window, line: Line, rows: int, begun: bool, look: Look
+) -> tuple[Ahead | None, Ahead]:
+    window, is_more = look.lines.window(asked, left, rows=rows, begun=begun)
+    written = look.lines.lines(asked, window, line, most=rows, begun=begun)
+    return look.lines.at_once(asked, left, line, rows=rows, begun=begun), Ahead(window, is_more, written)

@@ -11,15 +11,17 @@ from cryptomarket.backplane.bus import Outgoing
 from cryptomarket.backplane.memory import MemoryBus
 from cryptomarket.db import Database
 from cryptomarket.errors import DatabaseUnavailable
+from cryptomarket.history.cursors import Cursor
 from cryptomarket.history.questions import History, TicksQuestion
 from cryptomarket.history.repository import Heard, Repository, Unstorable
-from cryptomarket.history.rows import StoredGap
+from cryptomarket.history.rows import Choice, StoredGap
 from cryptomarket.history.writer import GROUP, Writer
 from cryptomarket.market.ticks import Gap, GapCause, Tick
 from cryptomarket.market.wire import PublicationKind
 
 T = NOW_MS - 100_000
 HARD = 8
+EVERYTHING, BELIEVED = Cursor.at_start("btc_usd", 0, 2**62), Choice(believed_only=True)
 
 
 class AwayRepository(Repository):
@@ -128,8 +130,8 @@ async def test_a_batch_outlives_its_epoch_and_says_nothing_in_the_next(
         async with asyncio.timeout(10):
             await writer.flush()
         assert await bus.acknowledged(GROUP) == 5
-        rows, _ = await History(repository, bus, clock=stopped.clock).believed("btc_usd", 0, 2**62, limit=100)
-        assert [row.timestamp_ms - T for row in rows] == [0, 1, 2, 10, 11, 12, 13, 14]
+        page = await repository.page(EVERYTHING, BELIEVED, limit=100, begun=False)
+        assert [row.timestamp_ms - T for row in page.rows] == [0, 1, 2, 10, 11, 12, 13, 14]
         assert not running.done()
     finally:
         running.cancel()
@@ -175,9 +177,8 @@ async def test_a_writer_that_cannot_keep_up_tells_every_loss(database: Database,
         async with asyncio.timeout(10):
             await writer.flush()
     gaps = await gaps_of(repository, "btc_usd")
-    look = History(repository, bus, clock=stopped.clock)
-    rows, _ = await look.believed("btc_usd", 0, 2**62, limit=1000)
-    stored = {row.timestamp_ms for row in rows}
+    page = await repository.page(EVERYTHING, BELIEVED, limit=1000, begun=False)
+    stored = {row.timestamp_ms for row in page.rows}
     published = set(range(T + 10, at_ms + 1, 10))
     lost = published - stored
     assert lost

@@ -17,6 +17,7 @@ from cryptomarket.backplane.memory import MemoryBus, MemoryLeases, MemoryLimiter
 from cryptomarket.clock import Clock
 from cryptomarket.foundation import Backplane
 from cryptomarket.history.parts import HistoryParts
+from cryptomarket.history.questions import TicksQuestion
 from cryptomarket.live.events import feed_of
 from cryptomarket.live.hub import Hub
 from cryptomarket.market.ticks import FeedState
@@ -88,11 +89,12 @@ async def kept(runtime: Runtime, *, until_ms: int) -> Kept:
     assert isinstance(parts, HistoryParts)
     async with asyncio.timeout(10):
         while True:
-            rows, _ = await parts.history.believed(TICKER, 0, 2**62, limit=10_000)
+            page = await parts.history.ticks(TicksQuestion(TICKER, start_ms=0, end_ms=2**53 - 1, limit=10_000))
+            rows = [row["timestamp"] for row in json.loads(page.body)["data"]]
             told = cast("list[dict[str, Any]]", (await parts.history.gaps(TICKER, None, None, limit=100))["data"])
-            if told and rows and rows[-1].timestamp_ms >= until_ms:
+            if told and rows and rows[-1] >= until_ms:
                 gaps = [(gap["from_ms"], gap["to_ms"]) for gap in told]
-                return Kept([row.timestamp_ms for row in rows], gaps, {gap["cause"] for gap in told})
+                return Kept(rows, gaps, {gap["cause"] for gap in told})
             await asyncio.sleep(0.02)  # sleep: between two looks into the database
 
 

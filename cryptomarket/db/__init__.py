@@ -21,7 +21,7 @@ from cryptomarket.db.engines import driver_url
 from cryptomarket.db.migration import checked, migrate
 from cryptomarket.db.months import Month
 from cryptomarket.db.opening import opened, server_url, shown
-from cryptomarket.db.writing import Writing, bound_together
+from cryptomarket.db.writing import Unit, Writing, bound_together
 
 __all__ = [
     "GROWS_ONLY",
@@ -33,6 +33,7 @@ __all__ = [
     "Month",
     "Price",
     "Progress",
+    "Unit",
     "UtcDateTime",
     "Writing",
     "bound_together",

@@ -2,41 +2,81 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from enum import StrEnum
 from functools import reduce
 from operator import add
 from typing import Any
 
-from sqlalchemy import ColumnElement, Numeric, Text, and_, cast, func, literal, or_, true
+from sqlalchemy import ColumnElement, DateTime, Interval, Numeric, Text, and_, cast, func, literal, or_, true
 
 # Below it, `str` of a Decimal has an exponent (docs.python.org, decimal, "to-scientific-string"), and PostgreSQL none.
 _SMALLEST_PLAIN, _MOST_ZEROS = Decimal("0.000001"), 6
+
+
+class Unit(StrEnum):
+    """What a time is counted in."""
+
+    MILLISECOND = "millisecond"
+    MICROSECOND = "microsecond"
+
+    @property
+    def digits(self) -> int:
+        """Of a second's fraction."""
+        return 3 if self is Unit.MILLISECOND else 6
+
+    @property
+    def per_s(self) -> int:
+        return int(10**self.digits)
 
 
 class Writing:
     """How a database writes text. PostgreSQL joins with ||; SQLite can, too, but fills in a format in half the time."""
 
     def __init__(self, *, is_sqlite: bool) -> None:
-        self._is_sqlite = is_sqlite
+        self.is_sqlite = is_sqlite
 
     def joined(self, pieces: Sequence[str | ColumnElement[Any]]) -> ColumnElement[str]:
         """A text of constant pieces and of columns, none of which is NULL."""
-        if self._is_sqlite:
+        if self.is_sqlite:
             form = "".join(piece.replace("%", "%%") if isinstance(piece, str) else "%s" for piece in pieces)
             return func.printf(_constant(form), *(piece for piece in pieces if not isinstance(piece, str)))
-        return reduce(add, (_constant(piece) if isinstance(piece, str) else cast(piece, Text) for piece in pieces))
+        merged: list[str | ColumnElement[Any]] = []
+        for piece in pieces:
+            if isinstance(piece, str) and merged and isinstance(merged[-1], str):
+                merged[-1] += piece
+            else:
+                merged.append(piece)
+        return reduce(add, (_constant(piece) if isinstance(piece, str) else cast(piece, Text) for piece in merged))
 
     def shown(self, column: ColumnElement[Any], *, absent: str) -> ColumnElement[str]:
         """A column as text, `absent` where it is NULL."""
-        if self._is_sqlite:
+        if self.is_sqlite:
             return func.ifnull(column, _constant(absent))
         return func.coalesce(cast(column, Text), _constant(absent))
 
+    def moment(self, column: ColumnElement[int], *, unit: Unit, form: str) -> ColumnElement[str]:
+        """A column of times since the epoch, none before it, as UTC: its date, what `form` has between, its time to
+        the unit, and what `form` has behind.
+        """
+        between, behind = form.split("…")
+        if self.is_sqlite:
+            clock = f"%Y-%m-%d{between}%H:%M:%S"
+            moment = func.strftime(_constant(clock), column.op("/")(unit.per_s), "unixepoch")
+            return func.printf(_constant(f"%s.%0{unit.digits}d{behind}"), moment, column.op("%")(unit.per_s))
+        since = cast(_constant("1970-01-01"), DateTime()) + column * cast(_constant(f"1 {unit.value}"), Interval())
+        fraction = "MS" if unit is Unit.MILLISECOND else "US"
+        return func.to_char(since, _constant(f'YYYY-MM-DD"{between}"HH24:MI:SS.{fraction}"{behind}"'))
+
+    def is_plain(self, price: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Whether the text of a Price has no exponent, as PostgreSQL's never has."""
+        return func.ifnull(func.instr(price, "E"), 0) == 0 if self.is_sqlite else true()
+
     def is_spelled_alike(self, price: ColumnElement[Any]) -> ColumnElement[bool]:
         """Whether the text of a Price is what `str` makes of its Decimal. SQLite keeps what `str` has made."""
-        if self._is_sqlite:
+        if self.is_sqlite:
             return true()
-        is_large = func.abs(price) >= literal(_SMALLEST_PLAIN, Numeric())
-        return or_(price.is_(None), is_large, and_(price == literal(0), func.scale(price) <= _MOST_ZEROS))
+        is_large = [price >= literal(_SMALLEST_PLAIN, Numeric()), price <= literal(-_SMALLEST_PLAIN, Numeric())]
+        return or_(price.is_(None), *is_large, and_(price == literal(0), func.scale(price) <= _MOST_ZEROS))
 
 
 def bound_together(column: ColumnElement[Any], separator: str) -> ColumnElement[str]:

@@ -13,6 +13,11 @@ from cryptomarket.market.wire import encode
 
 POSITION = "position"
 SUMMARY = "summary"
+WHOLE_SUMMARY = "whole_summary"
+# Times as text, `spelled` and as ISO 8601 has them, and one in microseconds.
+SPELLED = "spelled"
+RECEIVED_AT = "received_at"
+TIMESTAMP_US = "timestamp_us"
 _FIELDS = PLACE_FIELDS + EVENT_FIELDS
 _COLUMN_OF = {"timestamp": "timestamp_ms"}
 _TEXTS = frozenset({"source", POSITION})
@@ -32,6 +37,9 @@ class Blank(NamedTuple):
 class Line(NamedTuple):
     """How the rows of one ticker are written: constant pieces, and blanks, and an `end` that is found nowhere within.
 
+    `is_plain` is a line with prices that never have an exponent. Where there are `leaves`, the line ends with the whole
+    summary, and its leaves of these names are still to be taken out of it.
+
     A row of another kind or name than the ticker's is none of these, nor is one with a summary that has no blank here
     though all fields are wanted (`is_bare`).
     """
@@ -41,6 +49,8 @@ class Line(NamedTuple):
     pieces: tuple[str | Blank, ...]
     end: str
     is_bare: bool = False
+    is_plain: bool = False
+    leaves: tuple[str, ...] = ()
 
 
 def line_of(form: Format, ticker: str, kind: Kind, chosen: Collection[str] | None) -> Line | None:
@@ -49,19 +59,43 @@ def line_of(form: Format, ticker: str, kind: Kind, chosen: Collection[str] | Non
     of_summary = [name for name in names if name not in _FIELDS]
     if form is Format.NDJSON and (chosen is None or not of_summary):
         return _json_line(ticker, kind, chosen)
-    if form is Format.CSV and names and not of_summary:
-        return _csv_line(ticker, kind, names)
+    if form is Format.CSV and (len(names) > 1 or (names and not of_summary)):
+        return _csv_line(ticker, kind, [name for name in names if name in _FIELDS], of_summary)
     return None
+
+
+def older_line(ticker: str, kind: Kind) -> Line:
+    """A row of the older date filter: its time, and the event as it was streamed."""
+    event = _json_line(ticker, kind, None, names=EVENT_FIELDS)
+    pieces = _merged(['"', Blank(SPELLED), '":', *event.pieces])
+    return event._replace(pieces=pieces)
+
+
+def price_line(ticker: str, kind: Kind) -> Line:
+    """A row as the first sibling service has it."""
+    return _sibling_line(ticker, kind, Blank("price", absent="null"), "timestamp_ms")
+
+
+def item_line(ticker: str, kind: Kind) -> Line:
+    """A row as the second sibling service has it."""
+    return _sibling_line(ticker, kind, Blank("price", '"', absent="null"), TIMESTAMP_US)._replace(is_plain=True)
+
+
+def _sibling_line(ticker: str, kind: Kind, price: Blank, timestamp: str) -> Line:
+    name = encode(ticker).decode()
+    pieces: list[str | Blank] = ['{"id":', Blank("id"), f',"ticker":{name},"price":', price]
+    pieces += [',"timestamp":', Blank(timestamp), ',"created_at":"', Blank(RECEIVED_AT), '"}']
+    return Line(ticker, kind, _merged(pieces), "\n")
 
 
 def _constants(ticker: str, kind: Kind) -> dict[str, str]:
     return {"ticker": ticker, "instrument_name": ticker, "kind": kind.value}
 
 
-def _json_line(ticker: str, kind: Kind, chosen: Collection[str] | None) -> Line:
+def _json_line(ticker: str, kind: Kind, chosen: Collection[str] | None, *, names: Sequence[str] = _FIELDS) -> Line:
     constants = _constants(ticker, kind)
     pieces: list[str | Blank] = []
-    for name in _FIELDS:
+    for name in names:
         if chosen is not None and name not in chosen:
             continue
         pieces.append(f"{',' if pieces else '{'}{encode(name).decode()}:")
@@ -74,16 +108,19 @@ def _json_line(ticker: str, kind: Kind, chosen: Collection[str] | None) -> Line:
     return Line(ticker, kind, _merged(pieces), "\n", is_bare=chosen is None and not whole)
 
 
-def _csv_line(ticker: str, kind: Kind, names: Sequence[str]) -> Line:
+def _csv_line(ticker: str, kind: Kind, names: Sequence[str], leaves: Sequence[str]) -> Line:
     constants = _constants(ticker, kind)
     # A line of nothing at all would be no line, so the format has quotes there.
-    absent = '""' if len(names) == 1 else ""
+    absent = '""' if len(names) + len(leaves) == 1 else ""
     pieces: list[str | Blank] = []
     for name in names:
         if pieces:
             pieces.append(",")
         pieces.append(_csv_cell(constants[name]) if name in constants else _blank(name, quote="", absent=absent))
-    return Line(ticker, kind, _merged(pieces), "\r\n")
+    if leaves:
+        # Of the summary that is absent, all cells are.
+        pieces += [*([","] if names else []), Blank(WHOLE_SUMMARY, absent="," * (len(leaves) - 1))]
+    return Line(ticker, kind, _merged(pieces), "\r\n", leaves=tuple(leaves))
 
 
 def _blank(name: str, *, quote: str, absent: str) -> Blank:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Executable,
     Integer,
     Select,
+    and_,
     bindparam,
     case,
     distinct,
@@ -19,11 +20,12 @@ from sqlalchemy import (
     select,
 )
 
-from cryptomarket.db import Writing, bound_together
+from cryptomarket.db import Unit, Writing, bound_together
 from cryptomarket.history.cursors import Cursor, Order
 from cryptomarket.history.keyset_repository import beyond
 from cryptomarket.history.lines import Blank, Line
 from cryptomarket.history.tables import price_tickers
+from cryptomarket.market.ticks import Source
 
 _row = price_tickers.c
 # What may stand between quotes, and in a cell, as it is.
@@ -45,11 +47,19 @@ class Written(NamedTuple):
     rows: int
 
 
+class Ahead(NamedTuple):
+    """A window, whether more rows follow it, and its lines; None where only our own writers write them."""
+
+    window: Window
+    is_more: bool
+    written: Written | None
+
+
 class Place(NamedTuple):
-    """What all rows of a window have in common."""
+    """What all rows of a window have in common; of their epoch they may each tell themselves."""
 
     source: str
-    epoch: str | None
+    epoch: str | ColumnElement[str] | None
 
 
 class LinesLook:
@@ -58,6 +68,33 @@ class LinesLook:
     def __init__(self, connection: Connection, writing: Writing) -> None:
         self._connection = connection
         self._writing = writing
+
+    def ahead(self, asked: Cursor, left: Window, line: Line, *, rows: int, begun: bool = False) -> Ahead:
+        """The next window, see `window`, and its lines, see `lines`: by one question, where questions travel."""
+        if not self._writing.is_sqlite:
+            found = self.at_once(asked, left, line, rows=rows, begun=begun)
+            if found is not None:
+                return found
+        window, is_more = self.window(asked, left, rows=rows, begun=begun)
+        return Ahead(window, is_more, self.lines(asked, window, line, most=rows, begun=begun))
+
+    def at_once(self, asked: Cursor, left: Window, line: Line, *, rows: int, begun: bool = False) -> Ahead | None:
+        """The same by one question, of rows of the stream alone; None where rows share a millisecond, so that a window
+        might end within one, or where one of them is not such a line.
+        """
+        kind = _Kind(self._writing, line, asked.order, asked.source is not None)
+        together = _one_look(kind, beyond(asked)) if begun else _one_look_from_start(kind)
+        found = self._connection.execute(together, _given(asked, left, rows + 1)).one()
+        text, count, written, times, last_ms, epoch, other_epoch = found
+        if count == 0:
+            return Ahead(left, is_more=False, written=Written("", 0))
+        if not (count == written == times and epoch == other_epoch and _PLAIN.fullmatch(epoch)):
+            return None
+        if count <= rows:
+            return Ahead(left, is_more=False, written=Written(text, count))
+        is_asc = asked.order == "asc"
+        window = Window(left.start_ms, last_ms) if is_asc else Window(last_ms + 1, left.end_ms)
+        return Ahead(window, is_more=True, written=Written(text[: text.rindex(line.end)], rows))
 
     def window(self, asked: Cursor, left: Window, *, rows: int, begun: bool = False) -> tuple[Window, bool]:
         """The part of `left` that comes first in the question's order and has at most `rows` rows of it, or one
@@ -101,6 +138,15 @@ class _Form(NamedTuple):
     place: Place
     order: Order
     has_single_times: bool
+    has_source: bool
+
+
+class _Kind(NamedTuple):
+    """The same of a statement that finds out by itself where its rows end, and what they have in common."""
+
+    writing: Writing
+    line: Line
+    order: Order
     has_source: bool
 
 
@@ -154,6 +200,31 @@ def _together(lines: Select[Any], end: str) -> Executable:
     return select(bound_together(found.c.line, end), func.count())
 
 
+def _one_look(kind: _Kind, *further: ColumnElement[bool]) -> Executable:
+    """Lines, rows, lines again, different times, the last of them, and the epoch, twice if all rows have one."""
+    is_asc = kind.order == "asc"
+    place = Place(Source.STREAM.value, _row.epoch)
+    # Judged row by row, and not left out: PostgreSQL would guess that hardly any remain, and fetch and sort them.
+    is_such = and_(*_like(kind.writing, kind.line, place))
+    line = case((is_such, _joined(kind.writing, kind.line, place))).label("line")
+    wanted = select(line, _row.timestamp_ms, _row.epoch).where(*_within(has_source=kind.has_source), *further)
+    rows = wanted.order_by(_row.timestamp_ms if is_asc else _row.timestamp_ms.desc()).limit(_ROWS).subquery().columns
+    return select(
+        bound_together(rows.line, kind.line.end),
+        func.count(),
+        func.count(rows.line),
+        func.count(distinct(rows.timestamp_ms)),
+        func.max(rows.timestamp_ms) if is_asc else func.min(rows.timestamp_ms),
+        func.min(rows.epoch),
+        func.max(rows.epoch),
+    )
+
+
+@lru_cache(maxsize=256)
+def _one_look_from_start(kind: _Kind) -> Executable:
+    return _one_look(kind)
+
+
 @lru_cache(maxsize=256)
 def _all_lines(form: _Form) -> Executable:
     return _together(_lines(form), form.line.end)
@@ -165,8 +236,8 @@ def _like(writing: Writing, line: Line, place: Place) -> list[ColumnElement[bool
         _row.instrument_name == line.ticker,
         _row.kind == line.kind.value,
         _row.source == place.source,
-        _row.epoch == place.epoch if place.epoch is not None else _row.epoch.is_(None),
-        writing.is_spelled_alike(_row.price),
+        _row.epoch.is_(None) if place.epoch is None else _row.epoch == place.epoch,
+        writing.is_plain(_row.price) if line.is_plain else writing.is_spelled_alike(_row.price),
     ]
     return [*conditions, _row.summary.is_(None)] if line.is_bare else conditions
 
@@ -185,12 +256,23 @@ def _filled(writing: Writing, blank: Blank, place: Place) -> Sequence[str | Colu
             return [f"{quote}{place.source}{quote}"]
         case "position" | "seq" if place.epoch is None:
             return [absent]
-        case "position":
-            return [f"{quote}{place.epoch}-", _row.seq, quote]
+        case "position" if place.epoch is not None:
+            return [quote, place.epoch, "-", _row.seq, quote]
         case "summary":
             rest = writing.joined([",", func.substr(_row.summary, 2)])
             return [case((_row.summary.is_(None), literal(absent)), else_=rest)]
+        case "whole_summary":
+            return [writing.shown(_row.summary, absent=absent)]
         case "seq":
             return [_row.seq]
+        case "spelled":
+            return [writing.moment(_row.timestamp_ms, unit=Unit.MILLISECOND, form=" …")]
+        case "received_at":
+            return [writing.moment(_row.received_us, unit=Unit.MICROSECOND, form="T…+00:00")]
+        case "timestamp_us":
+            return [_row.timestamp_ms * 1000]
+        case "price" if quote:
+            quoted = writing.joined([quote, _row.price, quote])
+            return [case((_row.price.is_(None), literal(absent)), else_=quoted)]
     column = _row[blank.column]
     return [writing.shown(column, absent=absent) if blank.absent is not None else column]

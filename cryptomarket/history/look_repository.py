@@ -100,6 +100,14 @@ class Text(NamedTuple):
     last: Row | None
 
 
+class Believed(NamedTuple):
+    """Believed rows as lines, each but the last with its end, and whether more follow."""
+
+    text: str
+    rows: int
+    more: bool
+
+
 class Extent(NamedTuple):
     """The exchange times of a ticker's first row, of its first stream row, and of the stream row before which no other
     is still on its way; and the id above which no row of any ticker is committed yet.
@@ -153,11 +161,18 @@ class Look:
         if begun:
             is_asc = asked.order == "asc"
             left = Window(asked.timestamp_ms, left.end_ms) if is_asc else Window(left.start_ms, asked.timestamp_ms + 1)
-        window, is_more = self.lines.window(asked, left, rows=limit, begun=begun)
-        written = self.lines.lines(asked, window, line, most=limit, begun=begun)
+        window, is_more, written = self.lines.ahead(asked, left, line, rows=limit, begun=begun)
         if written is None or (is_more and written.rows != limit):
             return None
         return Text(*written, last=self._last(asked, window) if is_more else None)
+
+    def believed(self, asked: Cursor, line: Line, *, limit: int) -> Believed | None:
+        """The first `limit` rows that are believed, as lines; None where the database can't write all of them."""
+        # Where there are rows of the stream alone, all of them are believed.
+        found = self.lines.at_once(asked, Window(asked.start_ms, asked.end_ms), line, rows=limit)
+        if found is None or found.written is None:
+            return None
+        return Believed(*found.written, more=found.is_more)
 
     def _last(self, asked: Cursor, window: Window) -> Row:
         backwards = in_order(ROWS, "desc" if asked.order == "asc" else "asc").limit(1)

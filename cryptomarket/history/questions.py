@@ -1,6 +1,6 @@
 """What can be asked of history, whoever asks."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import msgspec
@@ -11,8 +11,8 @@ from cryptomarket.errors import BusUnavailable, Impossible, Malformed, NotFound
 from cryptomarket.history.answers import Answer, is_closed
 from cryptomarket.history.cursors import Cursor, Order
 from cryptomarket.history.formats import Format
-from cryptomarket.history.lines import line_of
-from cryptomarket.history.look_repository import Look, Text
+from cryptomarket.history.lines import Line, line_of
+from cryptomarket.history.look_repository import Believed, Look, Text
 from cryptomarket.history.reach import NOWHERE, Heard, Reach, range_of
 from cryptomarket.history.repository import Repository
 from cryptomarket.history.rows import (
@@ -167,19 +167,37 @@ class History:
             "data": [gap._asdict() for gap in found[:limit]],
         }
 
-    async def believed(self, ticker: str, start_ms: int, end_ms: int, *, limit: int) -> tuple[list[Row], bool]:
-        """The first `limit` rows of [start_ms, end_ms) in order, and whether there are more: stream rows, and rows of
-        other sources where the stream heard nothing.
+    async def believed(
+        self, ticker: str, start_ms: int, end_ms: int, line: Line, write: Callable[[list[Row]], str], *, limit: int
+    ) -> Believed:
+        """The first `limit` rows of [start_ms, end_ms) in order, with commas between, and whether there are more:
+        stream rows, and rows of other sources where the stream heard nothing. They are written as `line` says, or
+        else by `write`, which writes the same.
         """
         everything = Cursor.at_start(ticker, start_ms, end_ms)
-        page = await self._repository.page(everything, _EVERYTHING_BELIEVED, limit=limit, begun=False)
-        return page.rows, page.more
+        return await self._repository.look(lambda look: _believed(look, everything, line, write, limit=limit))
 
-    async def newest(self, ticker: str, *, limit: int, skip: int = 0) -> list[Row]:
-        """The newest rows, newest first, without the `skip` newest of them; believed ones alone."""
+    async def newest(
+        self, ticker: str, line: Line, write: Callable[[list[Row]], str], *, limit: int, skip: int = 0
+    ) -> Believed:
+        """The newest rows, newest first, without the `skip` newest of them; believed ones alone, written as above."""
         everything = Cursor.at_start(ticker, 0, END_OF_TIME_MS, order="desc")
-        page = await self._repository.page(everything, _EVERYTHING_BELIEVED, limit=skip + limit, begun=False)
-        return page.rows[skip:]
+        return await self._repository.look(
+            lambda look: _believed(look, everything, line, write, limit=skip + limit, skip=skip)
+        )
+
+
+def _believed(
+    look: Look, asked: Cursor, line: Line, write: Callable[[list[Row]], str], *, limit: int, skip: int = 0
+) -> Believed:
+    found = look.believed(asked, line, limit=limit)
+    if found is None:
+        page = look.page(asked, _EVERYTHING_BELIEVED, limit=limit, begun=False)
+        rows = page.rows[skip:]
+        return Believed(write(rows), len(rows), page.more)
+    left = max(0, found.rows - skip)
+    text = found.text.split(line.end, skip)[-1] if left else ""
+    return Believed(text.replace(line.end, ","), left, found.more)
 
 
 def check_fields(fields: Collection[str] | None) -> None:

@@ -1,11 +1,15 @@
 """The paths of two sibling services, in exactly their shapes, for whoever used those before."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
+import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from cryptomarket.errors import Impossible, Malformed, NotFound
+from cryptomarket.history.lines import Line, item_line, price_line
+from cryptomarket.history.look_repository import Believed
 from cryptomarket.history.questions import MAX_ROWS
 from cryptomarket.history.reach import range_of
 from cryptomarket.history.routes import NO_RANGE, Parts, exact
@@ -18,6 +22,7 @@ from cryptomarket.history.schemas_prices import (
     PricesBetween,
 )
 from cryptomarket.history.timestamps import DAY_MS, END_OF_TIME_MS, day_ms
+from cryptomarket.market.instruments import Kind
 from cryptomarket.market.wire import encode
 from cryptomarket.problems import problem_responses
 
@@ -46,17 +51,24 @@ async def admitted(request: Request, history: Parts) -> None:
 router = APIRouter(tags=["siblings"], dependencies=[Depends(admitted)])
 
 
+class Open(NamedTuple):
+    """A ticker that anybody may ask for."""
+
+    name: str
+    kind: Kind
+
+
 async def open_ticker(
     history: Parts,
     ticker: Annotated[str, Query(description="One that is always collected, in any case", examples=["btc_usd"])],
-) -> str:
+) -> Open:
     """The exchange's name of a ticker that anybody may ask for. Raises UnknownTicker and Forbidden."""
-    name = (await history.directory.resolve(ticker)).name
-    history.public.check(name)
-    return name
+    instrument = await history.directory.resolve(ticker)
+    history.public.check(instrument.name)
+    return Open(instrument.name, instrument.kind)
 
 
-Ticker = Annotated[str, Depends(open_ticker)]
+Ticker = Annotated[Open, Depends(open_ticker)]
 Limit = Annotated[int, Query(description="At most so many", examples=[100], ge=1, le=MAX_PRICES)]
 Skip = Annotated[int, Query(description="Leaves out so many of the newest", examples=[100], ge=0, le=MAX_SKIP)]
 Date = Annotated[str | None, Query(description="A day, `YYYY-MM-DD`, in UTC", examples=["2026-01-31"])]
@@ -84,20 +96,51 @@ def item_of(row: Row) -> dict[str, object]:
     return price_of(row) | {"price": price, "timestamp": row.timestamp_ms * 1000}
 
 
-async def _newest(history: Parts, ticker: str) -> Row:
-    rows = await history.history.newest(ticker, limit=1)
-    if not rows:
-        raise NotFound(f"Nothing of {ticker} is known yet.", field="ticker")
-    return rows[0]
+def prices_of(rows: list[Row]) -> str:
+    """Rows as the first sibling has them, with commas between."""
+    return encode([price_of(row) for row in rows])[1:-1].decode()
 
 
-async def _between(history: Parts, ticker: str, start_ms: int, end_ms: int) -> list[Row]:
-    rows, more = await history.history.believed(ticker, start_ms, end_ms, limit=MAX_ROWS)
-    if more:
+def items_of(rows: list[Row]) -> str:
+    """Rows as the second sibling has them, with commas between."""
+    return encode([item_of(row) for row in rows])[1:-1].decode()
+
+
+class Sibling(NamedTuple):
+    """How one of them writes rows: by the database, or by us."""
+
+    line: Callable[[str, Kind], Line]
+    write: Callable[[list[Row]], str]
+
+
+_FIRST = Sibling(price_line, prices_of)
+_SECOND = Sibling(item_line, items_of)
+
+
+async def _newest(history: Parts, of: Open, sibling: Sibling, *, limit: int, skip: int = 0) -> Believed:
+    line = sibling.line(*of)
+    return await history.history.newest(of.name, line, sibling.write, limit=limit, skip=skip)
+
+
+async def _latest(history: Parts, of: Open, sibling: Sibling) -> bytes:
+    found = await _newest(history, of, sibling, limit=1)
+    if not found.rows:
+        raise NotFound(f"Nothing of {of.name} is known yet.", field="ticker")
+    return found.text.encode()
+
+
+async def _between(history: Parts, of: Open, sibling: Sibling, start_ms: int, end_ms: int) -> Believed:
+    line = sibling.line(*of)
+    found = await history.history.believed(of.name, start_ms, end_ms, line, sibling.write, limit=MAX_ROWS)
+    if found.more:
         raise Impossible(
-            f"The range has more than {MAX_ROWS} rows: ask for less, or for pages of GET /api/v2/ticks/{ticker}."
+            f"The range has more than {MAX_ROWS} rows: ask for less, or for pages of GET /api/v2/ticks/{of.name}."
         )
-    return rows
+    return found
+
+
+def _listed(found: Believed) -> msgspec.Raw:
+    return msgspec.Raw(f"[{found.text}]".encode())
 
 
 @router.get(
@@ -109,8 +152,8 @@ async def _between(history: Parts, ticker: str, start_ms: int, end_ms: int) -> l
     responses=problem_responses(400, 403, 404, 422, 429, 503, shown={403: NOT_OPEN, 429: OFTEN}),
 )
 async def list_prices(history: Parts, ticker: Ticker, limit: Limit = MAX_PRICES, skip: Skip = 0) -> Response:
-    rows = await history.history.newest(ticker, limit=limit, skip=skip)
-    return exact(encode({"data": [price_of(row) for row in rows], "count": len(rows), "ticker": ticker}))
+    found = await _newest(history, ticker, _FIRST, limit=limit, skip=skip)
+    return exact(encode({"data": _listed(found), "count": found.rows, "ticker": ticker.name}))
 
 
 @router.get(
@@ -122,7 +165,7 @@ async def list_prices(history: Parts, ticker: Ticker, limit: Limit = MAX_PRICES,
     responses=problem_responses(400, 403, 404, 429, 503, shown={403: NOT_OPEN, 429: OFTEN}),
 )
 async def get_latest_price(history: Parts, ticker: Ticker) -> Response:
-    return exact(encode(price_of(await _newest(history, ticker))))
+    return exact(await _latest(history, ticker, _FIRST))
 
 
 @router.get(
@@ -149,9 +192,9 @@ async def filter_prices(
     ] = None,
 ) -> Response:
     start_ms, end_ms = range_of(start, end, first_ms=None, now_ms=history.clock.wall_ms())
-    rows = await _between(history, ticker, start_ms, end_ms)
-    told = [price_of(row) for row in rows]
-    return exact(encode({"data": told, "count": len(rows), "ticker": ticker, "start": start_ms, "end": end_ms}))
+    found = await _between(history, ticker, _FIRST, start_ms, end_ms)
+    told = {"data": _listed(found), "count": found.rows, "ticker": ticker.name, "start": start_ms, "end": end_ms}
+    return exact(encode(told))
 
 
 @router.get(
@@ -163,8 +206,8 @@ async def filter_prices(
     responses=problem_responses(400, 403, 404, 429, 503, shown={403: NOT_OPEN, 429: OFTEN}),
 )
 async def list_items(history: Parts, ticker: Ticker) -> Response:
-    rows = await history.history.newest(ticker, limit=MAX_PRICES)
-    return exact(encode({"items": [item_of(row) for row in rows]}))
+    found = await _newest(history, ticker, _SECOND, limit=MAX_PRICES)
+    return exact(encode({"items": _listed(found)}))
 
 
 @router.get(
@@ -176,7 +219,7 @@ async def list_items(history: Parts, ticker: Ticker) -> Response:
     responses=problem_responses(400, 403, 404, 429, 503, shown={403: NOT_OPEN, 429: OFTEN}),
 )
 async def get_latest_item(history: Parts, ticker: Ticker) -> Response:
-    return exact(encode(item_of(await _newest(history, ticker))))
+    return exact(await _latest(history, ticker, _SECOND))
 
 
 @router.get(
@@ -194,5 +237,4 @@ async def filter_items(history: Parts, ticker: Ticker, start_date: Date = None, 
     end_ms = history.clock.wall_ms() if end_date is None else day_ms(end_date, field="end_date") + DAY_MS
     if start_ms >= end_ms:
         raise Malformed("start_date lies after end_date. Both are written YYYY-MM-DD, in UTC.", field="start_date")
-    rows = await _between(history, ticker, start_ms, end_ms)
-    return exact(encode({"items": [item_of(row) for row in rows]}))
+    return exact(encode({"items": _listed(await _between(history, ticker, _SECOND, start_ms, end_ms))}))

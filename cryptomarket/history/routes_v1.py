@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from cryptomarket.accounts.access import Caller, Person
 from cryptomarket.errors import Forbidden, Malformed
+from cryptomarket.history.lines import older_line
 from cryptomarket.history.questions import MAX_ROWS
 from cryptomarket.history.routes import Name, Parts, exact
 from cryptomarket.history.rows import Row, event_json
@@ -36,14 +37,15 @@ async def own(
     return caller
 
 
-def _by_time(rows: list[Row]) -> dict[str, msgspec.Raw]:
+def by_time(rows: list[Row]) -> str:
+    """Rows by their time, without the braces around them."""
     seen: Counter[int] = Counter()
     told: dict[str, msgspec.Raw] = {}
     for row in rows:
         seen[row.timestamp_ms] += 1
         again = f"#{seen[row.timestamp_ms]}" if seen[row.timestamp_ms] > 1 else ""
         told[spelled(row.timestamp_ms) + again] = msgspec.Raw(event_json(row))
-    return told
+    return encode(told)[1:-1].decode()
 
 
 @router.get(
@@ -88,14 +90,15 @@ async def get_order(
             f"start_date lies after end_date. Both are written {OLDER_PATTERN}, in UTC; without end_date it is now.",
             field="start_date",
         )
-    name = (await history.directory.resolve(ticker)).name
-    rows, more = await history.history.believed(name, start_ms, end_ms + 1, limit=MAX_ROWS)
+    instrument = await history.directory.resolve(ticker)
+    name, line = instrument.name, older_line(instrument.name, instrument.kind)
+    found = await history.history.believed(name, start_ms, end_ms + 1, line, by_time, limit=MAX_ROWS)
     answer = {
         "user_id": caller.user_id,
         "request_id": correlation_id.get() or "",
         "tickers": [name],
-        "count": len(rows),
-        "truncated": more,
-        "message": _by_time(rows),
+        "count": found.rows,
+        "truncated": found.more,
+        "message": msgspec.Raw(f"{{{found.text}}}".encode()),
     }
     return exact(encode({"detail": answer}))

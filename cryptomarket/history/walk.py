@@ -10,8 +10,9 @@ import msgspec
 
 from cryptomarket.history.cursors import Cursor
 from cryptomarket.history.formats import RowWriter
-from cryptomarket.history.lines import SUMMARY, Blank, Line
-from cryptomarket.history.lines_repository import Window, Written
+from cryptomarket.history.leaves import leaves_of
+from cryptomarket.history.lines import SUMMARY, WHOLE_SUMMARY, Blank, Line
+from cryptomarket.history.lines_repository import Ahead, Window
 from cryptomarket.history.look_repository import Look
 from cryptomarket.history.repository import Repository
 from cryptomarket.history.rows import Choice
@@ -34,7 +35,7 @@ class Sizes:
 
     def of(self, line: Line) -> int:
         """The rows of a window of such lines."""
-        is_long = any(isinstance(piece, Blank) and piece.column == SUMMARY for piece in line.pieces)
+        is_long = any(isinstance(piece, Blank) and piece.column in (SUMMARY, WHOLE_SUMMARY) for piece in line.pieces)
         return self.long_lines if is_long else self.lines
 
 
@@ -107,9 +108,12 @@ class Walk:
             is_asc = self._asked.order == "asc"
             left = Window(window.end_ms, left.end_ms) if is_asc else Window(left.start_ms, window.start_ms)
 
-    def _window(self, left: Window, line: Line, rows: int, look: Look) -> tuple[Window, bool, Written | None]:
-        window, is_more = look.lines.window(self._asked, left, rows=rows)
-        return window, is_more, look.lines.lines(self._asked, window, line, most=rows)
+    def _window(self, left: Window, line: Line, rows: int, look: Look) -> Ahead:
+        found = look.lines.ahead(self._asked, left, line, rows=rows)
+        if not line.leaves or found.written is None:
+            return found
+        text = leaves_of(line.kind, line.leaves).in_place_of_summaries(found.written.text)
+        return found._replace(written=None if text is None else found.written._replace(text=text))
 
     async def _pages(self, window: Window) -> AsyncGenerator[Piece, None]:
         asked = msgspec.structs.replace(self._asked, start_ms=window.start_ms, end_ms=window.end_ms)

@@ -36,7 +36,11 @@ class Unreadable(Repository):
 
     async def look(self, ask: Callable[[Look], A]) -> A:
         def without_rows(look: Look) -> A:
-            with patch.object(look, "page", side_effect=AWAY), patch.object(look.lines, "window", side_effect=AWAY):
+            with (
+                patch.object(look, "page", side_effect=AWAY),
+                patch.object(look.lines, "window", side_effect=AWAY),
+                patch.object(look.lines, "at_once", side_effect=AWAY),
+            ):
                 return ask(look)
 
         return await super().look(without_rows)

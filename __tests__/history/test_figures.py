@@ -53,6 +53,7 @@ def read(answer: Answer) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.no_cover  # many examples of what other tests run as well
 @given(
     pieces=st.lists(st.lists(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12)))
 )

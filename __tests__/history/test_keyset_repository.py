@@ -67,6 +67,7 @@ def pages_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     return postgres.url(postgres.new_database(request.getfixturevalue("postgres_template")))
 
 
+@pytest.mark.no_cover  # many examples of what other tests run as well
 @given(
     batches=stores(),
     collected=st.lists(st.integers(95, 135), max_size=6),

@@ -101,6 +101,7 @@ async def begun(command: str, tree: Path, **environment: str) -> asyncio.subproc
     )  # fmt: skip
 
 
+@pytest.mark.timeout(240)
 async def test_the_first_two_commands(tree: Path) -> None:
     """Promise: `make run` starts the gateway with the variables of its caller and with a simulated exchange, and Ctrl-C
     ends it in order; `make test` runs the tests. Not shown here: what either installs first, which a clean clone in
@@ -117,7 +118,7 @@ async def test_the_first_two_commands(tree: Path) -> None:
     assert gateway_of_make.stdout is not None
     said = b""
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(90):
             while b"curl -N" not in said:
                 line = await gateway_of_make.stdout.readline()
                 assert line, said.decode()
@@ -126,7 +127,7 @@ async def test_the_first_two_commands(tree: Path) -> None:
         async with httpx.AsyncClient() as client:
             assert (await client.get(url)).json()["exchange"] == "simulator"
         os.killpg(gateway_of_make.pid, signal.SIGINT)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             rest, (told, _) = await asyncio.gather(gateway_of_make.stdout.read(), tests.communicate())
             await gateway_of_make.wait()
     finally:

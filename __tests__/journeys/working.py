@@ -74,7 +74,6 @@ async def helping(
     given = {**built.settings, **settings, "seal_secret": "", "token_key": "", "data_dir": str(folder)}
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **QUICK}
     environment |= {key.upper() if key.islower() else key: value for key, value in given.items()}
-    environment |= {key: value for key, value in os.environ.items() if key.startswith("COVERAGE_")}
     if module:
         environment["PYTHONPATH"] = str(Path(__file__).parents[2])
     log_path = folder / "helper.log"

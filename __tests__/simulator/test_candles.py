@@ -16,6 +16,7 @@ LISTING = WORLD.listed["BTC-PERPETUAL"]
 NOW_MS = NOW_US // 1000
 
 
+@pytest.mark.no_cover  # many examples of what other tests run as well
 @given(st.sampled_from(sorted(RESOLUTIONS_S)), st.integers(0, 200))
 def test_a_chart_is_whole_and_its_candles_join(resolution: str, count: int) -> None:
     length_ms = RESOLUTIONS_S[resolution] * 1000

@@ -1,5 +1,6 @@
 """The exchange as a whole: admission, and a conversation that can be repeated to the letter."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ def test_the_33rd_connection_of_an_address_is_refused() -> None:
     assert exchange.journal.connections_refused == 1
 
 
+@pytest.mark.no_cover  # many examples of what other tests run as well
 @given(st.lists(st.tuples(METHODS, st.floats(0, 30)), max_size=12))
 def test_the_same_conversation_gets_the_same_answers(steps: list[tuple[str, float]]) -> None:
     said = []

@@ -75,23 +75,21 @@ async def test_what_was_given_up_for_lost_is_never_published_later(own: RedisSer
     """Promise: once `pictures` has answered, a batch that failed is in them or nowhere: a server that finds it in a
     socket long afterwards refuses it.
     """
-    async with (
-        proxy_to(own, own.folder) as proxy,
-        link_to(proxy.url, timeout_s=TIMEOUT_S) as link,
-        link_to(own) as beside,
-        RedisBus(link) as bus,
-    ):
+    async with proxy_to(own, own.folder) as proxy, link_to(own) as beside:
         fence = await fence_at(beside)
-        (first,) = await bus.publish(ticks("a"), fence)
-        held = proxy.gate
-        proxy.hold()
-        failed = await asyncio.gather(*(bus.publish(ticks("late"), fence) for _ in range(3)), return_exceptions=True)
-        assert all(isinstance(error, BusUnavailable) for error in failed)
-        proxy.let_new_ones_pass()
-        position, pictures = await looked_when_back(bus)
-        assert set(pictures) == {"a"}
-        (after,) = await bus.publish(ticks("b"), fence)
-        assert after.seq == position.seq + 1
+        async with link_to(proxy.url, timeout_s=TIMEOUT_S) as link, RedisBus(link) as bus:
+            (first,) = await bus.publish(ticks("a"), fence)
+            held = proxy.gate
+            proxy.hold()
+            failed = await asyncio.gather(
+                *(bus.publish(ticks("late"), fence) for _ in range(3)), return_exceptions=True
+            )
+            assert all(isinstance(error, BusUnavailable) for error in failed)
+            proxy.let_new_ones_pass()
+            position, pictures = await looked_when_back(bus)
+            assert set(pictures) == {"a"}
+            (after,) = await bus.publish(ticks("b"), fence)
+            assert after.seq == position.seq + 1
         async with asyncio.timeout(DEADLINE_S):
             await proxy.deliver(held)
         async with RedisBus(beside) as other:

@@ -1,6 +1,7 @@
 // The public API, as any other client asks it. The cookie says who we are; no secret is kept here.
 
 const PATH = new URL("api/v2/", document.baseURI);
+let pending = new AbortController();
 
 /** What the gateway has refused, in its own words (RFC 9457). */
 export class Refused extends Error {
@@ -25,6 +26,12 @@ export function address(path, query = {}) {
   return url.href;
 }
 
+/** Lets go of whatever has not been answered, as if nobody were there: who signs out wants none of it any more. */
+export function letGo() {
+  pending.abort();
+  pending = new AbortController();
+}
+
 /**
  * Asks, and gives the answer's JSON. Throws Refused.
  * @param {string} path
@@ -36,7 +43,7 @@ export async function ask(path, { method = "GET", query = {}, body, signal } = {
   try {
     answer = await fetch(address(path, query), {
       method,
-      signal,
+      signal: signal ? AbortSignal.any([signal, pending.signal]) : pending.signal,
       credentials: "same-origin",
       headers: { Accept: "application/json", ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
       body: body === undefined ? undefined : JSON.stringify(body),

@@ -2,7 +2,7 @@
 // typed goes to the gateway once, over the public API, and is taken out of the page at once; what stays is a cookie
 // that no script can read.
 
-import { Refused, ask } from "./api.js";
+import { Refused, ask, letGo } from "./api.js";
 import { make, put } from "./elements.js";
 import { recall, remember } from "./memory.js";
 import { say } from "./words.js";
@@ -26,9 +26,10 @@ export async function signIn(grant) {
   return { userId: told.user_id, scope: String(told.scope).split(" ") };
 }
 
-/** Ends the token. Throws Refused. */
+/** Ends the token, after whatever was still asked with it. Throws Refused. */
 export async function signOut() {
   rememberSignedIn(false);
+  letGo();
   await ask("auth/revoke", { method: "POST" });
 }
 

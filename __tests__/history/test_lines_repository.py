@@ -35,6 +35,8 @@ SUMMARIES = {
     for tick in (perpetual_tick(1), option_tick(1), spot_tick(1))
     if tick.summary is not None
 }
+# As above, where above spells numbers with exponents: the cells of a CSV have those in a spelling of their own.
+PLAIN = {kind: text.replace("8.55E+4", "85500").replace("0E-8", "0.0000") for kind, text in SUMMARIES.items()}
 
 
 async def put(database: Database, ticker: str, kind: Kind, rows: Sequence[dict[str, Any]]) -> None:
@@ -73,7 +75,8 @@ async def same(repository: Repository, asked: Cursor, kind: Kind, form: Format, 
     rows = await objects(repository, asked)
     if line.leaves:
         text = leaves_of(kind, line.leaves).in_place_of_summaries(written.text)
-        assert text is not None
+        if text is None:
+            return False
         written = written._replace(text=text)
     for ahead in () if line.leaves else (look_ahead, look_at_once):
         found = await repository.look(partial(ahead, asked, line))
@@ -110,6 +113,7 @@ FIELDS = ["source", "position", "seq", "prev_seq", "ticker", "instrument_name", 
     source=st.none() | st.sampled_from(Source),
     form=st.sampled_from([Format.NDJSON, Format.CSV]),
     chosen=st.none() | st.lists(st.sampled_from([*FIELDS, "received_us", "published_us", "greeks"]), min_size=1),
+    is_plain=st.booleans(),
 )
 async def test_the_database_writes_what_we_would(
     *,
@@ -122,6 +126,7 @@ async def test_the_database_writes_what_we_would(
     source: Source | None,
     form: Format,
     chosen: list[str] | None,
+    is_plain: bool,
 ) -> None:
     """Promise: rows of every kind, source and spelling, tickers that are formulas or full of quotes, fields chosen or
     not, either order: the same bytes as before, whenever the database writes them at all.
@@ -133,6 +138,7 @@ async def test_the_database_writes_what_we_would(
             "source": row["source"].value,
             "epoch": "e1" if is_streamed else None,
             "seq": seq if is_streamed else None,
+            "summary": (PLAIN if is_plain else SUMMARIES).get(kind),
         }
     await put(database, ticker, kind, rows)
     asked = Cursor.at_start(ticker, 0, 10_000, order=order, source=source)
@@ -141,6 +147,7 @@ async def test_the_database_writes_what_we_would(
     told = await same(repository, asked, kind, form, chosen)
     names = Columns(kind, chosen).columns
     is_writable = bool(names) and (head_alone or (form is Format.NDJSON and chosen is None))
+    is_writable &= form is Format.NDJSON or is_plain or PLAIN.get(kind) == SUMMARIES.get(kind)
     assert told or not is_writable or len({row["source"] for row in rows}) > 1
 
 

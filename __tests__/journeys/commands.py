@@ -1,28 +1,13 @@
 """The command line beside a gateway: keys and persons made in its database, from a process of their own."""
 
-import asyncio
-import os
-import sys
-
-from __tests__.journeys.gateway import QUICK, Gateway
+from __tests__.journeys.gateway import Gateway
 
 
 async def command(gate: Gateway, *arguments: str) -> str:
     """What `cryptomarket <arguments>` prints, run in the gateway's folder with its settings."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(gate.folder), **QUICK, **gate.settings}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "cryptomarket",
-        *arguments,
-        cwd=gate.folder,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    printed, complaints = await process.communicate()
-    assert process.returncode == 0, complaints.decode()
-    return printed.decode()
+    status, printed, complaints = await gate.run(*arguments)
+    assert status == 0, complaints
+    return printed
 
 
 async def operator_token(gate: Gateway) -> str:

@@ -5,6 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from __tests__.journeys.warm import warm_up
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm() -> None:
+    """No journey waits for it, which may have deadlines to keep."""
+    warm_up()
+
 
 def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
     """Journeys do not count as coverage, which would take them twice the time: they are about what the whole does, and

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,8 @@ from typing import Any, Self
 
 import httpx
 from httpx_sse import ServerSentEvent, aconnect_sse
+
+from __tests__.journeys.warm import Process, start_anew, start_warm
 
 Json = Any  # what JSON and a library's options may be
 
@@ -48,14 +49,15 @@ class Gateway:
     """`cryptomarket up` in a process of its own, in a folder of its own.
 
     `settings` are environment variables over `QUICK`; `last_words` are what its banner ends with. `start` may be called
-    again after `stop` or `kill`.
+    again after `stop` or `kill`. With `is_new`, Python is started anew for it, see `warm.py`.
     """
 
     folder: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ("up",)
     last_words: str = "curl -N"
-    process: asyncio.subprocess.Process | None = None
+    is_new: bool = False
+    process: Process | None = None
     url: str = ""
     simulator_url: str = ""
     banner: str = ""
@@ -72,18 +74,15 @@ class Gateway:
         # Nor is it measured, which would take it twice the time: tests of the rooms cover the same lines.
         return {"PATH": os.environ["PATH"], "HOME": str(self.folder), **QUICK, **self.settings}
 
+    async def _begin(self, *command: str, is_one_stream: bool = False) -> Process:
+        start = start_anew if self.is_new or "LD_PRELOAD" in self.environment else start_warm
+        return await start(
+            *command, folder=self.folder, environment=self.environment, is_one_stream=is_one_stream, limit=2**22
+        )
+
     async def run(self, *command: str) -> tuple[int, str, str]:
         """Another command of `cryptomarket` in the same folder, to its end: exit status, output, complaints."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "cryptomarket",
-            *command,
-            cwd=self.folder,
-            env=self.environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        process = await self._begin(*command)
         try:
             async with asyncio.timeout(START_S):
                 said, complained = await process.communicate()
@@ -95,17 +94,7 @@ class Gateway:
 
     async def start(self) -> Self:
         """Starts it, and returns when it has said where it listens."""
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "cryptomarket",
-            *self.command,
-            cwd=self.folder,
-            env=self.environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            limit=2**22,
-        )
+        self.process = await self._begin(*self.command, is_one_stream=True)
         said = asyncio.get_running_loop().create_future()
         self._draining = asyncio.create_task(self._drain(said))
         async with asyncio.timeout(START_S):
@@ -194,15 +183,22 @@ class Gateway:
 
 
 @asynccontextmanager
+async def running(gate: Gateway) -> AsyncIterator[Gateway]:
+    """It runs until the block ends, unless it has ended before."""
+    await gate.start()
+    try:
+        yield gate
+    finally:
+        if gate.process is not None and gate.process.returncode is None:
+            await gate.stop()
+
+
+@asynccontextmanager
 async def gateway(folder: Path, *command: str, **settings: str) -> AsyncIterator[Gateway]:
     """A gateway that runs until the block ends."""
-    running = Gateway(folder, {name.upper(): value for name, value in settings.items()}, command or ("up",))
-    await running.start()
-    try:
-        yield running
-    finally:
-        if running.process is not None and running.process.returncode is None:
-            await running.stop()
+    named = {name.upper(): value for name, value in settings.items()}
+    async with running(Gateway(folder, named, command or ("up",))) as gate:
+        yield gate
 
 
 class Reader:

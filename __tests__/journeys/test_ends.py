@@ -5,7 +5,7 @@ import json
 import signal
 from pathlib import Path
 
-from __tests__.journeys.gateway import Gateway, gateway
+from __tests__.journeys.gateway import Gateway, running
 from __tests__.journeys.witness import comes_true
 
 PAIR = {"grant_type": "client_credentials", "client_id": "demo-1", "client_secret": "demo-1-secret"}
@@ -21,7 +21,7 @@ def events_of(gate: Gateway) -> list[str]:
 
 async def test_a_login_under_way_is_told_of_the_end(tmp_path: Path) -> None:
     """Promise: who waits for a login at Ctrl-C gets the problem document with his id at once, and the end is quick."""
-    async with gateway(tmp_path) as gate:
+    async with running(Gateway(tmp_path, is_new=True)) as gate:
         await gate.fault({"kind": "mute", "methods": ["public/auth"]})
         async with gate.client() as client:
             waiting = asyncio.create_task(client.post("/api/v2/auth/token", data=PAIR))
@@ -47,7 +47,7 @@ async def test_without_a_network_the_end_is_silent(tmp_path: Path) -> None:
     """Promise: an exchange whose name can't be looked up is told of once, is said to who logs in at once, and leaves
     nothing to complain of at the end.
     """
-    async with gateway(tmp_path, exchange="production", deribit_ws_url=NO_NAME) as gate:
+    async with running(Gateway(tmp_path, {"EXCHANGE": "production", "DERIBIT_WS_URL": NO_NAME}, is_new=True)) as gate:
 
         async def is_told() -> bool:
             return "The exchange cannot be reached" in gate.log_path.read_text()

@@ -33,6 +33,15 @@ def rows(gate: Gateway, sql: str) -> list[tuple[Json, ...]]:
         return database.execute(sql).fetchall()
 
 
+async def run_by_hand(gate: Gateway, *job: str) -> str:
+    """What the command says of a run that it has waited for, begun between two runs of the job's own schedule."""
+    status, told, complaint = await gate.run("jobs", "run", *job, "--wait")
+    while status and "is under way already" in complaint:
+        status, told, complaint = await gate.run("jobs", "run", *job, "--wait")
+    assert status == 0, complaint
+    return told
+
+
 async def test_every_job_is_run_when_it_is_due(tmp_path: Path) -> None:
     """Promise: each period of each job is run once, with what it has come to; both indices are stored for each period,
     to the digit that its record tells; `/ready` says that the clock is kept; an operator starts one by hand.
@@ -59,12 +68,10 @@ async def test_every_job_is_run_when_it_is_due(tmp_path: Path) -> None:
         status, listed, complaint = await gate.run("jobs", "list")
         assert status == 0, complaint
         assert "collect_index_prices" in listed
-        status, told, complaint = await gate.run("jobs", "run", "remove_old_ticks", "days=30", "dry_run=true", "--wait")
-        assert status == 0, complaint
+        told = await run_by_hand(gate, "remove_old_ticks", "days=30", "dry_run=true")
         assert '"dry_run":true' in told.replace(" ", "")
         words = ("tickers=BTC-PERPETUAL,btc_usd", "resolution=60", "start=2026-01-31T12:00:00Z", "end=1769871600")
-        status, told, complaint = await gate.run("jobs", "run", "check_candles", *words, "--wait")
-        assert status == 0, complaint
+        told = await run_by_hand(gate, "check_candles", *words)
         assert '"resolution":"60","start":1769860800000,"end":1769871600000,"tickers":1,"indices":1' in told
         assert (await gate.run("jobs", "run", "check_candles", "resolution=7"))[0] == 2
         assert (await gate.run("jobs", "run", "nothing"))[0] == 2

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from __tests__.journeys.contract import contract_of, watched
 from __tests__.journeys.gateway import Gateway, gateway, reading
+from __tests__.journeys.witness import comes_true
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -150,8 +151,12 @@ async def test_readiness_names_each_part(gate: Gateway) -> None:
     """Promise: `/ready` tells every part's own truth, to anybody, and `/health` which exchange is behind."""
     contract = await contract_of(gate)
     async with watched(gate, contract) as client:
+
+        async def is_ready() -> bool:
+            return (await client.get("/ready")).status_code == 200
+
+        await comes_true(is_ready)
         ready = await client.get("/ready")
-        assert ready.status_code == 200
         assert ready.json()["parts"].keys() >= {"exchange", "bus", "database", "writer"}
         assert all(part["ready"] for part in ready.json()["parts"].values())
         health = (await client.get("/health")).json()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from __tests__.journeys.gateway import Gateway, gateway
+from __tests__.journeys.witness import comes_true
 
 NOBODY = "ws://127.0.0.1:9/ws/api/v2"
 
@@ -115,12 +116,16 @@ async def test_one_gateway_per_store(tmp_path: Path) -> None:
     """Promise: a second gateway in the same folder would store every tick twice, and is refused while the first runs,
     which does not notice; after kill -9 the store is free at once. Commands that look after keys work beside it.
     """
-    async with gateway(tmp_path) as gate:
+    async with gateway(tmp_path) as gate, gate.client() as client:
+
+        async def is_ready() -> bool:
+            return (await client.get("/ready")).status_code == 200
+
+        await comes_true(is_ready)
         sentence = await refusal(tmp_path)
         assert "Another gateway" in sentence
         assert "DATA_DIR" in sentence
-        async with gate.client() as client:
-            assert (await client.get("/ready")).status_code == 200
+        assert await is_ready()
         assert await gate.operator()
         await gate.kill()
         await gate.start()

@@ -45,6 +45,8 @@ WHOLE = Scale(
     fanout=(
         Load(streams=500, rate=50, rounds=3, window_s=2, warm_s=0.5),
         Load(streams=1000, rate=50, rounds=5, window_s=3, warm_s=1),
+        # What is done for a tick whoever listens, and with no tick at all, weighs less here.
+        Load(streams=1000, rate=100, rounds=5, window_s=3, warm_s=1),
     ),
     full=Load(streams=1000, rate=1000, rounds=3, window_s=4, warm_s=2),
     latency_rounds=5,
@@ -131,7 +133,7 @@ def run(
 
     if "fanout" in names:
         results.fanout = [
-            Fanned(load, fanout(own(f"fanout-{load.streams}"), load, form, tell)) for load in scale.fanout
+            Fanned(load, fanout(own(f"fanout-{load.streams}-{load.rate:g}"), load, form, tell)) for load in scale.fanout
         ]
     if "full" in names:
         results.full = Fanned(scale.full, fanout(own("full"), scale.full, form, tell, only=PRODUCT))

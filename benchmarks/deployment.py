@@ -64,6 +64,9 @@ ALL_THE_WAY = Shape(measured=("api", "ingest", "write"))
 RESTING = Shape(helpers=("worker", "beat"))
 """With whoever runs the jobs, where that is not the gateway itself."""
 
+FOLLOWING = Shape(measured=("api", "ingest"), is_silent_at_first=True)
+"""What the feed costs whoever serves readers, beside who hears it."""
+
 TAKING_IN = Shape(apis=0, measured=("ingest", "write"), is_silent_at_first=True)
 """What hearing and storing costs; nobody reads."""
 

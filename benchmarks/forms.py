@@ -9,5 +9,5 @@ from benchmarks.scaled import scaled
 FORMS: Mapping[str, Form] = {"embedded": embedded, "scaled": scaled}
 MEASURED: Mapping[str, tuple[str, ...]] = {
     "embedded": ("fanout", "full", "latency", "ingest", "resume", "slow", "capacity", "rest", "history", "jobs"),
-    "scaled": ("fanout", "full", "latency", "ingest", "resume", "rest", "history", "jobs"),
+    "scaled": ("fanout", "full", "latency", "ingest", "following", "resume", "rest", "history", "jobs"),
 }

@@ -8,6 +8,7 @@ import msgspec
 from benchmarks.capacity import Fullness, capacity
 from benchmarks.deployment import Form
 from benchmarks.fanout import PRODUCT, Load, Round, fanout
+from benchmarks.following import Followed, following
 from benchmarks.history import Questions, Told, history
 from benchmarks.ingest import Flood, ingest
 from benchmarks.jobs import Company, jobs
@@ -17,7 +18,7 @@ from benchmarks.rest import Rest, rest
 from benchmarks.resume import Storm, resume
 from benchmarks.slow_readers import Half, slow_readers
 
-NAMES = ("fanout", "full", "latency", "ingest", "resume", "slow", "capacity", "rest", "history", "jobs")
+NAMES = ("fanout", "full", "latency", "ingest", "following", "resume", "slow", "capacity", "rest", "history", "jobs")
 
 
 class Scale(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +31,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     ingest_rates: tuple[float, ...]
     ingest_window_s: float
     ingest_rounds: int
+    following_rates: tuple[float, ...]
     resume_streams: int
     resume_rounds: int
     slow_streams: int
@@ -54,6 +56,7 @@ WHOLE = Scale(
     ingest_rates=(5000, 10_000, 20_000),
     ingest_window_s=3,
     ingest_rounds=3,
+    following_rates=(1000, 5000, 10_000),
     resume_streams=1000,
     resume_rounds=2,
     slow_streams=200,
@@ -80,6 +83,7 @@ QUICK = Scale(
     ingest_rates=(5000,),
     ingest_window_s=2,
     ingest_rounds=1,
+    following_rates=(1000,),
     resume_streams=200,
     resume_rounds=1,
     slow_streams=40,
@@ -114,6 +118,7 @@ class Results(msgspec.Struct, kw_only=True):
     latency: list[Delay] | None = None
     jobs: list[Company] | None = None
     ingest: list[Flood] | None = None
+    following: list[Followed] | None = None
     resume: list[Storm] | None = None
     slow: list[Half] | None = None
     capacity: Fullness | None = None
@@ -125,23 +130,37 @@ def run(
     results: Results, names: Collection[str], scale: Scale, form: Form, folder: Path, tell: Callable[[str], None]
 ) -> None:
     """Runs what is named, one after the other, each in a folder of its own. What is found is put into `results`."""
+    _about_feeds(results, names, scale, form, folder, tell)
+    _about_readers(results, names, scale, form, folder, tell)
+    if "rest" in names:
+        results.rest = rest(_own(folder, "rest"), form, settle_s=scale.rest_settle_s, tell=tell)
+    if "history" in names:
+        results.history = history(_own(folder, "history"), form, scale.history, tell)
 
-    def own(name: str) -> Path:
-        made = folder / name
-        made.mkdir()
-        return made
 
+def _own(folder: Path, name: str) -> Path:
+    made = folder / name
+    made.mkdir()
+    return made
+
+
+def _about_feeds(
+    results: Results, names: Collection[str], scale: Scale, form: Form, folder: Path, tell: Callable[[str], None]
+) -> None:
     if "fanout" in names:
         results.fanout = [
-            Fanned(load, fanout(own(f"fanout-{load.streams}-{load.rate:g}"), load, form, tell)) for load in scale.fanout
+            Fanned(load, fanout(_own(folder, f"fanout-{load.streams}-{load.rate:g}"), load, form, tell))
+            for load in scale.fanout
         ]
     if "full" in names:
-        results.full = Fanned(scale.full, fanout(own("full"), scale.full, form, tell, only=PRODUCT))
+        results.full = Fanned(scale.full, fanout(_own(folder, "full"), scale.full, form, tell, only=PRODUCT))
     if "jobs" in names:
-        results.jobs = jobs(own("jobs"), form, rounds=scale.latency_rounds, window_s=scale.latency_window_s, tell=tell)
+        results.jobs = jobs(
+            _own(folder, "jobs"), form, rounds=scale.latency_rounds, window_s=scale.latency_window_s, tell=tell
+        )
     if "latency" in names:
         results.latency = latency(
-            own("latency"),
+            _own(folder, "latency"),
             form,
             streams=100,
             rate=100,
@@ -151,7 +170,7 @@ def run(
         )
     if "ingest" in names:
         results.ingest = ingest(
-            own("ingest"),
+            _own(folder, "ingest"),
             form,
             scale.ingest_rates,
             warm_s=1.0,
@@ -159,9 +178,23 @@ def run(
             rounds=scale.ingest_rounds,
             tell=tell,
         )
+    if "following" in names:
+        results.following = following(
+            _own(folder, "following"),
+            form,
+            scale.following_rates,
+            window_s=scale.ingest_window_s,
+            rounds=scale.ingest_rounds,
+            tell=tell,
+        )
+
+
+def _about_readers(
+    results: Results, names: Collection[str], scale: Scale, form: Form, folder: Path, tell: Callable[[str], None]
+) -> None:
     if "resume" in names:
         results.resume = resume(
-            own("resume"),
+            _own(folder, "resume"),
             form,
             streams=scale.resume_streams,
             rate=200,
@@ -171,7 +204,7 @@ def run(
         )
     if "slow" in names:
         results.slow = slow_readers(
-            own("slow"),
+            _own(folder, "slow"),
             form,
             streams=scale.slow_streams,
             rate=50,
@@ -182,14 +215,10 @@ def run(
         )
     if "capacity" in names:
         results.capacity = capacity(
-            own("capacity"),
+            _own(folder, "capacity"),
             form,
             streams=scale.capacity_streams,
             rate=50,
             window_s=scale.capacity_window_s,
             tell=tell,
         )
-    if "rest" in names:
-        results.rest = rest(own("rest"), form, settle_s=scale.rest_settle_s, tell=tell)
-    if "history" in names:
-        results.history = history(own("history"), form, scale.history, tell)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from benchmarks.capacity import Fullness
 from benchmarks.fanout import OWN_SETS, PRODUCT, Round
 from benchmarks.figures import ratios, spelled, spread
+from benchmarks.following import Followed
 from benchmarks.history import Told
 from benchmarks.ingest import Flood
 from benchmarks.jobs import Company
@@ -129,6 +130,26 @@ def ingest_table(floods: Sequence[Flood]) -> str:
         "on the way", "never stored", "held",
     ]  # fmt: skip
     return table(head, rows)
+
+
+def following_table(windows: Sequence[Followed]) -> str:
+    """What the whole feed costs who follows it."""
+    rows = []
+    for rate in sorted({window.asked_rate for window in windows}):
+        found = [window for window in windows if window.asked_rate == rate]
+        rows.append(
+            [
+                str(spread([one.sent_rate for one in found])),
+                str(spread([one.core_share * 100 for one in found])),
+                str(spread([one.cpu_us for one in found])),
+                str(spread([one.bus_share * 100 for one in found])),
+                str(spread([100 * one.heard / one.due for one in found])),
+                str(spread([one.p99_us / 1000 for one in found])),
+            ]
+        )
+    return table(
+        ["ticks / s", "follower's core %", "µs CPU / tick", "Redis' core %", "one reader heard %", "his p99 ms"], rows
+    )
 
 
 def resume_table(storms: Sequence[Storm]) -> str:
@@ -290,6 +311,11 @@ def sections(results: Results) -> Iterator[tuple[str, str]]:
         yield f"Latency: {first.streams} streams × {first.rate:g} events/s", latency_table(results.latency)
     if results.ingest:
         yield "Ingest: exchange → order → database, one core", ingest_table(results.ingest)
+    if results.following:
+        yield (
+            "Following: the whole feed, in a process that serves one reader of one ticker",
+            following_table(results.following),
+        )
     if results.resume:
         yield "Resume: a crowd that is cut off and comes back", resume_table(results.resume)
     if results.slow:

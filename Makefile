@@ -59,8 +59,9 @@ benchmarks/build/crowd benchmarks/build/sweep:
 oracle: .venv/dev.stamp ## Run the long forms of the journeys: 1000 streams in a storm, some of 1000 slow, servers away for 20 seconds
 	@scripts/install_system_packages.sh
 	AWAY_S=20 STORM_STREAMS=1000 STORM_SECONDS=60 STORM_LIFE_S=8 SLOW_STREAMS=1000 JOBS_PERIOD_S=60 JOBS_AWAY_S=120 \
+		SCHEMATHESIS_EXAMPLES=100 \
 		$(BIN)/pytest --numprocesses=0 --timeout=900 -rP --durations=0 __tests__/journeys/test_scaled_*.py \
-		__tests__/journeys/test_slow_crowd.py
+		__tests__/journeys/test_slow_crowd.py __tests__/journeys/test_schemathesis.py
 
 .PHONY: check
 check: check-format check-lint check-types check-imports check-dependencies check-rules check-document ## Check everything that needs no running product

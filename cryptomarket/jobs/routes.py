@@ -72,8 +72,13 @@ async def list_tasks(
         401,
         403,
         404,
+        422,
         503,
-        shown={403: FORBIDDEN, 404: ("Not found", "There is no such run, or it was long ago.", "task")},
+        shown={
+            403: FORBIDDEN,
+            404: ("Not found", "There is no such run, or it was long ago.", "task"),
+            422: ("Impossible request", "task is too long: it must have at most 128 characters.", "task"),
+        },
     ),
 )
 async def read_task(

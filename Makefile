@@ -41,7 +41,7 @@ pictures: .venv/dev.stamp ## Take the pictures of the pages that docs/ shows
 	@$(BIN)/python -m __tests__.journeys.pictures
 
 .PHONY: bench
-bench: .venv/dev.stamp bench-tools ## Measure the gateway beside its rivals (QUICK=1: two minutes; ONLY="fanout slow"; FORM=scaled)
+bench: .venv/dev.stamp bench-tools ## Measure the gateway beside its rivals (QUICK=1: three minutes; ONLY="fanout slow"; FORM=scaled)
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FORM),--form $(FORM)) $(ONLY)
 
 .PHONY: bench-tools

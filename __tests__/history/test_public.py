@@ -4,7 +4,7 @@ import pytest
 
 from cryptomarket.backplane.memory import MemoryLimiter
 from cryptomarket.errors import Forbidden, NotFound, TooMany
-from cryptomarket.history.public import PublicPrices, network_of
+from cryptomarket.history.public import COUNTS, PublicPrices, count_of, network_of
 
 
 async def test_an_address_may_ask_so_often() -> None:
@@ -18,6 +18,13 @@ async def test_an_address_may_ask_so_often() -> None:
     await prices.admit("10.0.0.2")
     assert network_of("2001:db8::1") == network_of("2001:db8::ffff") != network_of("2001:db8:0:1::1")
     assert (network_of("::ffff:10.0.0.1"), network_of("unknown")) == ("10.0.0.1", "unknown")
+
+
+def test_a_flood_of_addresses_has_few_counts() -> None:
+    """Promise: whoever comes from everywhere makes no more of the bus's memory than is set aside."""
+    counts = {count_of(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}") for number in range(100_000)}
+    assert counts == set(range(COUNTS))
+    assert count_of("2001:db8::1") == count_of("2001:db8::ffff")
 
 
 async def test_only_what_is_collected_anyway_is_told_to_all() -> None:

@@ -1,6 +1,7 @@
 """Prices for anybody: the tickers that are collected anyway, so many questions a minute."""
 
 import ipaddress
+from zlib import crc32
 
 from cryptomarket.backplane.limiter import Limiter
 from cryptomarket.errors import Forbidden, NotFound, TooMany
@@ -8,10 +9,14 @@ from cryptomarket.errors import Forbidden, NotFound, TooMany
 PERIOD_S = 60
 # A customer of IPv6 has a whole /64 to come from (RFC 6177).
 _IPV6_PREFIX_BITS = 64
+COUNTS = 4096
+"""So many counts at most, however many addresses ask: what nobody is known by must not fill the bus."""
 
 
 class PublicPrices:
-    """Whom the open paths answer, and about what. `per_minute` counts per address; 0 closes them."""
+    """Whom the open paths answer, and about what. `per_minute` counts per address, or where more than
+    COUNTS ask at once, per those few that share a count; 0 closes them.
+    """
 
     def __init__(self, limiter: Limiter, *, tickers: tuple[str, ...], per_minute: int) -> None:
         self._limiter = limiter
@@ -22,9 +27,7 @@ class PublicPrices:
         """Counts a question. Raises NotFound where these paths are closed, TooMany."""
         if self._per_minute == 0:
             raise NotFound("The open paths are closed here. GET /api/v2/ticks/{ticker} answers users.")
-        room = await self._limiter.take(
-            f"public-prices:{network_of(address)}", limit=self._per_minute, period_s=PERIOD_S
-        )
+        room = await self._limiter.take(f"public-prices:{count_of(address)}", limit=self._per_minute, period_s=PERIOD_S)
         if not room.allowed:
             raise TooMany(
                 f"An address may ask {self._per_minute} times a minute here.",
@@ -39,6 +42,11 @@ class PublicPrices:
             raise Forbidden(
                 f"Without a token there are {listed}. GET /api/v2/ticks/{{ticker}} tells users of all.", field="ticker"
             )
+
+
+def count_of(address: str) -> int:
+    """The number of an asker's count, the same in every process."""
+    return crc32(network_of(address).encode()) % COUNTS
 
 
 def network_of(address: str) -> str:

@@ -14,7 +14,7 @@ from cryptomarket.backplane.bus import Bus, Fence, Outgoing
 from cryptomarket.backplane.memory import MemoryBus
 from cryptomarket.clock import Clock
 from cryptomarket.errors import UnknownTicker
-from cryptomarket.live.follow import Opener, Opening, SavedSet, SavedTicker
+from cryptomarket.live.follow import Archive, Opener, Opening, SavedSet, SavedTicker
 from cryptomarket.live.hub import Hub
 from cryptomarket.live.relay import Relay
 from cryptomarket.live.seat import Reason, Seat
@@ -255,6 +255,7 @@ class House:
         limits: StreamLimits = QUIET,
         ring_events: int | None = None,
         bus: Bus | None = None,
+        archive: Archive | None = None,
     ) -> None:
         self.hands = Hands()
         self.bus: Bus = bus or MemoryBus(EPOCH, is_newest=lambda name, token: True, log_capacity=log_capacity)
@@ -272,7 +273,10 @@ class House:
             for _ in range(processes)
         ]
         self.relays = [Relay(self.bus, hub) for hub in self.hubs]
-        self.openers = [Opener(hub, self.bus, self.sets, ahead_s=limits.ahead_s, replay_page=4) for hub in self.hubs]
+        self.openers = [
+            Opener(hub, self.bus, self.sets, ahead_s=limits.ahead_s, replay_page=4, archive=archive)
+            for hub in self.hubs
+        ]
         self.said: list[Publication] = []
         self.running: list[asyncio.Task[None]] = []
         self._tasks: list[asyncio.Task[None]] = []

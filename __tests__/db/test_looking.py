@@ -64,3 +64,23 @@ async def test_a_file_that_is_no_database_is_away(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnavailable):
         await database.look(lambda connection: connection.execute(text("SELECT * FROM x")).one())
     await database.close()
+
+
+async def test_who_goes_just_before_the_question_breaks_it_off_as_well(sqlite_url: str) -> None:
+    """Promise: also when no statement runs yet in the moment in which somebody goes, which SQLite would forget."""
+    database = Database(sqlite_url)
+    begun, gone = threading.Event(), threading.Event()
+
+    def late(connection: Connection) -> None:
+        begun.set()
+        assert gone.wait(10)
+        connection.execute(FOR_EVER)
+
+    looking = asyncio.create_task(database.look(late))
+    assert await asyncio.to_thread(begun.wait, 10)
+    looking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await looking
+    gone.set()
+    async with asyncio.timeout(10):
+        await database.close()

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, Engine
 
 T = TypeVar("T")
 
+INSIST_S = 0.02
+
 
 class Looking:
     """At most `at_once` looks together; whoever comes then waits for a thread, in order of arrival."""
@@ -27,7 +29,7 @@ class Looking:
         try:
             return await asyncio.shield(asked)
         except asyncio.CancelledError:
-            looks.break_off()
+            _insist(looks, asked)
             asked.add_done_callback(lambda done: None if done.cancelled() else done.exception())
             raise
 
@@ -35,6 +37,15 @@ class Looking:
         """Waits for those who look."""
         await asyncio.to_thread(self._threads.shutdown)
         self._engine.dispose()
+
+
+def _insist(looks: "_Look[T]", asked: "asyncio.Future[T]") -> None:
+    """Breaks a look off until it is over: SQLite forgets an interruption that comes while no statement runs, as between
+    two of them, or before the first (sqlite.org/c3ref/interrupt.html).
+    """
+    if not asked.done():
+        looks.break_off()
+        asyncio.get_running_loop().call_later(INSIST_S, _insist, looks, asked)
 
 
 class _Look(Generic[T]):

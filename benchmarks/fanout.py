@@ -132,8 +132,11 @@ def fanout(
     folder: Path, load: Load, form: Form, tell: Callable[[str], None], *, only: str | None = None
 ) -> dict[str, list[Round]]:
     """All contenders, or one of them, in every round in turn. Nobody wants the product's exchange but in its turn."""
-    rivals = [limit, plain, *([naive] if load.has_naive else []), *([nchan] if nchan_module() else [])]
-    rivals = [] if only else rivals
+    rivals = [limit, plain] if only is None else []
+    if rivals and load.has_naive:
+        rivals.append(naive)
+    if rivals and nchan_module():
+        rivals.append(nchan)
     # Long enough for all rounds; what is left over is never played.
     seconds = 45 + load.rounds * ((len(rivals) + 2) * (load.warm_s + load.window_s + 6) + OPEN_LIMIT_S)
     with ExitStack() as stack:

@@ -13,6 +13,7 @@ from cryptomarket.backplane.bus import Notice, NoticeKind
 from cryptomarket.backplane.keys import Keys
 from cryptomarket.backplane.redis import RedisBus, RedisCache, RedisDemand, RedisLimiter, RedisLink, RedisMailroom
 from cryptomarket.backplane.redis.mailroom import RedisLetter
+from cryptomarket.clock import Clock
 from cryptomarket.history.exports import Asker
 from cryptomarket.history.public import PublicPrices
 from cryptomarket.ingest.ownership import PEER_PREFIX
@@ -104,7 +105,7 @@ async def test_what_callers_make_more_of_is_named_with_its_number() -> None:
             limiter = RedisLimiter(link)
             throttle = Throttle(limiter, digest_key=Secret("k" * 32), per_address=2, per_client=1, period_s=10)
             await throttle.failed("127.0.0.1", "somebody")
-            await PublicPrices(limiter, tickers=(), per_minute=1).admit("127.0.0.1")
+            await PublicPrices(limiter, Clock.system(), tickers=(), per_minute=1).admit("127.0.0.1")
         limits = {key.decode().removeprefix(PREFIX) for key in client.keys("*")}
     values = {
         f"cache:{name}"

@@ -45,7 +45,7 @@ class Names:
 
 def open_to_all(*, per_minute: int = 1000) -> PublicPrices:
     """One ticker, for anybody."""
-    return PublicPrices(MemoryLimiter(), tickers=("btc_usd",), per_minute=per_minute)
+    return PublicPrices(MemoryLimiter(), Clock.system(), tickers=("btc_usd",), per_minute=per_minute)
 
 
 def application(parts: HistoryParts, *, scope: Scope = Scope.PERSON, user_id: str = USER) -> ASGIApp:

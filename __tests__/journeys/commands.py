@@ -10,15 +10,6 @@ async def command(gate: Gateway, *arguments: str) -> str:
     return printed
 
 
-async def operator_token(gate: Gateway) -> str:
-    """A token with which `/api/v2/operation` answers: an API key is made and exchanged."""
-    key = (await command(gate, "keys", "create", "journeys")).split()[-1]
-    async with gate.client() as client:
-        answer = await client.post("/api/v2/auth/token", data={"grant_type": "api_key", "api_key": key})
-    assert answer.status_code == 200, answer.text
-    return str(answer.json()["access_token"])
-
-
 async def minted(gate: Gateway, count: int) -> list[tuple[str, str]]:
     """(user_id, token) of so many new persons, made while the gateway runs."""
     lines = (await command(gate, "mint", str(count))).splitlines()

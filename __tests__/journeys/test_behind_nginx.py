@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from __tests__.journeys.commands import operator_token
 from __tests__.journeys.front import Front, in_front_of
 from __tests__.journeys.gateway import Gateway, Json, exact, gateway, reading
 from __tests__.journeys.light import LightReader, chain_of, light_reader, lightly_reading
@@ -214,7 +213,7 @@ async def test_slow_readers_behind_nginx_cost_nobody_anything(tmp_path: Path) ->
     }
     async with scene(tmp_path, bounded, market=RUSH) as running, in_front_of(running.gate) as front:
         gate = running.gate
-        operator = await operator_token(gate)
+        operator = await gate.operator()
         token, _ = await gate.login()
         query = {"tickers": ",".join(FAT)}
         async with lightly_reading(front.plain, token, **query) as quick, gate.client(operator) as client:

@@ -4,7 +4,6 @@ import asyncio
 from contextlib import suppress
 from pathlib import Path
 
-from __tests__.journeys.commands import operator_token
 from __tests__.journeys.gateway import Gateway, Json
 from __tests__.journeys.house import census, house
 from __tests__.journeys.light import light_reader, lightly_reading
@@ -99,7 +98,7 @@ async def test_a_process_comes_back_to_where_it_was(tmp_path: Path) -> None:
     """
     async with scene(tmp_path, {"saved_set_life_s": "2", "demand_life_s": "2"}) as running:
         gate, simulator = running.gate, running.simulator
-        operator = await operator_token(gate)
+        operator = await gate.operator()
         async with gate.client(operator) as client:
 
             async def standing() -> dict[str, Json]:

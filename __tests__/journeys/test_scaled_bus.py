@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from __tests__.backplane.redis_server import RedisSentinel, RedisServer, until
 from __tests__.journeys.black_hole import black_hole
 from __tests__.journeys.gateway import Gateway, Json, Reader, exact, reading
-from __tests__.journeys.scaled import AWAY_S, TICKERS, Deployment, Ledger, deployment_on, own_redis
+from __tests__.journeys.scaled import ALL, AWAY_S, TICKERS, Deployment, Ledger, deployment_on, own_redis
 from __tests__.journeys.witness import (
     check_gaps,
     check_order,
@@ -25,7 +26,6 @@ from __tests__.journeys.witness import (
 )
 from __tests__.postgres_server import PostgresServer
 
-NAMES = ("api1", "ingest1", "write1")
 ASKED = ",".join(TICKERS)
 DOWN_AFTER_MS = 1500
 
@@ -46,7 +46,7 @@ class Voyage:
         self.ledger.note(self.built.stored())
 
     async def is_told_that_the_bus_is_away(self) -> None:
-        """Every feed of the stream is down for that reason, told without an id."""
+        """Every feed of the stream is down for that reason, told without an id; its process names it."""
 
         def told(reader: Reader) -> bool:
             words = [s for s in reader.named("status") if s["reason"] == "bus" and s["state"] == "down"]
@@ -54,10 +54,16 @@ class Voyage:
             return {word["ticker"] for word in words} == set(TICKERS)
 
         await self.reader.until(told)
-        async with self.built["api1"].client() as client:
+        await comes_true(partial(self._names_the_bus, "api1"))
+
+    async def is_away_everywhere(self) -> None:
+        """Every process is not ready and names the bus, for as long as nobody stands in for it."""
+        await asyncio.gather(*(comes_true(partial(self._names_the_bus, name)) for name in ALL))
+
+    async def _names_the_bus(self, name: str) -> bool:
+        async with self.built[name].client() as client:
             answer = await client.get("/ready")
-        assert answer.status_code == 503
-        assert not answer.json()["parts"]["bus"]["ready"]
+        return answer.status_code == 503 and not answer.json()["parts"]["bus"]["ready"]
 
     async def is_told_of_the_reset(self) -> None:
         """The stream ends, comes back with its last id, is told `reset`, and everything goes on."""
@@ -83,7 +89,12 @@ class Voyage:
                     check_truth(reader, self.built.simulator, ticker)
             assert {epoch for epoch, _ in self.ledger.named} == {epoch_of(former), epoch_of(again)}
             assert epoch_of(former) != epoch_of(again)
-        await self.built.check_alive(*NAMES)
+            # The other process has found the new order as well, and goes on in it.
+            async with reading(self.built["api2"], self.token, tickers=ASKED, last_event_id=again.last_id) as other:
+                assert other.named("connected")[0]["resume"] == "complete"
+                for ticker in TICKERS:
+                    await hears(other, ticker, "tick", "tick", since=0)
+        await self.built.check_alive(*ALL)
 
     async def _check_untold(self, ticker: str, first_ms: int) -> None:
         """Whatever the exchange has sent since then is stored, or lies in a gap that is, or comes to be."""
@@ -140,7 +151,8 @@ async def voyage(
 ) -> AsyncIterator[Voyage]:
     """A deployment on this Redis, and a stream of everything that has begun to flow."""
     url = redis_url or f"redis://127.0.0.1:{redis.port}/0"
-    async with deployment_on(redis, folder, postgres, *NAMES, redis_url=url) as built:
+    async with deployment_on(redis, folder, postgres, *ALL, redis_url=url) as built:
+        await built.is_shared_by("ingest1", "ingest2")
         token, _ = await built["api1"].login()
         async with reading(built["api1"], token, tickers=ASKED) as reader:
             for ticker in TICKERS:
@@ -180,6 +192,7 @@ async def test_a_bus_that_is_gone_and_comes_back_empty(tmp_path: Path, postgres:
         async with voyage(tmp_path, postgres, redis) as sailing:
             await asyncio.to_thread(redis.stop)
             await sailing.is_told_that_the_bus_is_away()
+            await sailing.is_away_everywhere()
             await asyncio.sleep(AWAY_S)  # sleep: an outage has a length; the exchange goes on meanwhile
             await asyncio.to_thread(redis.start)
             await sailing.is_told_of_the_reset()
@@ -193,6 +206,7 @@ async def test_a_bus_that_has_forgotten_its_last_words(tmp_path: Path, postgres:
         async with voyage(tmp_path, postgres, redis) as sailing:
             await asyncio.to_thread(redis.stop, signal.SIGKILL)
             await sailing.is_told_that_the_bus_is_away()
+            await sailing.is_away_everywhere()
             assert cut_back(redis.folder, 0.6) > len(TICKERS)
             await asyncio.to_thread(redis.start)
             await sailing.is_told_of_the_reset()

@@ -13,7 +13,6 @@ import httpx
 from __tests__.backplane.redis_server import free_port
 from __tests__.journeys import blocked_worker
 from __tests__.journeys.black_hole import black_hole
-from __tests__.journeys.commands import operator_token
 from __tests__.journeys.gateway import Json
 from __tests__.journeys.monitor import monitor
 from __tests__.journeys.scaled import PREFIX, SEAL_SECRET, Deployment, deployment, deployment_on, own_redis
@@ -98,7 +97,7 @@ async def test_each_period_is_run_once_and_exactly(tmp_path: Path, postgres: Pos
     """
     with own_redis() as redis, monitor(redis.port) as heard:
         async with deployment_on(redis, tmp_path, postgres, *ROLES, market=BUSY, **OFTEN) as built:
-            token = await operator_token(built["api1"])
+            token = await built["api1"].operator()
             user_token, _ = await built["api1"].login()
             async with helping(built, "worker") as worker, helping(built, "beat") as first:
                 async with helping(built, "beat", name="beat2") as second:
@@ -146,7 +145,7 @@ async def test_a_run_whose_worker_is_killed_is_run_again(tmp_path: Path, postgre
     """
     late = {**OFTEN, "collect_index_prices_s": str(SHORTEST_EXPIRY_S)}
     async with deployment(tmp_path, postgres, *ROLES, market=BUSY, **late) as built:
-        token = await operator_token(built["api1"])
+        token = await built["api1"].operator()
         built.simulator.add_faults(Fault(kind="mute", methods=("public/get_index_price",)))
         async with helping(built, "worker", request_timeout_s="20") as worker:
             task_id = await started(built, token, "collect_index_prices")
@@ -168,7 +167,7 @@ async def test_failures_end_and_are_told(tmp_path: Path, postgres: PostgresServe
     """
     settings = {**OFTEN, "collect_index_prices_s": "0", "job_limit_s": "3", "request_timeout_s": "20"}
     async with deployment(tmp_path, postgres, *ROLES, market=BUSY, **settings) as built:
-        token = await operator_token(built["api1"])
+        token = await built["api1"].operator()
         async with helping(built, "worker", module=blocked_worker.__name__) as worker, flower(built) as shown:
             blocked = await ended(built, token, await started(built, token, blocked_worker.JOB))
             assert (blocked["state"], blocked["attempts"]) == ("timed_out", 1)

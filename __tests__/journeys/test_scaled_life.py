@@ -55,10 +55,10 @@ async def test_a_killed_ingest_process_costs_a_gap_that_is_told(tmp_path: Path, 
     """Promise: the slots of a process that was killed are taken within five seconds; the stream goes on with a gap for
     what nobody heard, no tick doubled, reordered or made up; the store has the same.
     """
-    async with deployment(tmp_path, postgres, "api1", "ingest1", "ingest2", "write1") as built:
+    async with deployment(tmp_path, postgres, *ALL) as built, in_front(built, "api1", "api2") as front:
         await built.is_shared_by("ingest1", "ingest2")
-        token, _ = await built["api1"].login()
-        async with reading(built["api1"], token, tickers=",".join(TICKERS)) as reader:
+        token, _ = await front.login()
+        async with reading(front, token, tickers=",".join(TICKERS)) as reader:
             await ticking(reader)
             since = len(reader.events)
             killed_s = time.monotonic()
@@ -75,7 +75,7 @@ async def test_a_killed_ingest_process_costs_a_gap_that_is_told(tmp_path: Path, 
             await built.is_shared_by("ingest1", "ingest2")
             await ticking(reader)
             await check_everything(reader, built.scene("api1"), token, TICKERS)
-        await built.check_alive("api1", "ingest2", "write1")
+        await built.check_alive("api1", "api2", "ingest2", "write1")
 
 
 def _taken_over(reader: Reader, since: int) -> set[str]:

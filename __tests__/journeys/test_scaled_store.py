@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from __tests__.journeys.gateway import reading
-from __tests__.journeys.scaled import AWAY_S, TICKERS, Deployment, deployment, ready
+from __tests__.journeys.scaled import ALL, AWAY_S, TICKERS, Deployment, deployment, in_front, ready
 from __tests__.journeys.test_starts import refusal
 from __tests__.journeys.witness import check_everything, comes_true, hears
 from __tests__.postgres_server import PostgresServer
@@ -73,10 +73,10 @@ async def test_a_database_that_is_killed_is_made_up_for(tmp_path: Path, postgres
     """Promise: while the database is away streams go on as if nothing were; afterwards the database equals what was
     published, to the row, and no process has ended.
     """
-    names = ("api1", "ingest1", "write1")
-    async with deployment(tmp_path, postgres, *names) as built:
-        token, _ = await built["api1"].login()
-        async with reading(built["api1"], token, tickers=",".join(TICKERS)) as reader:
+    async with deployment(tmp_path, postgres, *ALL) as built, in_front(built, "api1", "api2") as front:
+        await built.is_shared_by("ingest1", "ingest2")
+        token, _ = await front.login()
+        async with reading(front, token, tickers=",".join(TICKERS)) as reader:
             await hears(reader, "btc_usd", *["tick"] * 5, since=0)
             await asyncio.to_thread(postgres.stop, signal.SIGKILL)
             try:
@@ -87,11 +87,11 @@ async def test_a_database_that_is_killed_is_made_up_for(tmp_path: Path, postgres
                 assert not [event for event in reader.events[since:] if event.event in {"status", "gap"}]
             finally:
                 await asyncio.to_thread(postgres.start)
-            await asyncio.gather(*(ready(built[name]) for name in names))
+            await asyncio.gather(*(ready(built[name]) for name in ALL))
             await check_everything(reader, built.scene("api1"), token, TICKERS)
-            await built["ingest1"].stop()
+            await asyncio.gather(built["ingest1"].stop(), built["ingest2"].stop())
             await built.check_stored()
-        await built.check_alive("api1", "write1")
+        await built.check_alive("api1", "api2", "write1")
 
 
 async def test_a_deployments_database_is_its_own(tmp_path: Path, postgres: PostgresServer, sqlite_url: str) -> None:

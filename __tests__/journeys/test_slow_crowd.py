@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from __tests__.journeys.commands import operator_token
 from __tests__.journeys.gateway import Gateway
 from __tests__.journeys.kernel_memory import kernel_bytes
 from __tests__.journeys.scaled import operation
@@ -171,7 +170,7 @@ async def test_who_stops_reading_costs_the_others_nothing(tmp_path: Path) -> Non
         token, _ = await running.gate.login()
         reader = await crowd.witness.come(running.gate, token)
         await reader.until_told("message", len(TICKERS))
-        operator = await operator_token(running.gate)
+        operator = await running.gate.operator()
         await come(running.gate, token, crowd.quick)
         await come(running.gate, token, crowd.slow, SMALL_BUFFER_BYTES)
         await reader.until_told("message", REACH, within_s=WITHIN_S)

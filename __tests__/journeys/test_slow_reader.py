@@ -7,7 +7,6 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from __tests__.journeys.commands import operator_token
 from __tests__.journeys.gateway import Gateway, Json
 from __tests__.journeys.light import LightReader, chain_of, light_reader, lightly_reading
 from __tests__.journeys.witness import Scene, comes_true, scene
@@ -70,7 +69,7 @@ async def test_one_who_does_not_read_is_let_go_and_delays_nobody(tmp_path: Path)
     """
     async with rush(tmp_path, stream_farewell_s="4") as (running, token):
         gate = running.gate
-        operator = await operator_token(gate)
+        operator = await gate.operator()
         query = {"tickers": ",".join(TICKERS)}
         async with lightly_reading(gate, token, **query) as quick, gate.client(operator) as client:
             await quick.until_told("message", 100)

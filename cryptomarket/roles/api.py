@@ -93,7 +93,7 @@ async def build_api(
         random=random.random,
     )
     public = PublicPrices(
-        backplane.limiter, tickers=settings.always_tickers, per_minute=settings.public_prices_per_minute
+        backplane.limiter, clock, tickers=settings.always_tickers, per_minute=settings.public_prices_per_minute
     )
     past = build_history(Repository(database), backplane.bus, backplane.cache, public, directory, clock)
     state = {"live": live, "history": past, "catalog": directory, "accounts": accounts}

@@ -149,12 +149,9 @@ async def test_a_part_that_is_cancelled_by_nobody_takes_the_process_with_it(
     assert [line["part"] for line in lines if line["log_level"] == "critical"] == ["feed"]
 
 
-async def test_a_store_that_is_away_holds_up_no_end(
-    settings: Settings, simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_store_that_is_away_holds_up_no_end(settings: Settings, simulator: RunningSimulator) -> None:
     """Promise: with the database locked by another, the end comes some seconds later, and does not wait for ever."""
-    monkeypatch.setattr("cryptomarket.runtime.KEEP_S", 0.3)
-    monkeypatch.setattr("cryptomarket.db.engines.BUSY_TIMEOUT_MS", 300)
+    settings = settings.model_copy(update={"farewell_timeout_s": 0.3, "sqlite_busy_timeout_s": 0.3})
     blocker: sqlite3.Connection | None = None
     try:
         async with asyncio.timeout(20), running(settings, ws_url=simulator.ws_url) as runtime:

@@ -32,12 +32,12 @@ from cryptomarket.backplane.redis import (
     RedisLimiter,
     RedisMailroom,
 )
-from cryptomarket.backplane.redis.address import Patience, pool_of
+from cryptomarket.backplane.redis.address import pool_of
 from cryptomarket.clock import Clock
-from cryptomarket.db import Database, opened, server_url, shown
+from cryptomarket.db import Database, Waits, opened, server_url, shown
 from cryptomarket.errors import StartRefused
 from cryptomarket.key_files import given_or_made, keep_privately, open_privately
-from cryptomarket.redis_link import at_start, link_to_redis
+from cryptomarket.redis_link import at_start, link_to_redis, patience_of
 from cryptomarket.secret import Secret
 from cryptomarket.settings import DEFAULT_DATA_DIR, Settings
 
@@ -117,8 +117,13 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
     """The database of the settings: made, upgraded, and claimed for their exchange. Raises StartRefused."""
     url = database_url(settings)
     make_folder(settings)
-    await opened(url, exchange=settings.exchange.value)
-    database = Database(url, timeout_s=settings.postgres_timeout_s)
+    waits = Waits(
+        answer_s=settings.postgres_timeout_s,
+        connect_s=settings.database_connect_timeout_s,
+        busy_s=settings.sqlite_busy_timeout_s,
+    )
+    await opened(url, exchange=settings.exchange.value, waits=waits)
+    database = Database(url, waits=waits)
     try:
         await database.claim(settings.exchange.value)
         if settings.debug:
@@ -136,7 +141,7 @@ def _keep_files_privately(path: Path) -> None:
 
 def check_addresses(settings: Settings) -> None:
     """Raises StartRefused for an address of Redis that can't be. Nothing is connected."""
-    patience = Patience(settings.redis_timeout_s, settings.redis_connect_timeout_s)
+    patience = patience_of(settings)
     for url in (settings.redis_address, settings.redis_replica_url.get_secret_value()):
         if url:
             pool_of(url, patience, connections=1)
@@ -204,6 +209,7 @@ def accounts_values(settings: Settings) -> AccountsValues:
         failures_per_address=settings.login_failures_per_address,
         failures_per_client=settings.login_failures,
         failure_period_s=settings.login_window_s,
+        reread_s=settings.revocations_reread_s,
         streams_per_user=settings.streams_per_user,
         streams_per_address=settings.streams_per_address,
         streams_per_process=settings.streams_per_process,

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from cryptomarket.backplane.redis import RedisLink
+from cryptomarket.backplane.redis import Patience, RedisLink
 from cryptomarket.clock import Clock
 from cryptomarket.errors import BusUnavailable, StartRefused
 from cryptomarket.settings import Settings
@@ -19,9 +19,18 @@ def link_to_redis(settings: Settings, *, new_epoch: Callable[[], str], clock: Cl
         new_epoch=new_epoch,
         replica_url=settings.redis_replica_url.get_secret_value(),
         read_replicas=settings.redis_read_replicas,
+        patience=patience_of(settings),
+        monotonic_s=clock.monotonic_s,
+    )
+
+
+def patience_of(settings: Settings) -> Patience:
+    """How long Redis is waited for."""
+    return Patience(
         timeout_s=settings.redis_timeout_s,
         connect_timeout_s=settings.redis_connect_timeout_s,
-        monotonic_s=clock.monotonic_s,
+        look_s=settings.redis_look_s,
+        replica_rest_s=settings.redis_replica_rest_s,
     )
 
 

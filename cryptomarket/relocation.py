@@ -8,11 +8,13 @@ from pathlib import Path
 from sqlalchemy.engine import URL
 
 from cryptomarket.accounts.tables import api_keys, person
-from cryptomarket.db import Content, Copying, Database, Progress, checked, driver_url, metadata, opened
+from cryptomarket.db import Content, Copying, Database, Progress, Waits, checked, driver_url, metadata, opened
 from cryptomarket.errors import StartRefused
 
 LASTING = (person, api_keys)
 BETWEEN_WORDS_S = 1.0
+# A table takes as long as it takes.
+UNHURRIED = Waits(answer_s=None)
 
 
 class Narrator:
@@ -50,11 +52,11 @@ async def copy_database(
         raise StartRefused("Source and target are the same database.")
     _check_file(source_address)
     async with AsyncExitStack() as stack:
-        source = Database(source_address, timeout_s=None)
+        source = Database(source_address, waits=UNHURRIED)
         stack.push_async_callback(source.close)
         exchange = await checked(source)
         await opened(target_address, exchange=exchange)
-        target = Database(target_address, timeout_s=None)
+        target = Database(target_address, waits=UNHURRIED)
         stack.push_async_callback(target.close)
         await stack.enter_async_context(target.held(shared=False))
         # The revisions that have run now declare the tables of every room.

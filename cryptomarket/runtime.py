@@ -42,9 +42,6 @@ from cryptomarket.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-# Whoever stops processes waits for ten seconds before he kills them, commonly.
-KEEP_S = 5.0
-
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
@@ -90,7 +87,7 @@ async def running(settings: Settings, *, ws_url: str, role: Role = Role.ALL) -> 
         await stack.enter_async_context(database.held(shared=backplane.is_shared))
         parts = await _build(settings, ws_url, role, database, backplane, clock)
         runtime = Runtime(_state(settings, role, database, backplane, parts), parts.api)
-        async with _supervised(parts.sides):
+        async with _supervised(parts.sides, farewell_timeout_s=settings.farewell_timeout_s):
             yield runtime
 
 
@@ -170,7 +167,7 @@ def _state(
 
 
 @asynccontextmanager
-async def _supervised(sides: Sequence[Side]) -> AsyncIterator[None]:
+async def _supervised(sides: Sequence[Side], *, farewell_timeout_s: float) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as listening:
         listeners = _start(listening, {name: work for side in sides for name, work in side.listeners.items()})
         try:
@@ -183,7 +180,7 @@ async def _supervised(sides: Sequence[Side]) -> AsyncIterator[None]:
         finally:
             # In the order of the walk of a tick: nothing new is heard, what was heard is published and stored.
             # Also when a part has died: whoever listens outlives those who speak.
-            await asyncio.shield(_say_farewell(sides, listeners))
+            await asyncio.shield(_say_farewell(sides, listeners, farewell_timeout_s))
             await _end(listeners.values())
 
 
@@ -217,10 +214,10 @@ async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _say_farewell(sides: Sequence[Side], listeners: Tasks) -> None:
-    """Writes down what is only in memory, so far as bus, database and writer live and let us, for KEEP_S at most."""
+async def _say_farewell(sides: Sequence[Side], listeners: Tasks, timeout_s: float) -> None:
+    """Writes down what is only in memory, so far as bus, database and writer live and let us, and no longer."""
     try:
-        async with asyncio.timeout(KEEP_S):
+        async with asyncio.timeout(timeout_s):
             for side in sides:
                 await side.farewell(listeners)
     except (BusUnavailable, DatabaseUnavailable, TimeoutError) as away:

@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     app_port: int = Field(8003, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
     trusted_proxies: Names = Field((), description="Whose X-Forwarded-* headers are believed; none by default")
     debug: Flag = Field(True, description="True keeps everything in SQLite, False in PostgreSQL")
+    farewell_timeout_s: Seconds = Field(5.0, description="How long a process that ends may write down what only it has")
     project_mode: Literal["testing", "development", "production"] = Field(
         "development", description="testing | development | production"
     )
@@ -95,8 +96,14 @@ class Settings(BaseSettings):
     redis_read_replicas: bool = Field(False, description="With Sentinel: let it name a replica for subscribers to read")
     redis_timeout_s: Seconds = Field(5.0, description="How long an answer of Redis is waited for")
     redis_connect_timeout_s: Seconds = Field(2.0, description="How long a connection to Redis is waited for")
+    redis_look_s: Seconds = Field(
+        1.0, description="How often a Sentinel is asked whom it names, and by whom nothing is heard is doubted"
+    )
+    redis_replica_rest_s: Seconds = Field(10.0, description="How long a replica that was behind is left alone")
+    database_connect_timeout_s: Seconds = Field(5.0, description="How long a connection to the database is waited for")
     data_dir: Path = Field(DEFAULT_DATA_DIR, description="Where keys and the SQLite database are kept")
     sqlite_path: Path | None = Field(None, description="The SQLite file; empty: DATA_DIR/<exchange>-<mode>.sqlite3")
+    sqlite_busy_timeout_s: Seconds = Field(10.0, description="How long a writer waits for another one in SQLite")
     postgres_host: str = Field("127.0.0.1", min_length=1, description="PostgreSQL's address, or its socket's folder")
     postgres_port: int = Field(5432, ge=1, le=65535, description="Its port")
     postgres_db: str = Field(
@@ -140,6 +147,7 @@ class Settings(BaseSettings):
     log_hard_capacity: int = Field(1_000_000, ge=100, description="…and at most, when the writer is behind")
     writer_flush_ms: int = Field(200, ge=1, le=250, description="Longest time before what was published is stored")
     writer_dead_s: Seconds = Field(10.0, description="When what a silent writer took is given to another")
+    writer_backoff_cap_s: Seconds = Field(5.0, description="Longest pause before a lost database or bus is tried again")
     writer_flush_rows: int = Field(5000, ge=1, description="Rows after which it is stored at once")
 
     keep_alive_s: Seconds = Field(7.0, description="A stream without events for so long gets keep_alive")
@@ -158,8 +166,13 @@ class Settings(BaseSettings):
     streams_per_process: int = Field(20_000, ge=1, description="Open streams of one process")
     tickers_per_user: int = Field(200, ge=1, description="Tickers of a saved set, and of one stream")
 
+    change_patience_s: Seconds = Field(
+        5.0, description="How long a change of a saved set may be kept and untold before others tell it"
+    )
+
     token_life_s: int = Field(86_400, ge=1, description="Life of an access token")
     login_timeout_s: Seconds = Field(12.0, description="How long a login may take")
+    revocations_reread_s: Seconds = Field(5.0, description="How often what was revoked is read again in any case")
     login_failures: int = Field(5, ge=1, description="Failed logins per client id in the window below, then 429")
     login_failures_per_address: int = Field(20, ge=1, description="The same per address")
     login_window_s: int = Field(300, ge=1, description="The window in which failed logins are counted")

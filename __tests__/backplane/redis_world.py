@@ -8,7 +8,7 @@ from redis.backoff import NoBackoff
 
 from __tests__.backplane.redis_server import RedisServer
 from cryptomarket.backplane.bus import Fence, Outgoing
-from cryptomarket.backplane.redis import RedisBus, RedisLeases, RedisLink
+from cryptomarket.backplane.redis import Patience, RedisBus, RedisLeases, RedisLink
 from cryptomarket.errors import BusUnavailable
 from cryptomarket.market.wire import Publication, PublicationKind
 
@@ -17,7 +17,12 @@ NUMBERS = itertools.count(1)
 
 
 def link_to(
-    server: RedisServer | str, *, timeout_s: float = 10.0, replica_url: str = "", read_replicas: bool = False
+    server: RedisServer | str,
+    *,
+    timeout_s: float = 10.0,
+    replica_rest_s: float = 10.0,
+    replica_url: str = "",
+    read_replicas: bool = False,
 ) -> RedisLink:
     """A link under names that nobody else has. It tries again at once after a loss."""
     return RedisLink(
@@ -27,8 +32,7 @@ def link_to(
         new_epoch=lambda: f"epoch{next(NUMBERS)}",
         replica_url=replica_url,
         read_replicas=read_replicas,
-        timeout_s=timeout_s,
-        connect_timeout_s=1.0,
+        patience=Patience(timeout_s=timeout_s, connect_timeout_s=1.0, replica_rest_s=replica_rest_s),
         backoff=NoBackoff(),
     )
 

@@ -7,7 +7,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
 from __tests__.postgres_server import PostgresServer
-from cryptomarket.db import Database
+from cryptomarket.db import Database, Waits
 from cryptomarket.db.tables import store
 from cryptomarket.errors import DatabaseUnavailable, StartRefused
 
@@ -140,10 +140,9 @@ async def test_a_wrong_statement_is_our_own_mistake(database: Database) -> None:
             await connection.execute(store.insert().values(id=2, exchange="x", created_ms=1))
 
 
-async def test_a_busy_pool_is_unavailable_for_a_moment(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_busy_pool_is_unavailable_for_a_moment(store_url: str) -> None:
     """Connections are bounded: who waits too long for one is told so."""
-    monkeypatch.setattr("cryptomarket.db.engines.CONNECT_TIMEOUT_S", 1.0)
-    database = Database(store_url, pool_size=1)
+    database = Database(store_url, pool_size=1, waits=Waits(connect_s=1.0))
     async with database.read() as connection:
         await connection.execute(text("SELECT 1"))
         with pytest.raises(DatabaseUnavailable, match="busy"):
@@ -170,13 +169,9 @@ async def test_another_process_is_waited_for(sqlite: Database, tmp_path: Path) -
     await sqlite.ping()
 
 
-async def test_a_server_that_stands_still_is_not_waited_for_long(
-    postgres: PostgresServer, postgres_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_server_that_stands_still_is_not_waited_for_long(postgres: PostgresServer, postgres_url: str) -> None:
     """Neither a look at its health nor a question hangs on a server that accepts and says nothing."""
-    monkeypatch.setattr("cryptomarket.db.database.PING_TIMEOUT_S", 0.2)
-    monkeypatch.setattr("cryptomarket.db.engines.CONNECT_TIMEOUT_S", 1.0)
-    database = Database(postgres_url, timeout_s=0.2)
+    database = Database(postgres_url, waits=Waits(answer_s=0.2, connect_s=1.0))
     await database.claim("test")
     postgres.pause()
     try:

@@ -34,6 +34,7 @@ class AccountsValues:
     failures_per_address: int = 20
     failures_per_client: int = 5
     failure_period_s: int = 300
+    reread_s: float = 5.0
     streams_per_user: int = 1000
     streams_per_address: int = 10_000
     streams_per_process: int = 20_000
@@ -80,7 +81,12 @@ def build_accounts(
     )
     profiles = Profiles(cache, repository, now_ms=clock.wall_ms)
     revocations = Revocations(
-        repository, bus, token_life_s=values.token_life_s, now_ms=clock.wall_ms, on_revoked=on_revoked
+        repository,
+        bus,
+        token_life_s=values.token_life_s,
+        reread_s=values.reread_s,
+        now_ms=clock.wall_ms,
+        on_revoked=on_revoked,
     )
     throttle = Throttle(
         limiter,

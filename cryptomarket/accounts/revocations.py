@@ -7,9 +7,7 @@ from cryptomarket.accounts.repository import AccountsRepository
 from cryptomarket.backplane.bus import Bus, Notice, NoticeKind
 from cryptomarket.errors import BusUnavailable, DatabaseUnavailable, Unauthenticated
 
-# Notices are not kept anywhere, so the database is read anew on this schedule…
-REREAD_S = 5.0
-# …and sooner when there are more of them in it: a command that ends a key has the database, and not our bus.
+# How often their number in the database is looked at: a command that ends a key has the database, and not our bus.
 LOOK_S = 0.5
 # While the bus is away, the database is asked this often instead.
 RELISTEN_S = 0.5
@@ -29,12 +27,15 @@ class Revocations:
         bus: Bus,
         *,
         token_life_s: int,
+        reread_s: float = 5.0,
         now_ms: Callable[[], int],
         on_revoked: Callable[[str], None],
     ) -> None:
         self._repository = repository
         self._bus = bus
         self._token_life_ms = token_life_s * 1000
+        # Notices are not kept anywhere, so the database is read anew in any case.
+        self._reread_s = reread_s
         self._now_ms = now_ms
         self._on_revoked = on_revoked
         self._revoked: dict[str, int] = {}
@@ -102,7 +103,7 @@ class Revocations:
         while True:
             await asyncio.sleep(LOOK_S)
             looks += 1
-            if looks * LOOK_S >= REREAD_S or await self._has_grown():
+            if looks * LOOK_S >= self._reread_s or await self._has_grown():
                 looks = 0
                 await self._reread()
 

@@ -17,7 +17,7 @@ from cryptomarket.db.columns import (
 )
 from cryptomarket.db.copying import Content, Copying, Progress
 from cryptomarket.db.database import Database
-from cryptomarket.db.engines import driver_url
+from cryptomarket.db.engines import Waits, driver_url
 from cryptomarket.db.migration import checked, migrate
 from cryptomarket.db.months import Month
 from cryptomarket.db.opening import opened, server_url, shown
@@ -35,6 +35,7 @@ __all__ = [
     "Progress",
     "Unit",
     "UtcDateTime",
+    "Waits",
     "Writing",
     "bound_together",
     "checked",

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cryptomarket.db.engines import driver_url, engines_of, single_engine
+from cryptomarket.db.engines import Waits, driver_url, engines_of, single_engine
 from cryptomarket.db.looking import Looking
 from cryptomarket.db.many_rows import statements
 from cryptomarket.db.months import Month, months_of
@@ -23,7 +23,6 @@ from cryptomarket.db.tables import store
 from cryptomarket.db.writing import Writing
 from cryptomarket.errors import DatabaseUnavailable, StartRefused
 
-PING_TIMEOUT_S = 5.0
 T = TypeVar("T")
 
 _SQLITE_ERROR = 1  # "SQL error or missing database": our statement is wrong, the file is well (sqlite.org/rescode.html)
@@ -80,8 +79,8 @@ class Database:
     """One database. `begin()` is for writing, `read()` for one consistent look; both raise DatabaseUnavailable when
     it can't be reached, is busy beyond its time limit, or breaks off.
 
-    At most `pool_size` connections; who waits longer than five seconds for one is told DatabaseUnavailable, and so is
-    who waits longer than `timeout_s` for an answer of PostgreSQL; None waits. `clock` tells seconds since the epoch.
+    At most `pool_size` connections; who waits for one, or for an answer, longer than `waits` is told
+    DatabaseUnavailable. `clock` tells seconds since the epoch.
     """
 
     def __init__(
@@ -89,15 +88,16 @@ class Database:
         url: str | URL,
         *,
         pool_size: int = 8,
-        timeout_s: float | None = 60.0,
+        waits: Waits = Waits(),  # noqa: B008  # frozen
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.url = driver_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.writing = Writing(is_sqlite=self.is_sqlite)
+        self._waits = waits
         self._clock = clock
         self._writing = asyncio.Lock()
-        self._engines = engines_of(self.url, pool_size, timeout_s=timeout_s)
+        self._engines = engines_of(self.url, pool_size, waits)
         looker = self._engines.looker
         self._looking = Looking(looker, at_once=pool_size) if looker is not None else None
         self._partitions: dict[str, set[Month]] = {}
@@ -228,7 +228,7 @@ class Database:
             yield
             return
         async with AsyncExitStack() as stack:
-            engine = single_engine(self.url)
+            engine = single_engine(self.url, self._waits)
             stack.push_async_callback(engine.dispose)
             async with self._reachable():
                 is_ours = await holds(await stack.enter_async_context(engine.connect()), shared=shared)
@@ -239,7 +239,8 @@ class Database:
 
     async def ping(self) -> None:
         """Returns when the database answers. Raises DatabaseUnavailable."""
-        async with self._reachable(), asyncio.timeout(PING_TIMEOUT_S), self.read() as connection:
+        # As long for the answer as for the connection.
+        async with self._reachable(), asyncio.timeout(2 * self._waits.connect_s), self.read() as connection:
             await answer(connection)
 
     async def close(self) -> None:

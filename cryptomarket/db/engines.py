@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -14,8 +15,16 @@ from sqlalchemy.pool import NullPool, QueuePool
 from cryptomarket.db.dialect import DRIVER, THREAD_DRIVER
 from cryptomarket.errors import StartRefused
 
-BUSY_TIMEOUT_MS = 10_000
-CONNECT_TIMEOUT_S = 5.0
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long PostgreSQL's answers (None: as long as they take), connections of either database, and SQLite's one
+    place for a writer are waited for.
+    """
+
+    answer_s: float | None = 60.0
+    connect_s: float = 5.0
+    busy_s: float = 10.0
 
 
 def driver_url(url: str | URL) -> URL:
@@ -35,13 +44,13 @@ def driver_url(url: str | URL) -> URL:
             raise StartRefused(f"The database is SQLite or PostgreSQL; {other} is neither.")
 
 
-def _sqlite_engine(url: URL, pool_size: int) -> AsyncEngine:
+def _sqlite_engine(url: URL, pool_size: int, waits: Waits) -> AsyncEngine:
     engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=CONNECT_TIMEOUT_S,
-        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000},
+        pool_timeout=waits.connect_s,
+        connect_args={"isolation_level": None, "timeout": waits.busy_s},
     )
 
     @event.listens_for(engine.sync_engine, "do_connect")
@@ -59,7 +68,7 @@ def _sqlite_engine(url: URL, pool_size: int) -> AsyncEngine:
         cursor = connection.cursor()
         try:
             for pragma in (
-                f"busy_timeout={BUSY_TIMEOUT_MS}",
+                f"busy_timeout={round(waits.busy_s * 1000)}",
                 "journal_mode=WAL",
                 "synchronous=NORMAL",
                 "foreign_keys=ON",
@@ -79,15 +88,15 @@ def _sqlite_engine(url: URL, pool_size: int) -> AsyncEngine:
     return engine
 
 
-def _looking_engine(url: URL, pool_size: int) -> Engine:
+def _looking_engine(url: URL, pool_size: int, waits: Waits) -> Engine:
     """For readers in threads. Makes no file."""
     engine = create_engine(
         url.set(drivername=THREAD_DRIVER),
         poolclass=QueuePool,
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=CONNECT_TIMEOUT_S,
-        connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False},
+        pool_timeout=waits.connect_s,
+        connect_args={"isolation_level": None, "timeout": waits.busy_s, "check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")
@@ -101,15 +110,15 @@ def _looking_engine(url: URL, pool_size: int) -> Engine:
     return engine
 
 
-def _postgresql_engine(url: URL, pool_size: int, timeout_s: float | None) -> AsyncEngine:
+def _postgresql_engine(url: URL, pool_size: int, waits: Waits) -> AsyncEngine:
     return create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=CONNECT_TIMEOUT_S,
+        pool_timeout=waits.connect_s,
         connect_args={
-            "timeout": CONNECT_TIMEOUT_S,
-            "command_timeout": timeout_s,
+            "timeout": waits.connect_s,
+            "command_timeout": waits.answer_s,
             # Questions are small, and compiling one takes longer than answering it.
             "server_settings": {"application_name": "cryptomarket", "jit": "off"},
         },
@@ -126,18 +135,18 @@ class Engines(NamedTuple):
     looker: Engine | None = None
 
 
-def single_engine(url: URL) -> AsyncEngine:
+def single_engine(url: URL, waits: Waits) -> AsyncEngine:
     """For one connection to PostgreSQL outside of any transaction."""
     return create_async_engine(
-        url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={"timeout": CONNECT_TIMEOUT_S}
+        url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args={"timeout": waits.connect_s}
     )
 
 
-def engines_of(url: URL, pool_size: int, *, timeout_s: float | None) -> Engines:
+def engines_of(url: URL, pool_size: int, waits: Waits) -> Engines:
     """Engines for a URL of `driver_url`. Connects to nothing yet."""
     if url.get_backend_name() == "sqlite":
-        engine = _sqlite_engine(url, pool_size)
-        return Engines(engine.execution_options(writes=True), engine, _looking_engine(url, pool_size))
-    engine = _postgresql_engine(url, pool_size, timeout_s)
+        engine = _sqlite_engine(url, pool_size, waits)
+        return Engines(engine.execution_options(writes=True), engine, _looking_engine(url, pool_size, waits))
+    engine = _postgresql_engine(url, pool_size, waits)
     one_look = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     return Engines(engine, one_look)

@@ -1,5 +1,6 @@
 """Bringing a store to the newest revision, upgrade only."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from alembic.config import Config
@@ -12,6 +13,7 @@ from sqlalchemy.engine import URL
 from alembic import command
 from cryptomarket.db.columns import placed
 from cryptomarket.db.database import Database, refuse_another
+from cryptomarket.db.engines import Waits
 from cryptomarket.db.repository import former_owner, wait_for_other_migrations
 from cryptomarket.errors import StartRefused
 
@@ -81,14 +83,14 @@ def _upgrade(connection: Connection, exchange: str | None) -> None:
     command.upgrade(config, "head")
 
 
-async def migrate(url: str | URL, *, exchange: str | None = None) -> None:
+async def migrate(url: str | URL, *, exchange: str | None = None, waits: Waits | None = None) -> None:
     """Brings the database to the newest revision, upgrade only, in one transaction: all of it or nothing.
 
     Raises StartRefused for a database of an unknown (newer) revision or, with `exchange` given, another exchange's;
     DatabaseUnavailable when there is none.
     """
     # A revision that moves rows takes as long as it takes.
-    database = Database(url, timeout_s=None)
+    database = Database(url, waits=replace(waits or Waits(), answer_s=None))
     try:
         async with database.begin() as connection:
             await connection.run_sync(_upgrade, exchange)

@@ -4,7 +4,7 @@ import asyncpg
 from sqlalchemy import exc
 from sqlalchemy.engine import URL
 
-from cryptomarket.db.engines import driver_url, single_engine
+from cryptomarket.db.engines import Waits, driver_url, single_engine
 from cryptomarket.db.migration import migrate
 from cryptomarket.db.repository import create_database
 from cryptomarket.errors import DatabaseUnavailable, StartRefused
@@ -30,7 +30,7 @@ def shown(url: str | URL) -> str:
     return parsed.set(drivername=parsed.get_backend_name()).render_as_string(hide_password=True)
 
 
-async def opened(url: str | URL, *, exchange: str | None = None) -> None:
+async def opened(url: str | URL, *, exchange: str | None = None, waits: Waits | None = None) -> None:
     """Makes the database when there is none, and brings it to the newest revision.
 
     Raises StartRefused with a sentence when that cannot be: the server is away or lets us not in, the database is of a
@@ -39,8 +39,8 @@ async def opened(url: str | URL, *, exchange: str | None = None) -> None:
     target = driver_url(url)
     try:
         if target.get_backend_name() != "sqlite":
-            await _find_or_create(target)
-        await migrate(target, exchange=exchange)
+            await _find_or_create(target, waits or Waits())
+        await migrate(target, exchange=exchange, waits=waits)
     except DatabaseUnavailable as away:
         cause = away.__cause__
         raise StartRefused(_sentence(target, cause)) from None
@@ -50,23 +50,23 @@ async def opened(url: str | URL, *, exchange: str | None = None) -> None:
         raise StartRefused(_sentence(target, error)) from None
 
 
-async def _find_or_create(target: URL) -> None:
+async def _find_or_create(target: URL, waits: Waits) -> None:
     try:
-        await _connect(target)
+        await _connect(target, waits)
     except (exc.DBAPIError, asyncpg.PostgresError) as error:
         if _state(error) != _MISSING_DATABASE:
             raise
     else:
         return
     try:
-        await _connect(target.set(database=_MAINTENANCE), creating=target.database)
+        await _connect(target.set(database=_MAINTENANCE), waits, creating=target.database)
     except (exc.DBAPIError, asyncpg.PostgresError) as error:
         if _state(error) not in _EXISTS:
             raise
 
 
-async def _connect(url: URL, *, creating: str | None = None) -> None:
-    engine = single_engine(url)
+async def _connect(url: URL, waits: Waits, *, creating: str | None = None) -> None:
+    engine = single_engine(url, waits)
     async with engine.connect() as connection:
         if creating is not None:
             await create_database(connection, creating)

@@ -23,7 +23,6 @@ log = structlog.get_logger(__name__)
 
 GROUP = "store"
 _FIRST_PAUSE_S = 0.1
-_LONGEST_PAUSE_S = 5.0
 _PLACES_AGAIN_MS = 10_000
 _LOOKS_PER_FLUSH = 4
 _LOOK_S = 0.001
@@ -85,9 +84,11 @@ class Writer:
         group: str = GROUP,
         flush_rows: int = 1000,
         flush_ms: int = 200,
+        backoff_cap_s: float = 5.0,
         random: Callable[[], float] = random.random,
     ) -> None:
         self._bus = bus
+        self._backoff_cap_s = backoff_cap_s
         self._repository = repository
         self._consumer = consumer
         self._group = group
@@ -139,7 +140,7 @@ class Writer:
             await self._advanced.wait_for(lambda: self.stored_up_to >= head)
 
     def _backoff(self) -> Backoff:
-        return Backoff(base_s=_FIRST_PAUSE_S, cap_s=_LONGEST_PAUSE_S, random=self._random)
+        return Backoff(base_s=_FIRST_PAUSE_S, cap_s=self._backoff_cap_s, random=self._random)
 
     async def _make_places(self) -> None:
         now_ms = self._clock.wall_ms()

@@ -20,8 +20,6 @@ from cryptomarket.market.wire import Change, SetChange, encode
 log = structlog.get_logger(__name__)
 
 SAVED_OWNER = "saved"
-# A change that is just being published is left alone.
-UNPLACED_MS = 5000
 
 
 class Subscriptions:
@@ -124,6 +122,7 @@ class Wants:
         process: str,
         life_s: float,
         saved_life_s: float,
+        patience_s: float = 5.0,
     ) -> None:
         self._demand = demand
         self._hub = hub
@@ -133,8 +132,9 @@ class Wants:
         self._owner = f"streams:{process}"
         self._life_s = life_s
         self._saved_life_s = saved_life_s
+        self._patience_ms = round(patience_s * 1000)
         self._seen: set[str] = set()
-        self._catching_up = CatchingUp(hub, repository, clock, patience_s=UNPLACED_MS / 1000)
+        self._catching_up = CatchingUp(hub, repository, clock, patience_s=patience_s)
         hub.on_bus_back = self._bus_is_back
 
     def _bus_is_back(self) -> None:
@@ -175,7 +175,7 @@ class Wants:
         await self._catching_up.look()
 
     async def _publish_unplaced(self) -> None:
-        await self._subscriptions.publish_unplaced(older_than_ms=UNPLACED_MS)
+        await self._subscriptions.publish_unplaced(older_than_ms=self._patience_ms)
 
     async def say_saved(self) -> None:
         """One round: notes who was seen, and says what the recent users' sets want."""

@@ -69,6 +69,7 @@ async def build_api(
         process=process,
         life_s=settings.demand_life_s,
         saved_life_s=settings.saved_set_life_s,
+        patience_s=settings.change_patience_s,
     )
     accounts = accounts_on(settings, database, backplane, clock, on_revoked=hub.end, on_seen=wants.seen)
     await accounts.revocations.load()

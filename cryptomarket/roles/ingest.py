@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cryptomarket.accounts.opening import IDENTIFY_TIMEOUT_S, Opening
+from cryptomarket.accounts.opening import Opening
 from cryptomarket.accounts.person import Profile
 from cryptomarket.backplane.bus import Fence
 from cryptomarket.catalog.bulletin import Bulletin
@@ -171,7 +171,7 @@ def build_ingest(
         now_ms=clock.wall_ms,
         at_once=settings.login_slots,
         # No slot is kept for one who waits no longer.
-        timeout_s=min(IDENTIFY_TIMEOUT_S, settings.login_timeout_s),
+        timeout_s=min(settings.request_timeout_s, settings.login_timeout_s),
     )
     reachability = Reachability(lambda: pool.reachable, exchange=settings.exchange.value, address=ws_url, clock=clock)
     side = Side(

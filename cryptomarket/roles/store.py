@@ -32,6 +32,7 @@ def build_store(settings: Settings, bus: Bus, rows: Repository, clock: Clock, *,
         consumer=process,
         flush_rows=settings.writer_flush_rows,
         flush_ms=settings.writer_flush_ms,
+        backoff_cap_s=settings.writer_backoff_cap_s,
         clock=clock,
     )
 

@@ -101,6 +101,24 @@ async def test_a_replica_that_fails_is_left_for_the_primary(pair: tuple[RedisSer
         assert await heard(followed, 10) == said
 
 
+async def test_a_replica_that_is_back_is_read_at_again(pair: tuple[RedisServer, RedisServer]) -> None:
+    """Promise: a replica is left alone for as long as the setting says, and no longer."""
+    primary, replica = pair
+    url = replica.url
+    async with link_to(primary, replica_url=url, timeout_s=1.0, replica_rest_s=0.5) as link, RedisBus(link) as bus:
+        fence = await fence_at(link)
+        followed = bus.follow(await bus.head())
+        make_replica(replica, "NO", "ONE")
+        told = await bus.publish(ticks("a"), fence)
+        assert await heard(followed, 1) == told
+        waiting = asyncio.create_task(heard(followed, 1))
+        await asyncio.to_thread(until, lambda: waits_at(primary), "nobody turned to the primary")
+        make_replica(replica, "127.0.0.1", str(primary.port))
+        await asyncio.to_thread(until, lambda: waits_at(replica), "the replica is not read at again")
+        told = await bus.publish(ticks("a"), fence)
+        assert await waiting == told
+
+
 async def test_a_replica_that_had_missed_some_is_promoted(pair: tuple[RedisServer, RedisServer]) -> None:
     """Promise: what a replica had not heard when it took over is never said again under the same position; nor when
     the former primary, still the same process, takes over from it again.

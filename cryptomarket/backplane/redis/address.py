@@ -20,10 +20,14 @@ _SENTINEL = ("redis+sentinel", "rediss+sentinel")
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait for an answer, and for a connection."""
+    """How long to wait for an answer, and for a connection; how often to look whether a server is still the right one;
+    for how long to leave one alone that was behind.
+    """
 
-    timeout_s: float
-    connect_timeout_s: float
+    timeout_s: float = 5.0
+    connect_timeout_s: float = 2.0
+    look_s: float = 1.0
+    replica_rest_s: float = 10.0
 
 
 def pool_of(url: str, patience: Patience, *, connections: int, replica: bool = False) -> ConnectionPool:

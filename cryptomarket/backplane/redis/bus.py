@@ -22,10 +22,6 @@ from cryptomarket.market.wire import Publication, PublicationKind
 
 FOLLOW_BATCH = 1024
 WINDOW = 16
-# How long a follower hears nothing before it asks the primary whether it should have.
-DOUBT_S = 1.0
-# How long a replica that was found behind, or away, is left alone.
-REPLICA_REST_S = 10.0
 
 _PUBLISH = Script("publish", PUBLISHING)
 _PUBLISH_CHANGE = Script("publish_change", PUBLISHING)
@@ -181,14 +177,13 @@ class RedisBus:
 
     async def _next(self, cursor: Position, bell: bytes) -> list[Publication]:
         """What follows, after a while nothing."""
-        now_s = self._link.monotonic_s()
-        replica = self._link.replica if now_s >= self._replica_rests_until_s else None
+        replica = self._link.replica if self._link.monotonic_s() >= self._replica_rests_until_s else None
         try:
             read = await self._read(replica, cursor, bell)
         except BusUnavailable:
             if replica is None:
                 raise
-            self._replica_rests_until_s = now_s + REPLICA_REST_S
+            self._leave_the_replica()
             return []
         keys = self._link.keys
         told = {as_bytes(name): entries for name, entries in map(as_list, as_list(read or []))}
@@ -199,12 +194,16 @@ class RedisBus:
         state = await self._state()
         state.refuse_unless_held(cursor)
         if state.head > cursor.seq and replica is not None:
-            self._replica_rests_until_s = now_s + REPLICA_REST_S
+            self._leave_the_replica()
         return []
+
+    def _leave_the_replica(self) -> None:
+        self._replica_rests_until_s = self._link.monotonic_s() + self._link.patience.replica_rest_s
 
     async def _read(self, replica: Line | None, cursor: Position, bell: bytes) -> Answer:
         keys = self._link.keys
-        block_ms = round(min(DOUBT_S, self._link.longest_wait_s) * 1000)
+        # Who has heard nothing for so long asks the primary whether he should have.
+        block_ms = max(1, round(min(self._link.patience.look_s, self._link.longest_wait_s) * 1000))
         command: Command = ("XREAD", "COUNT", FOLLOW_BATCH, "BLOCK", block_ms, "STREAMS")
         streams: Command = (keys.log(cursor.epoch), keys.order_bell, entry_id(cursor.seq), bell)
         if replica is not None:

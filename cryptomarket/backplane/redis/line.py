@@ -20,8 +20,6 @@ from cryptomarket.errors import BusUnavailable
 
 log = structlog.get_logger(__name__)
 
-# How often a Sentinel is asked whom it names, while a line is used.
-LOOK_S = 1.0
 LOST = (LostConnection, LateAnswer, InvalidResponse, OSError, TimeoutError)
 
 
@@ -111,7 +109,7 @@ class Line:
 
     def _look(self, pool: WatchedPool) -> None:
         now_s = self._monotonic_s()
-        if now_s - self._looked_s >= LOOK_S and (self._looking is None or self._looking.done()):
+        if now_s - self._looked_s >= self.patience.look_s and (self._looking is None or self._looking.done()):
             self._looked_s = now_s
             self._looking = asyncio.create_task(self._asked_sentinel(pool))
 

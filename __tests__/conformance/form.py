@@ -1,7 +1,7 @@
 """The backplane in one of its forms, with a clock that the tests move."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -137,4 +137,8 @@ async def redis(program: str = REDIS_SERVER) -> AsyncIterator[Backplane]:
         yield form
 
 
-FORMS = {"memory": memory, "redis": redis, "redis 6.2": partial(redis, OLDEST)}
+FORMS: dict[str, Callable[[], AbstractAsyncContextManager[Backplane]]] = {
+    "memory": memory,
+    "redis": redis,
+    "redis 6.2": partial(redis, OLDEST),
+}

@@ -153,11 +153,13 @@ async def history_of(gate: Gateway, token: str, ticker: str, start_ms: int) -> t
 
 @asynccontextmanager
 async def voyage(
-    folder: Path, postgres: PostgresServer, redis: RedisServer, redis_url: str = "", **settings: str
+    folder: Path, postgres: PostgresServer, redis: RedisServer, redis_url: str = "", *, reads_replicas: bool = False
 ) -> AsyncIterator[Voyage]:
     """A deployment on this Redis, and a stream of everything that has begun to flow."""
     url = redis_url or f"redis://127.0.0.1:{redis.port}/0"
-    async with deployment_on(redis, folder, postgres, *ALL, redis_url=url, **settings) as built:
+    async with deployment_on(
+        redis, folder, postgres, *ALL, redis_url=url, redis_read_replicas=str(reads_replicas)
+    ) as built:
         await built.is_shared_by("ingest1", "ingest2")
         token, _ = await built["api1"].login()
         async with reading(built["api1"], token, tickers=ASKED) as reader:
@@ -235,9 +237,7 @@ async def test_a_failover_to_a_copy_that_was_cut_off(tmp_path: Path, postgres: P
             with sentinel.client() as client:
                 client.execute_command("SENTINEL", "SET", "main", "down-after-milliseconds", str(DOWN_AFTER_MS))
             # Subscribers read at the replica; once nothing reaches it, at the primary.
-            async with voyage(
-                tmp_path, postgres, primary, redis_url=sentinel.url, redis_read_replicas="true"
-            ) as sailing:
+            async with voyage(tmp_path, postgres, primary, redis_url=sentinel.url, reads_replicas=True) as sailing:
                 assert _is_read_at(replica)
                 link.hold()
                 since = len(sailing.reader.events)

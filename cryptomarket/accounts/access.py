@@ -1,14 +1,12 @@
 """Who is calling: the dependencies by which every route asks, and what OpenAPI says of them."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
 from urllib.parse import urlsplit
 
 import structlog
-from fastapi import Depends, Security
-from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBase, OAuth2, OAuthFlowClientCredentials, OAuthFlows
-from fastapi.openapi.models import SecurityBase as SecurityModel
-from fastapi.security.base import SecurityBase
+from fastapi import Depends
 from starlette.requests import Request
 
 from cryptomarket.accounts.credentials import CLIENT_ID_HEADER, SECRET_HEADER, USER_ID_HEADER, pair_of_headers
@@ -46,51 +44,39 @@ class StreamCaller:
     issued: IssuedToken | None
 
 
-class DeclaredScheme(SecurityBase):
-    """A security scheme for OpenAPI alone: it hands no token to anybody."""
-
-    def __init__(self, name: str, model: SecurityModel) -> None:
-        self.scheme_name = name
-        self.model = model
-
-    async def __call__(self) -> None:
-        return None
-
-
-BEARER = DeclaredScheme(
-    "bearer",
-    HTTPBase(scheme="bearer", description="An access token of POST /api/v2/auth/token, or of the event `connected`."),
-)
-COOKIE_SCHEME = DeclaredScheme(
-    "cookie",
-    APIKey.model_validate(
-        {
-            "in": APIKeyIn.cookie,
-            "name": COOKIE,
-            "description": "Set by POST /api/v2/auth/token?cookie=true. Unsafe methods, and GETs under /api/v1 that "
-            "change state, need `Sec-Fetch-Site: same-origin` or an equal `Origin` with it.",
-        }
-    ),
-)
-
-OAUTH2 = DeclaredScheme(
-    "oauth2",
-    OAuth2(
-        description="An access token for a Deribit key pair (RFC 6749, 4.4); presented like `bearer`.",
-        flows=OAuthFlows(
-            clientCredentials=OAuthFlowClientCredentials(
-                tokenUrl="/api/v2/auth/token",
-                scopes={
+# For the document alone: whoever asks is found by us, in one step (docs/decisions/0022-one-step-to-the-caller.md).
+SCHEMES: dict[str, Any] = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An access token of POST /api/v2/auth/token, or of the event `connected`.",
+    },
+    "cookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "Set by POST /api/v2/auth/token?cookie=true. Unsafe methods, and GETs under /api/v1 that "
+        "change state, need `Sec-Fetch-Site: same-origin` or an equal `Origin` with it.",
+    },
+    "oauth2": {
+        "type": "oauth2",
+        "description": "An access token for a Deribit key pair (RFC 6749, 4.4); presented like `bearer`.",
+        "flows": {
+            "clientCredentials": {
+                "tokenUrl": "/api/v2/auth/token",
+                "scopes": {
                     Scope.PERSON.value: "What a user may do: streams, the saved set, history.",
                     Scope.OPERATOR.value: "What an operator may see. Tokens of API keys alone have it.",
                 },
-            )
-        ),
-    ),
-)
-
-# Two headers that count together, which the framework can't declare: for the document and `security` of the stream.
-KEY_PAIR_SCHEMES: dict[str, Any] = {
+            }
+        },
+    },
+    "basic": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "client_id and client_secret, at POST /api/v2/auth/token alone.",
+    },
+    # Two headers that count together.
     "client_id": {
         "type": "apiKey",
         "in": "header",
@@ -104,7 +90,6 @@ KEY_PAIR_SCHEMES: dict[str, Any] = {
         "description": "Client secret of the same key. Come back with the token of `connected`, not with the pair.",
     },
 }
-KEY_PAIR: dict[str, list[str]] = {name: [] for name in KEY_PAIR_SCHEMES}
 
 # For `openapi_extra` of the stream endpoint. The values are read from the request itself, never passed as arguments.
 CREDENTIAL_PARAMETERS: list[dict[str, Any]] = [
@@ -162,47 +147,27 @@ async def same_origin(request: Request) -> None:
         check_same_origin(request)
 
 
-async def authenticated(
-    request: Request,
-    accounts: Accounts,
-    _bearer: Annotated[None, Depends(BEARER)],
-    _cookie: Annotated[None, Depends(COOKIE_SCHEME)],
-) -> Caller:
+async def known(request: Request) -> Caller:
     """Anybody whom we know, whatever he may do."""
+    accounts = await accounts_of(request)
     caller = _caller_of_token(request, accounts)
     await _seen(caller, accounts)
     return caller
 
 
-async def known(caller: Annotated[Caller, Depends(authenticated)], _oauth2: Annotated[None, Depends(OAUTH2)]) -> Caller:
-    """Anybody whom we know, declared so."""
-    return caller
-
-
-async def person(
-    caller: Annotated[Caller, Depends(authenticated)],
-    _oauth2: Annotated[None, Security(OAUTH2, scopes=[Scope.PERSON.value])],
-) -> Caller:
+async def person(request: Request) -> Caller:
     """Raises Forbidden for tokens without the scope person."""
-    return _with(caller, Scope.PERSON)
+    return _with(await known(request), Scope.PERSON)
 
 
-async def operator(
-    caller: Annotated[Caller, Depends(authenticated)],
-    _oauth2: Annotated[None, Security(OAUTH2, scopes=[Scope.OPERATOR.value])],
-) -> Caller:
+async def operator(request: Request) -> Caller:
     """Raises Forbidden for tokens without the scope operator."""
-    return _with(caller, Scope.OPERATOR)
+    return _with(await known(request), Scope.OPERATOR)
 
 
-async def caller_of_credentials(
-    request: Request,
-    accounts: Accounts,
-    _bearer: Annotated[None, Depends(BEARER)],
-    _cookie: Annotated[None, Depends(COOKIE_SCHEME)],
-    _oauth2: Annotated[None, Security(OAUTH2, scopes=[Scope.PERSON.value])],
-) -> StreamCaller:
+async def caller_of_credentials(request: Request) -> StreamCaller:
     """For the stream endpoint: a token, or a key pair in headers, which is a login. Scope person."""
+    accounts = await accounts_of(request)
     pair = None if "authorization" in request.headers else pair_of_headers(request.headers)
     if pair is None:
         opened = StreamCaller(_caller_of_token(request, accounts), None)
@@ -224,6 +189,18 @@ def check_still_known(caller: Caller, accounts: AccountsParts) -> None:
     """
     accounts.revocations.check(caller.jti, caller.origin)
 
+
+def _tokens(*scopes: Scope) -> list[dict[str, list[str]]]:
+    return [{"bearer": []}, {"cookie": []}, {"oauth2": [scope.value for scope in scopes]}]
+
+
+SECURITY: dict[Callable[..., Awaitable[object]], list[dict[str, list[str]]]] = {
+    known: _tokens(),
+    person: _tokens(Scope.PERSON),
+    operator: _tokens(Scope.OPERATOR),
+    caller_of_credentials: [*_tokens(Scope.PERSON), {"client_id": [], "client_secret": []}],
+}
+"""What the document says of routes that depend on these: one of the list is needed."""
 
 Known = Annotated[Caller, Depends(known)]
 Person = Annotated[Caller, Depends(person)]

@@ -2,15 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
-from fastapi.openapi.models import HTTPBase
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from cryptomarket.accounts.access import (
     COOKIE,
     Accounts,
-    DeclaredScheme,
     Known,
     address_of,
     check_same_origin,
@@ -29,9 +27,6 @@ FOREIGN = (
     "Forbidden",
     "This request needs 'Sec-Fetch-Site: same-origin' or an Origin equal to this server's.",
     None,
-)
-BASIC = DeclaredScheme(
-    "basic", HTTPBase(scheme="basic", description="client_id and client_secret, at POST /api/v2/auth/token alone.")
 )
 
 
@@ -57,8 +52,7 @@ BASIC = DeclaredScheme(
             503: ("The exchange is unavailable", "The exchange cannot be asked now.", None),
         },
     ),
-    openapi_extra=TOKEN_REQUEST_BODY | {"security": [{}]},
-    dependencies=[Depends(BASIC)],
+    openapi_extra=TOKEN_REQUEST_BODY | {"security": [{"basic": []}, {}]},
 )
 async def create_token(
     request: Request,

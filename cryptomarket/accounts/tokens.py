@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
 import jwt
@@ -15,6 +16,9 @@ ISSUER = "cryptomarket"
 ALGORITHM = "HS256"
 MIN_KEY_BYTES = 32
 MAX_TOKEN_CHARACTERS = 2048
+
+# So many tokens that were read before are known again.
+REMEMBERED = 4096
 
 # Of the year 9999; numbers beyond it are no times.
 _LAST_SECOND = 253_402_300_799
@@ -82,6 +86,8 @@ class Tokens:
         self.exchange = exchange
         self._new_id = new_id
         self.life_s = life_s
+        # What tokens say that were found to be ours, by their digests, whoever came last at the end. Bound: REMEMBERED.
+        self._read: dict[bytes, Claims] = {}
 
     def issue(self, user_id: str, scope: frozenset[Scope], *, now_s: float, origin: str = "") -> IssuedToken:
         issued_s = int(now_s)
@@ -101,19 +107,29 @@ class Tokens:
 
     def read(self, access_token: str, *, now_s: float) -> Claims:
         """Raises Unauthenticated when the token is not ours, not of this exchange, changed, or expired."""
-        payload = self._payload(access_token)
-        if payload is None:
-            raise Unauthenticated("The access token is not valid here.")
-        claims = _claims(payload)
+        claims = self._known(access_token)
         if claims is None:
             raise Unauthenticated("The access token is not valid here.")
         if now_s >= claims.expires_s:
             raise Unauthenticated("The access token has expired.")
         return claims
 
-    def _payload(self, access_token: str) -> dict[str, Any] | None:
+    def _known(self, access_token: str) -> Claims | None:
         if len(access_token) > MAX_TOKEN_CHARACTERS:
             return None
+        # A signature is true for ever; whether its time is over, or it was revoked, is asked each time.
+        digest = sha256(access_token.encode("utf-8", "surrogatepass")).digest()
+        claims = self._read.pop(digest, None)
+        if claims is None:
+            payload = self._payload(access_token)
+            claims = None if payload is None else _claims(payload)
+        if claims is not None:
+            self._read[digest] = claims
+            if len(self._read) > REMEMBERED:
+                del self._read[next(iter(self._read))]
+        return claims
+
+    def _payload(self, access_token: str) -> dict[str, Any] | None:
         try:
             return jwt.decode(
                 access_token,

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from cryptomarket.accounts.access import KEY_PAIR_SCHEMES
+from cryptomarket.accounts.access import SCHEMES, SECURITY
 from cryptomarket.live.event_schemas import EVENTS
 from cryptomarket.operation import Unready
 from cryptomarket.problems import REQUEST_ID, Problem, problem_responses
@@ -108,7 +109,7 @@ class Parameters:
 def _drawn(routes: Sequence[BaseRoute]) -> dict[str, Any]:
     document = get_openapi(title="", version="", servers=SERVERS, tags=TAGS, routes=routes)
     components = document.setdefault("components", {})
-    components["securitySchemes"] = components.get("securitySchemes", {}) | KEY_PAIR_SCHEMES
+    components["securitySchemes"] = SCHEMES
     schemas = components.setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
@@ -117,12 +118,19 @@ def _drawn(routes: Sequence[BaseRoute]) -> dict[str, Any]:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= schema.pop("$defs", {})
         schemas[model.__name__] = schema
+    asking = {route.operation_id: _who_may(route.dependant) for route in routes if isinstance(route, APIRoute)}
     for path in document["paths"].values():
         for method, operation in path.items():
-            operation.setdefault("security", [])
+            operation.setdefault("security", asking[operation["operationId"]])
             operation.setdefault("parameters", []).append(_REQUEST_ID_PARAMETER)
             _declare_responses(operation["responses"], method, schemas)
     return document
+
+
+def _who_may(dependant: Dependant) -> list[dict[str, list[str]]]:
+    """By what it is known who asks, of whoever is asked for it first; nothing where nobody is."""
+    asked = SECURITY.get(dependant.call, []) if dependant.call is not None else []
+    return asked or next(filter(None, map(_who_may, dependant.dependencies)), [])
 
 
 def _declare_responses(responses: dict[str, Json], method: str, schemas: Mapping[str, Json]) -> None:

@@ -11,7 +11,6 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
 from cryptomarket.accounts.access import (
     CREDENTIAL_PARAMETERS,
-    KEY_PAIR,
     Person,
     StreamCaller,
     StreamEntry,
@@ -149,7 +148,7 @@ async def asked(
         503,
         shown={429: ("Too many requests", "This user has 1000 open streams, which is the limit.", None)},
     ),
-    openapi_extra={"parameters": CREDENTIAL_PARAMETERS, "security": [KEY_PAIR]},
+    openapi_extra={"parameters": CREDENTIAL_PARAMETERS},
 )
 async def connection(
     request: Request, live: Parts, entry: StreamEntry, query: Annotated[Asked, Depends(asked)]

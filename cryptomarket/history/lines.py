@@ -52,6 +52,11 @@ class Line(NamedTuple):
     is_plain: bool = False
     leaves: tuple[str, ...] = ()
 
+    @property
+    def has_moments(self) -> bool:
+        """Whether the date of a row is written in it."""
+        return any(isinstance(piece, Blank) and piece.column == SPELLED for piece in self.pieces)
+
 
 def line_of(form: Format, ticker: str, kind: Kind, chosen: Collection[str] | None) -> Line | None:
     """The line of a ticker's row, None where only our own writers know how to write it."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Executable,
     Integer,
     Select,
+    Text,
     and_,
     bindparam,
     case,
@@ -60,6 +62,7 @@ class Place(NamedTuple):
 
     source: str
     epoch: str | ColumnElement[str] | None
+    has_one_day: bool = False
 
 
 class LinesLook:
@@ -111,9 +114,32 @@ class LinesLook:
             return Window(left.start_ms, max(first_of_next_ms, left.start_ms + 1)), True
         return Window(min(first_of_next_ms + 1, left.end_ms - 1), left.end_ms), True
 
-    def lines(self, asked: Cursor, window: Window, line: Line, *, most: int, begun: bool = False) -> Written | None:
+    def of_stream(self, asked: Cursor, left: Window, line: Line, *, rows: int) -> tuple[Written, bool] | None:
+        """The first `rows` rows, and whether one more follows that is such a row, too; None where they can't be
+        written, are not of the stream alone, or two of them share a millisecond.
+        """
+        if not self._writing.is_sqlite:
+            found = self.at_once(asked, left, line, rows=rows)
+            return None if found is None or found.written is None else (found.written, found.is_more)
+        window, _ = self.window(asked, left, rows=rows + 1)
+        written = self.lines(asked, window, line, most=rows + 1, only=Source.STREAM)
+        if written is None or written.rows <= rows:
+            return None if written is None else (written, False)
+        return Written(written.text[: written.text.rindex(line.end)], rows), True
+
+    def lines(
+        self,
+        asked: Cursor,
+        window: Window,
+        line: Line,
+        *,
+        most: int,
+        begun: bool = False,
+        only: Source | None = None,
+    ) -> Written | None:
         """The question's rows of a window, in its order; None where they are more than `most`, of several sources or
-        epochs, or where one of them is not such a line.
+        epochs, or where one of them is not such a line; where there is an `only` source, also where two share a
+        millisecond.
         """
         has_source = asked.source is not None
         counted = _count(has_source=has_source)
@@ -124,7 +150,10 @@ class LinesLook:
             return Written("", 0)
         if count > most or not _PLAIN.fullmatch(epoch or ""):
             return None
-        form = _Form(self._writing, line, Place(source, epoch), asked.order, times == count, has_source)
+        if only is not None and (source != only.value or times != count):
+            return None
+        place = Place(source, epoch, line.has_moments and _day_of(window.start_ms) == _day_of(window.end_ms - 1))
+        form = _Form(self._writing, line, place, asked.order, times == count, has_source)
         together = _together(_lines(form).where(beyond(asked)), line.end) if begun else _all_lines(form)
         text, written = self._connection.execute(together, _given(asked, window, count + 1)).one()
         return Written(text, written) if written == count else None
@@ -151,8 +180,13 @@ class _Kind(NamedTuple):
 
 
 def _given(asked: Cursor, window: Window, rows: int | None = None) -> dict[str, object]:
-    given = {"ticker": asked.ticker, "newest_id": asked.newest_id, "rows": rows, **window._asdict()}
+    day = _day_of(window.start_ms)
+    given = {"ticker": asked.ticker, "newest_id": asked.newest_id, "rows": rows, "day": day, **window._asdict()}
     return given if asked.source is None else given | {"source": asked.source.value}
+
+
+def _day_of(timestamp_ms: int) -> str:
+    return datetime.fromtimestamp(timestamp_ms / 1000, UTC).date().isoformat()
 
 
 def _within(*, has_source: bool) -> list[ColumnElement[bool]]:
@@ -266,7 +300,8 @@ def _filled(writing: Writing, blank: Blank, place: Place) -> Sequence[str | Colu
         case "seq":
             return [_row.seq]
         case "spelled":
-            return [writing.moment(_row.timestamp_ms, unit=Unit.MILLISECOND, form=" …")]
+            day = bindparam("day", type_=Text()) if place.has_one_day else None
+            return [writing.moment(_row.timestamp_ms, unit=Unit.MILLISECOND, form=" …", day=day)]
         case "received_at":
             return [writing.moment(_row.received_us, unit=Unit.MICROSECOND, form="T…+00:00")]
         case "timestamp_us":

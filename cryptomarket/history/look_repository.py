@@ -169,10 +169,11 @@ class Look:
     def believed(self, asked: Cursor, line: Line, *, limit: int) -> Believed | None:
         """The first `limit` rows that are believed, as lines; None where the database can't write all of them."""
         # Where there are rows of the stream alone, all of them are believed.
-        found = self.lines.at_once(asked, Window(asked.start_ms, asked.end_ms), line, rows=limit)
-        if found is None or found.written is None:
+        found = self.lines.of_stream(asked, Window(asked.start_ms, asked.end_ms), line, rows=limit)
+        if found is None:
             return None
-        return Believed(*found.written, more=found.is_more)
+        written, more = found
+        return Believed(*written, more=more)
 
     def _last(self, asked: Cursor, window: Window) -> Row:
         backwards = in_order(ROWS, "desc" if asked.order == "asc" else "asc").limit(1)

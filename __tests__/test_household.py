@@ -13,7 +13,6 @@ from celery.exceptions import SoftTimeLimitExceeded
 from structlog.testing import capture_logs
 
 from __tests__.jobs.world import BESIDE, run_of
-from cryptomarket import household
 from cryptomarket.household import House, Household
 from cryptomarket.jobs.runs import Run, RunState
 from cryptomarket.settings import Settings
@@ -22,7 +21,7 @@ FAR_MS = 2**42
 
 
 @contextmanager
-def living(folder: Path, sent: list[Run], reached: threading.Event) -> Iterator[Household]:
+def living(folder: Path, sent: list[Run], reached: threading.Event, **settings: float) -> Iterator[Household]:
     """A household whose queue takes every run but those of a job that it does not know."""
 
     def send(run: Run) -> None:
@@ -31,7 +30,7 @@ def living(folder: Path, sent: list[Run], reached: threading.Event) -> Iterator[
         sent.append(run)
         reached.set()
 
-    home = Household(Settings.model_validate({"data_dir": folder}), send=send)
+    home = Household(Settings.model_validate({"data_dir": folder, **settings}), send=send)
     home.start()
     try:
         yield home
@@ -60,11 +59,10 @@ def test_a_run_that_can_not_be_handed_on_keeps_no_other(tmp_path: Path) -> None:
         assert home.run(state) == (RunState.FAILED, "KeyError: 'gone'")
 
 
-def test_a_task_that_blocks_the_loop_is_stayed_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_that_blocks_the_loop_is_stayed_with(tmp_path: Path) -> None:
     """Promise: a worker whose loop does not answer at the first limit takes no other task: it says where it is blocked,
     and waits there for the second limit, by which its process is ended.
     """
-    monkeypatch.setattr(household, "ANSWER_S", 0.1)
     blocked, over = threading.Event(), threading.Event()
 
     async def blocks(_house: House) -> None:
@@ -81,7 +79,7 @@ def test_a_task_that_blocks_the_loop_is_stayed_with(tmp_path: Path, monkeypatch:
         over.set()
 
     gone, still_there = threading.Event(), list[bool]()
-    with living(tmp_path, [], threading.Event()) as home, capture_logs() as lines:
+    with living(tmp_path, [], threading.Event(), job_grace_s=1) as home, capture_logs() as lines:
         former = signal.signal(signal.SIGALRM, limit)
         watcher = threading.Thread(target=told)
         watcher.start()

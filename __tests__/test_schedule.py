@@ -19,7 +19,8 @@ def test_limits_hold(period_s: float) -> None:
     """Promise: no job takes longer than the setting, nor waits so long that the next period has come; one that is never
     due can still be started by hand.
     """
-    for job in jobs_of(dict.fromkeys(DEFAULT_PERIODS_S, period_s), limit_s=7).values():
+    for job in jobs_of(dict.fromkeys(DEFAULT_PERIODS_S, period_s), limit_s=7, grace_s=3).values():
         assert 0 < job.limit_s <= 7
+        assert job.end_s == job.limit_s + 3
         assert 5 <= job.expiry_s <= max(5, period_s or 3600)
     assert len({job.name for job in TABLE}) == len(TABLE)

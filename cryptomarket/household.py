@@ -32,7 +32,6 @@ log = structlog.get_logger(__name__)
 Answer = TypeVar("Answer")
 LOOK_S = 1.0
 START_S = 30.0
-ANSWER_S = 2.0
 FRAMES = 8
 
 
@@ -95,7 +94,8 @@ class Household:
         answered = threading.Event()
         assert self._loop is not None  # noqa: S101  for the type
         self._loop.call_soon_threadsafe(answered.set)
-        if not answered.wait(ANSWER_S):
+        # Long before the second limit, so that there is time to say it.
+        if not answered.wait(self._settings.job_grace_s / 5):
             frame = sys._current_frames().get(self._thread.ident or 0)  # noqa: SLF001  the only way to see a thread
             where = "".join(traceback.format_stack(frame, limit=FRAMES)) if frame is not None else ""
             log.error("a task blocks the event loop; this process will be ended", where=where)

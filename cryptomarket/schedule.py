@@ -118,13 +118,14 @@ TABLE = (
 DEFAULT_PERIODS_S = {job.name: job.period_s for job in TABLE}
 
 
-def jobs_of(periods_s: Mapping[str, float], *, limit_s: float) -> dict[str, Job]:
-    """The table with these periods, in which no job takes longer than `limit_s`. What is due more often than it waits
-    by default waits no longer than its period: the next one is better.
+def jobs_of(periods_s: Mapping[str, float], *, limit_s: float, grace_s: float) -> dict[str, Job]:
+    """The table with these periods, in which no job takes longer than `limit_s`, nor than `grace_s` to end. What is due
+    more often than it waits by default waits no longer than its period: the next one is better.
     """
     found = {}
     for job in TABLE:
         period_s = periods_s.get(job.name, job.period_s)
         expiry_s = job.expiry_s if period_s == 0 else min(job.expiry_s, max(SHORTEST_EXPIRY_S, period_s))
-        found[job.name] = replace(job, period_s=period_s, expiry_s=expiry_s, limit_s=min(job.limit_s, limit_s))
+        limited = replace(job, limit_s=min(job.limit_s, limit_s), grace_s=grace_s)
+        found[job.name] = replace(limited, period_s=period_s, expiry_s=expiry_s)
     return found

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
 from cryptomarket.errors import StartRefused
-from cryptomarket.jobs.job import GRACE_S, LONGEST_PAUSE_S
+from cryptomarket.jobs.job import LONGEST_PAUSE_S
 from cryptomarket.market.instruments import Exchange, looks_like_a_name
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
@@ -28,7 +28,6 @@ SENTINEL_PORT = 26379
 
 SEAL_SECRET_BYTES = 32
 # For how long beyond its limit a run may be a worker's: before its next try, and until it is ended by force.
-JOB_LINGERS_S = LONGEST_PAUSE_S + GRACE_S
 DEFAULT_DATA_DIR = Path("data")
 
 # What a `.env` may hold for others who read it: compose, its other services, and the libraries in the container.
@@ -206,6 +205,13 @@ class Settings(BaseSettings):
     job_limit_s: float = Field(
         120.0, gt=0, le=120, allow_inf_nan=False, description="No job takes longer; some take less"
     )
+    job_grace_s: float = Field(
+        10.0,
+        ge=1,
+        le=60,
+        allow_inf_nan=False,
+        description="How long a job beyond its limit may take to end, before its process is ended",
+    )
     job_dead_s: Seconds = Field(300.0, description="When a job whose worker has died is given to another")
     job_runs_kept: int = Field(100, ge=1, le=10_000, description="How many runs of each job are remembered")
     beat_dead_s: Seconds = Field(30.0, description="When another beat takes over from one that has died")
@@ -252,10 +258,10 @@ class Settings(BaseSettings):
                 raise ValueError(
                     "REDIS_HOST names several Sentinels; set REDIS_MASTER_NAME to what they call the primary"
                 )
-        if self.job_dead_s <= self.job_limit_s + JOB_LINGERS_S:
+        if self.job_dead_s <= self.job_limit_s + self.job_grace_s + LONGEST_PAUSE_S:
             raise ValueError(
-                f"JOB_DEAD_S must be more than {JOB_LINGERS_S:g} s larger than JOB_LIMIT_S: a job that waits for its "
-                f"next try, or is being ended by force, is not given to another meanwhile"
+                f"JOB_DEAD_S must be more than {LONGEST_PAUSE_S:g} s larger than JOB_LIMIT_S and JOB_GRACE_S together: "
+                f"a job that waits for its next try, or is being ended by force, is not given to another meanwhile"
             )
         if self.log_hard_capacity < self.log_capacity:
             raise ValueError("LOG_HARD_CAPACITY must not be smaller than LOG_CAPACITY")

@@ -24,7 +24,7 @@ from cryptomarket.broker import alive_file, broker_app, kept_s, log_as_we_do
 from cryptomarket.clock import Clock
 from cryptomarket.errors import BusUnavailable, StartRefused, Unavailable
 from cryptomarket.jobs.arguments import read_arguments
-from cryptomarket.jobs.job import GRACE_S, Job, Queue
+from cryptomarket.jobs.job import Job, Queue
 from cryptomarket.jobs.runs import Cause, Run, RunState
 from cryptomarket.roles.timetable import jobs_in
 from cryptomarket.settings import Settings, load_settings
@@ -119,8 +119,8 @@ class Worker:
             bind=True,
             throws=(JobFailed,),
             max_retries=None,
-            soft_time_limit=job.limit_s + GRACE_S / 2,
-            time_limit=job.limit_s + GRACE_S,
+            soft_time_limit=job.limit_s + job.grace_s / 2,
+            time_limit=job.end_s,
         )
 
     def _run(

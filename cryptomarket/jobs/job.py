@@ -6,9 +6,7 @@ from enum import StrEnum
 
 from cryptomarket.jobs.arguments import Arguments
 
-GRACE_S = 10.0
-"""How long after its limit a run may take to say so, before whoever runs it ends it by force."""
-LONGEST_PAUSE_S = 15.0
+LONGEST_PAUSE_S = 5.0
 """How long at most one waits to be tried again."""
 
 
@@ -24,8 +22,9 @@ class Queue(StrEnum):
 class Job:
     """A line of the schedule. `period_s` 0 is never; periods begin with the epoch, one of a day at midnight UTC.
 
-    One that was not begun within `expiry_s` is not begun at all. `retries` are for what may be well the next time.
-    Of one that must not run `beside_itself`, a second run that comes meanwhile is left out.
+    One that was not begun within `expiry_s` is not begun at all. One beyond its `limit_s` has `grace_s` to say so,
+    before whoever runs it ends it by force. `retries` are for what may be well the next time. Of one that must not run
+    `beside_itself`, a second run that comes meanwhile is left out.
     """
 
     name: str
@@ -35,8 +34,14 @@ class Job:
     expiry_s: float
     limit_s: float
     retries: int = 3
+    grace_s: float = 10.0
     beside_itself: bool = False
     arguments: type[Arguments] = Arguments
+
+    @property
+    def end_s(self) -> float:
+        """How long after its beginning nothing of a run is left, whatever it does."""
+        return self.limit_s + self.grace_s
 
     def slot_of(self, now_ms: int) -> int:
         """The millisecond at which the period began in which this moment lies."""

@@ -13,7 +13,7 @@ from cryptomarket.backplane.lease import Lease, Leases
 from cryptomarket.clock import Clock
 from cryptomarket.errors import BusUnavailable, CryptomarketError, DatabaseUnavailable, ExchangeRetryable, Unavailable
 from cryptomarket.jobs.arguments import Arguments, written
-from cryptomarket.jobs.job import GRACE_S, LONGEST_PAUSE_S, Job, Occasion, Work
+from cryptomarket.jobs.job import LONGEST_PAUSE_S, Job, Occasion, Work
 from cryptomarket.jobs.repository import RunRepository
 from cryptomarket.jobs.runs import Cause, Run, RunState
 from cryptomarket.market.wire import encode
@@ -93,7 +93,7 @@ class Runner:
             scheduled_ms=scheduled_ms,
             started_ms=now_ms,
             finished_ms=None,
-            overdue_ms=now_ms + round((job.limit_s + GRACE_S) * 1000),
+            overdue_ms=now_ms + round(job.end_s * 1000),
             attempts=1,
             arguments=msgspec.json.encode(written(arguments)).decode(),
             result=None,
@@ -134,7 +134,7 @@ class Runner:
         if job.beside_itself:
             return await self._attempt(job, run, arguments)
         try:
-            lease = await self._leases.acquire(f"job:{job.name}", run.id, life_s=job.limit_s + GRACE_S)
+            lease = await self._leases.acquire(f"job:{job.name}", run.id, life_s=job.end_s)
         except BusUnavailable as away:
             return await self._again_or_failed(job, run, away)
         if lease is None:

@@ -10,7 +10,7 @@ from redis import Redis
 
 from __tests__.backplane.redis_server import RedisServer
 from cryptomarket.beat import Timekeeper
-from cryptomarket.broker import broker_app
+from cryptomarket.broker import beat_app
 from cryptomarket.settings import Settings
 
 MIDNIGHT = datetime(2026, 11, 22, tzinfo=UTC)
@@ -34,7 +34,7 @@ def test_persons_are_due_at_midnight(tmp_path: Path, monkeypatch: pytest.MonkeyP
     server = RedisServer(tmp_path)
     server.start()
     try:
-        app = broker_app(Settings.model_validate({"redis_url": server.url, "exchange": "simulator"}))
+        app = beat_app(Settings.model_validate({"redis_url": server.url, "exchange": "simulator"}))
         now = MIDNIGHT - timedelta(seconds=1)
         monkeypatch.setattr(app, "now", lambda: now)
         with server.client() as client:

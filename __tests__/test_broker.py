@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cryptomarket.broker import CHILD_KB, RESTORE_S, Address, alive_file, broker_app
+from cryptomarket.broker import CHILD_KB, RESTORE_S, Address, alive_file, beat_app, broker_app
 from cryptomarket.errors import StartRefused
 from cryptomarket.jobs.job import LONGEST_PAUSE_S
 from cryptomarket.roles.timetable import jobs_in
@@ -18,11 +18,23 @@ def test_nothing_of_it_keeps_what_it_should_not() -> None:
     assert (list(conf.accept_content), conf.task_serializer, conf.result_backend) == (["json"], "json", None)
     assert (conf.task_acks_late, conf.task_reject_on_worker_lost, conf.worker_prefetch_multiplier) == (True, True, 1)
     assert conf.broker_transport_options["global_keyprefix"] == "cryptomarket:simulator:celery:"
-    assert conf.redbeat_key_prefix == "cryptomarket:simulator:beat:"
     assert [queue.name for queue in conf.task_queues] == ["high", "default", "low"]
     assert conf.beat_schedule["collect_index_prices"]["options"]["queue"] == "high"
     assert "remove_old_ticks" not in conf.beat_schedule
     assert alive_file(Settings(), "beat").name == "beat.alive"
+
+
+@pytest.mark.parametrize("scheme", ["redis://me:{}@127.0.0.1:1/0", "redis+sentinel://me:{}@127.0.0.1:1/main/0"])
+def test_what_a_worker_tells_of_itself_has_no_password(scheme: str) -> None:
+    """Promise: what Flower asks a worker for, and shows, is without the password of Redis; a beat, which tells nobody,
+    has it, and keeps its own below our prefix.
+    """
+    word = "redis-password-of-tests"
+    settings = Settings.model_validate({"redis_url": scheme.format(word), "exchange": "simulator"})
+    assert word not in repr(broker_app(settings).conf.table(with_defaults=True))
+    beat = beat_app(settings).conf
+    assert word in repr((beat.redbeat_redis_url, beat.redbeat_redis_options))
+    assert beat.redbeat_key_prefix == "cryptomarket:simulator:beat:"
 
 
 def test_a_message_outlives_a_dead_worker() -> None:
@@ -32,7 +44,7 @@ def test_a_message_outlives_a_dead_worker() -> None:
     assert set(lines) == {name for name, job in jobs.items() if job.period_s}
     for name, line in lines.items():
         job = jobs[name]
-        last_try_s = job.expiry_s + job.retries * (job.limit_s + LONGEST_PAUSE_S)
+        last_try_s = job.expiry_s + job.retries * (job.end_s + LONGEST_PAUSE_S)
         assert line["options"]["expires"] > last_try_s + settings.job_dead_s + RESTORE_S
 
 

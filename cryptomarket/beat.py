@@ -16,7 +16,7 @@ import typer
 from redbeat.schedulers import RedBeatScheduler, RedBeatSchedulerEntry, acquire_distributed_beat_lock
 from redis.exceptions import LockError, RedisError
 
-from cryptomarket.broker import LOOK_S, alive_file, broker_app, log_as_we_do
+from cryptomarket.broker import LOOK_S, alive_file, beat_app, log_as_we_do
 from cryptomarket.errors import StartRefused
 from cryptomarket.redis_link import check_redis
 from cryptomarket.settings import load_settings
@@ -102,7 +102,7 @@ def main() -> None:
     """Runs it until it is told to stop."""
     try:
         settings = load_settings()
-        app = broker_app(settings)
+        app = beat_app(settings)
         asyncio.run(check_redis(settings))
     except StartRefused as refusal:
         typer.echo(f"cryptomarket: {refusal}", err=True)

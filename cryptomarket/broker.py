@@ -13,7 +13,7 @@ from kombu.entity import Queue as BrokerQueue
 
 from cryptomarket.backplane.keys import Keys
 from cryptomarket.errors import StartRefused
-from cryptomarket.jobs.job import GRACE_S, LONGEST_PAUSE_S, Job, Queue
+from cryptomarket.jobs.job import LONGEST_PAUSE_S, Job, Queue
 from cryptomarket.market.instruments import Exchange
 from cryptomarket.roles.timetable import jobs_in
 from cryptomarket.settings import SENTINEL_PORT, Settings
@@ -72,14 +72,10 @@ def broker_app(settings: Settings) -> Celery:
         raise StartRefused(f"Workers need an EXCHANGE that was said; set it to {', '.join(Exchange)}.")
     address, jobs, prefix = Address(settings), jobs_in(settings), Keys(settings.exchange.value).prefix
     app = Celery("cryptomarket", broker=address.celery_url, set_as_current=True)
-    patience = {
-        "socket_timeout": settings.redis_timeout_s,
-        "socket_connect_timeout": settings.redis_connect_timeout_s,
-    }
     app.conf.update(
         broker_transport_options={
             **address.transport_options,
-            **patience,
+            **_patience(settings),
             "global_keyprefix": f"{prefix}celery:",
             "visibility_timeout": settings.job_dead_s,
             "unacked_restore_interval": RESTORE_S,
@@ -116,10 +112,20 @@ def broker_app(settings: Settings) -> Celery:
         timezone="UTC",
         enable_utc=True,
         beat_schedule={job.name: _line(job, settings.job_dead_s) for job in jobs.values() if job.period_s > 0},
+    )
+    return app
+
+
+def beat_app(settings: Settings) -> Celery:
+    """The application of a beat. Only it knows redbeat's settings: a worker tells Flower all of its own, and of what is
+    secret in them Celery hides only what it knows. Raises StartRefused.
+    """
+    app, address, prefix = broker_app(settings), Address(settings), Keys(settings.exchange.value).prefix
+    app.conf.update(
         beat_scheduler="cryptomarket.beat:Timekeeper",
         beat_max_loop_interval=LOOK_S,
         redbeat_redis_url=address.beat_url,
-        redbeat_redis_options={**address.beat_options, **patience},
+        redbeat_redis_options={**address.beat_options, **_patience(settings)},
         redbeat_key_prefix=f"{prefix}beat:",
         redbeat_lock_key=f"{prefix}beat:lock",
         redbeat_lock_timeout=settings.beat_dead_s,
@@ -127,11 +133,18 @@ def broker_app(settings: Settings) -> Celery:
     return app
 
 
+def _patience(settings: Settings) -> dict[str, float]:
+    return {
+        "socket_timeout": settings.redis_timeout_s,
+        "socket_connect_timeout": settings.redis_connect_timeout_s,
+    }
+
+
 def kept_s(job: Job, dead_s: float) -> float:
     """How long a message is kept in Redis: until the task of a worker that has died, in its last try, is found by
     another. A message that nobody has begun within the job's expiry is left out by the worker that takes it.
     """
-    return job.expiry_s + job.retries * (job.limit_s + GRACE_S + LONGEST_PAUSE_S) + dead_s + SLACK_S
+    return job.expiry_s + job.retries * (job.end_s + LONGEST_PAUSE_S) + dead_s + SLACK_S
 
 
 def _line(job: Job, dead_s: float) -> dict[str, object]:

@@ -39,6 +39,22 @@ def test_entries_are_chosen_by_channel_connection_and_number() -> None:
     assert frames(None, None, 0) == []
 
 
+def test_replies_are_kept_as_they_left() -> None:
+    """Promise: with recording, what was granted is known by method, with what was asked and the reply of that moment;
+    a refusal and a long list are not kept.
+    """
+    talk = Talk(SimulatorOptions(credits=False, recording=True))
+    reply = talk.ask("public/get_index_price", index_name="btc_usd")
+    talk.ask("public/get_index_price", index_name="nothing")
+    talk.ask("public/get_instruments", currency="any")
+    journal = talk.exchange.journal
+    (kept,) = journal.answered("public/get_index_price")
+    assert (kept.params, json.loads(kept.frame)) == ({"index_name": "btc_usd"}, reply)
+    assert journal.answered("public/get_instruments") == []
+    journal.clear()
+    assert journal.answered("public/get_index_price") == []
+
+
 def test_the_log_holds_exactly_what_a_reader_got() -> None:
     talk = Talk(SimulatorOptions(credits=False, recording=True))
     channel = "ticker.BTC-PERPETUAL.100ms"

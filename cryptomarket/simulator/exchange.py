@@ -172,7 +172,11 @@ class Exchange:
             return (
                 [*outgoing, self._delivery.close(connection, self.options.rate_limit_close_code)] if ends else outgoing
             )
-        outgoing = [] if call.silent else self._delivery.say(connection, envelope.result(result), now_us)
+        outgoing = []
+        if not call.silent:
+            reply = envelope.result(result)
+            outgoing = self._delivery.say(connection, reply, now_us)
+            self.journal.note_answer(request.method, request.params, self._delivery.stamped(reply))
         outgoing += self._delivery.tell(call.after, now_us)
         if call.close_code is not None:
             outgoing.append(self._delivery.close(connection, call.close_code))

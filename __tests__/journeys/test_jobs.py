@@ -9,7 +9,7 @@ from pathlib import Path
 
 from __tests__.journeys.gateway import Gateway, Json, exact, gateway
 from __tests__.journeys.witness import comes_true
-from __tests__.journeys.working import FAKETIME
+from __tests__.journeys.working import faked_clock
 
 PERIOD_MS = 1000
 OFTEN = {
@@ -94,11 +94,7 @@ async def test_at_midnight_persons_are_written_down_once(tmp_path: Path) -> None
     """
     clock = tmp_path / "clock"
     clock.write_text("+0")
-    faked = {
-        "LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1",
-    }  # fmt: skip
-    async with gateway(tmp_path, **faked) as gate:
+    async with gateway(tmp_path, **faked_clock(clock)) as gate:
         _, user_id = await gate.login(1)
         assert rows(gate, "SELECT count(*) FROM crypto_job_runs WHERE job = 'flush_persons'") == [(0,)]
         # Who logs in first is stored at once: only what is known of him since is the job's to write.

@@ -30,12 +30,21 @@ OFTEN = {
     "repair_gaps_s": "0",
     "check_candles_s": "0",
     "job_limit_s": "3",
-    "job_dead_s": "29",
+    "job_grace_s": "4",
+    "job_dead_s": "13",
     "beat_dead_s": "4",
 }
 """Prices each period, and nothing else but what a test asks for."""
 
 FAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), Path("libfaketimeMT.so.1"))
+
+
+def faked_clock(file: Path) -> dict[str, str]:
+    """The environment of a process whose clock of the wall is as the file says, `+0` or `+7200s`; see `faketime(1)`."""
+    return {
+        "LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1",
+    }  # fmt: skip
 
 
 @dataclass

@@ -76,15 +76,13 @@ def fanout_table(fanned: Fanned) -> str:
 
 
 def jobs_table(found: Sequence[Company]) -> str:
-    """How late a tick is without jobs, and with every job each second, its runs counted."""
-    rows = [
-        [
-            "every job each second" if with_jobs else "no jobs",
-            _ms(one.p50_us for one in found if one.with_jobs is with_jobs),
-            _ms(one.p99_us for one in found if one.with_jobs is with_jobs),
-        ]
-        for with_jobs in (False, True)
-    ]
+    """How late a tick is without jobs, with every job each second, and with slow ones."""
+    companies = {"no jobs": (False, False), "every job each second": (True, False), "slow jobs": (True, True)}
+    rows = []
+    for words, kind in companies.items():
+        windows = [one for one in found if (one.with_jobs, one.slow) == kind]
+        if windows:
+            rows.append([words, _ms(one.p50_us for one in windows), _ms(one.p99_us for one in windows)])
     return table(["company", "p50, ms", "p99, ms"], rows)
 
 

@@ -48,12 +48,17 @@ class Observer:
             parts["exchange"] = self._exchange()
         parts |= {"bus": await self._bus(), "database": await self._database()}
         if self.stores:
-            lag_ms = max((pulse.lag_ms for pulse in self.stores_known()), default=0)
-            parts["writer"] = PartState(ready=lag_ms < self.writer_lag_ms, detail=f"{lag_ms} ms behind")
+            parts["writer"] = self._writer()
         if self.jobs_late_s is not None:
             late_s = self.jobs_late_s()
             parts["jobs"] = PartState(ready=late_s < JOBS_LATE_S, detail=f"the clock was looked at {late_s:.1f} s ago")
         return parts
+
+    def _writer(self) -> PartState:
+        lags_ms = [pulse.lag_ms for pulse in self.stores_known()]
+        if not lags_ms:
+            return PartState(ready=False, detail="nobody stores")
+        return PartState(ready=max(lags_ms) < self.writer_lag_ms, detail=f"{max(lags_ms)} ms behind")
 
     def _exchange(self) -> PartState:
         pulses = self.ingests()

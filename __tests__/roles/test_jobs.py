@@ -1,0 +1,112 @@
+"""What the jobs do on the parts of a process, each with its result kept."""
+
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from __tests__.history.test_collecting import Exchange
+from __tests__.history.world import FENCE
+from cryptomarket.backplane.bus import Outgoing
+from cryptomarket.catalog.directory import Catalogue
+from cryptomarket.clock import Clock
+from cryptomarket.foundation import Backplane, open_backplane, open_database
+from cryptomarket.jobs.arguments import Arguments
+from cryptomarket.jobs.repository import RunRepository
+from cryptomarket.market.ticks import FeedState, Status
+from cryptomarket.market.wire import PublicationKind, encode
+from cryptomarket.pulse import IngestPulse, Pulse, Pulses, SessionPulse, StorePulse
+from cryptomarket.roles.jobs import Works, build_runner, build_works
+from cryptomarket.roles.timetable import jobs_in
+from cryptomarket.settings import Settings
+
+NOW_MS = 1_790_165_100_000
+HEARING = IngestPulse(True, [SessionPulse(0, "data", "ready", NOW_MS, 2)], ["btc_usd"], ["btc_usd"], [], 50_000, 0)
+
+
+@dataclass
+class Company:
+    """The jobs, and who else stands on their backplane."""
+
+    settings: Settings
+    backplane: Backplane
+    works: Works
+    runs: RunRepository
+    exchange: Exchange
+
+    async def run(self, name: str, at_ms: int = NOW_MS) -> dict[str, object]:
+        """The result of a run, as it is kept."""
+        job = jobs_in(self.settings)[name]
+        runner = build_runner(self.settings, self.works)
+        await runner.run(job, job.run_id(at_ms), Arguments(), scheduled_ms=at_ms)
+        kept = await self.runs.one(job.run_id(at_ms))
+        assert kept is not None
+        assert kept.result is not None, kept
+        found: dict[str, object] = json.loads(kept.result)
+        return found
+
+    async def beat(self, process: str, *pulses: Pulse) -> None:
+        """Somebody tells how he is."""
+        own = [lambda pulse=pulse: pulse for pulse in pulses]
+        await Pulses(self.backplane.cache, process=process, beat_s=60, own=own).beat()
+
+    async def says(self, ticker: str, state: FeedState) -> None:
+        """The state of a ticker's feed is told."""
+        await self.backplane.bus.publish(
+            [Outgoing(PublicationKind.STATUS, ticker, encode(Status(ticker, state, NOW_MS)))], FENCE
+        )
+
+
+@pytest.fixture
+async def company(tmp_path: Path) -> AsyncIterator[Company]:
+    settings = Settings.model_validate({"data_dir": tmp_path, "always_tickers": "btc_usd,eth_usd"})
+    clock = Clock(time.monotonic, lambda: NOW_MS * 1000)
+    exchange = Exchange()
+    async with open_database(settings) as database, open_backplane(settings, clock) as backplane:
+        catalogue = Catalogue(exchange, clock=clock)
+        assert await backplane.leases.acquire(FENCE.name, "whoever publishes", life_s=60) is not None
+        works = build_works(settings, database, backplane, exchange, catalogue, clock, process="us")
+        yield Company(settings, backplane, works, RunRepository(database), exchange)
+
+
+@pytest.mark.parametrize(
+    ("pulses", "is_ready", "detail"),
+    [
+        ([StorePulse(lag_ms=12)], True, "12 ms behind"),
+        ([StorePulse(lag_ms=12), StorePulse(lag_ms=7000)], False, "7000 ms behind"),
+        ([], False, "nobody stores"),
+    ],
+)
+async def test_health_tells_how_far_writers_are_behind(
+    company: Company, pulses: Sequence[StorePulse], is_ready: bool, detail: str
+) -> None:
+    """Promise: the lag of the writer that is furthest behind is in the result, which is kept; too much of it is not
+    well, and neither is it when nobody stores at all.
+    """
+    await company.beat("ingest", HEARING)
+    for at, pulse in enumerate(pulses):
+        await company.beat(f"write{at}", pulse)
+    told = await company.run("check_health")
+    assert told == {
+        "ready": is_ready,
+        "parts": {
+            "exchange": {"ready": True, "detail": "1 of 1 sessions"},
+            "bus": {"ready": True, "detail": "answers"},
+            "database": {"ready": True, "detail": "answers"},
+            "writer": {"ready": is_ready, "detail": detail},
+        },
+    }
+
+
+async def test_only_what_the_stream_does_not_tell_is_collected(company: Company) -> None:
+    """Promise: a wanted ticker is collected while its feed is not live, once for each time, and not while it is."""
+    await company.says("btc_usd", FeedState.LIVE)
+    await company.says("eth_usd", FeedState.DOWN)
+    told = await company.run("collect_tickers")
+    assert told["stored"] == {"eth_usd": {"price": 85500, "timestamp": NOW_MS}}
+    assert "btc_usd" not in company.exchange.asked
+    await company.says("eth_usd", FeedState.LIVE)
+    assert await company.run("collect_tickers", NOW_MS + 45_000) == {"stored": {}, "refused": {}}

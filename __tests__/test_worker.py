@@ -1,11 +1,18 @@
 """Celery's tasks, as their worker runs them."""
 
+import logging
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
+from kombu.transport import redis
+from redis.exceptions import ConnectionError as LostConnection
+from redis.exceptions import TimeoutError as NoAnswer
 
 from cryptomarket.household import House, Household
 from cryptomarket.jobs.runs import RunState
 from cryptomarket.settings import Settings
-from cryptomarket.worker import Worker
+from cryptomarket.worker import TellingMessage, Worker
 
 SAID_MS = 1_790_165_100_000
 
@@ -42,3 +49,60 @@ def test_a_stale_message_is_left_out_and_that_of_a_dead_worker_is_not(tmp_path: 
         assert alone.run(known) == [False, True, True]
     finally:
         alone.stop()
+
+
+@dataclass
+class Way:
+    """What a message came by; `lost` is raised by whatever is said on it."""
+
+    lost: Exception | None = None
+    said: list[tuple[str, str, bool]] = field(default_factory=list)
+    no_ack_consumers: tuple[str, ...] = ()
+
+    def _say(self, *words: object) -> None:
+        if self.lost is not None:
+            raise self.lost
+        self.said.append(words)  # type: ignore[arg-type]
+
+    def basic_ack(self, tag: str, multiple: bool) -> None:
+        self._say("ack", tag, multiple)
+
+    def basic_reject(self, tag: str, requeue: bool) -> None:
+        self._say("reject", tag, requeue)
+
+
+LOSSES = (LostConnection, NoAnswer)
+
+
+def message_by(way: Way) -> TellingMessage:
+    return TellingMessage({"properties": {"delivery_tag": "a tag", "delivery_info": {}}}, channel=way)  # type: ignore[no-untyped-call]
+
+
+def test_a_message_that_arrives_says_nothing() -> None:
+    """Promise: it is acknowledged or given back once, and nobody connects anew; a worker's messages are such."""
+    way = Way()
+    message_by(way).ack_log_error(logging.getLogger(), LOSSES)
+    message_by(way).reject_log_error(logging.getLogger(), LOSSES, requeue=True)
+    assert way.said == [("ack", "a tag", False), ("reject", "a tag", True)]
+    Worker(Settings.model_validate({"redis_url": "redis://127.0.0.1:1/0", "exchange": "simulator"}))
+    assert redis.Channel.Message is TellingMessage
+
+
+@pytest.mark.parametrize("lost", [LostConnection("gone"), NoAnswer("silent")])
+def test_a_message_that_can_not_be_acknowledged_tells_its_consumer(
+    lost: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Promise: what Celery would only log reaches the consumer as the end of its connection, by which it connects anew,
+    and a line says why; anything else that is raised stays what it is.
+    """
+    with pytest.raises(BrokenPipeError) as acknowledging:
+        message_by(Way(lost)).ack_log_error(logging.getLogger("told"), LOSSES)
+    with pytest.raises(BrokenPipeError) as rejecting:
+        message_by(Way(lost)).reject_log_error(logging.getLogger("told"), LOSSES)
+    assert (acknowledging.value.__cause__, rejecting.value.__cause__) == (lost, lost)
+    assert [record.message.partition(";")[0] for record in caplog.records] == [
+        "A message could not be acknowledged",
+        "A message could not be given back",
+    ]
+    with pytest.raises(KeyError):
+        message_by(Way(KeyError("another"))).ack_log_error(logging.getLogger("told"), LOSSES)

@@ -9,7 +9,8 @@ import gc
 import logging
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
@@ -60,7 +61,7 @@ class Asked(Protocol):
 
 
 class TellingMessage(virtual.Message):
-    """A message that could not be acknowledged says so to its consumer, which then connects anew.
+    """A message that could not be acknowledged, or given back, says so to its consumer, which then connects anew.
 
     Celery would only log it. The message then counts as being worked on for ever, and with one message at a time
     nothing else is ever taken: what a Redis that is silent for longer than REDIS_TIMEOUT_S does to a worker.
@@ -70,11 +71,24 @@ class TellingMessage(virtual.Message):
         self, logger: logging.Logger, errors: tuple[type[Exception], ...], multiple: bool = False
     ) -> None:
         """Acknowledges. Raises BrokenPipeError, by which Celery knows that its connection is of no more use."""
-        try:
+        with _loss_told(logger, errors, "acknowledged"):
             self.ack(multiple=multiple)  # type: ignore[no-untyped-call]
-        except errors as lost:
-            logger.warning("A message could not be acknowledged; connecting anew: %s", type(lost).__name__)
-            raise BrokenPipeError(str(lost)) from lost
+
+    def reject_log_error(
+        self, logger: logging.Logger, errors: tuple[type[Exception], ...], requeue: bool = False
+    ) -> None:
+        """Gives it back. Raises BrokenPipeError, as above."""
+        with _loss_told(logger, errors, "given back"):
+            self.reject(requeue=requeue)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _loss_told(logger: logging.Logger, errors: tuple[type[Exception], ...], done: str) -> Iterator[None]:
+    try:
+        yield
+    except errors as lost:
+        logger.warning("A message could not be %s; connecting anew: %s", done, type(lost).__name__)
+        raise BrokenPipeError(str(lost)) from lost
 
 
 class JobFailed(Exception):

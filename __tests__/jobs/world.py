@@ -21,13 +21,14 @@ BESIDE = Job("beside", "Runs beside itself.", 60, Queue.HIGH, 30, 5, beside_itse
 
 @dataclass
 class World:
-    """`does` is what each job does; `seen` is what it was told."""
+    """`does` is what each job does; `seen` is what it was told; `chance` is what a back-off is drawn with."""
 
     database: Database
     now_ms: int = NOW_MS
     does: Callable[[Arguments, Occasion], Awaitable[Result]] | None = None
     seen: list[tuple[Arguments, Occasion]] = field(default_factory=list)
     kept: int = 100
+    chance: float = 0.5
 
     def __post_init__(self) -> None:
         self.clock = Clock(time.monotonic, lambda: self.now_ms * 1000)
@@ -43,7 +44,7 @@ class World:
     @property
     def runner(self) -> Runner:
         works = dict.fromkeys(self.jobs, self.work)
-        return Runner(works, self.runs, self.leases, clock=self.clock, kept=self.kept, random=lambda: 0.5)
+        return Runner(works, self.runs, self.leases, clock=self.clock, kept=self.kept, random=lambda: self.chance)
 
     @property
     def parts(self) -> JobsParts:

@@ -90,7 +90,7 @@ async def test_every_job_is_run_when_it_is_due(tmp_path: Path) -> None:
 
 async def test_at_midnight_persons_are_written_down_once(tmp_path: Path) -> None:
     """Promise: the clock is set forward to midnight UTC: who was here is in the database as he was last known, by one
-    run.
+    run; and so he is when the gateway is told to end.
     """
     clock = tmp_path / "clock"
     clock.write_text("+0")
@@ -112,3 +112,7 @@ async def test_at_midnight_persons_are_written_down_once(tmp_path: Path) -> None
         await comes_true(is_flushed, within_s=60)
         assert rows(gate, sql) == [(int(midnight.timestamp() * 1000) + 86_400_000, '{"persons":1}')]
         assert rows(gate, email) == [("demo-1@example.com",)]
+        rows(gate, f"UPDATE crypto_person SET email = 'before@example.com' WHERE user_id = '{user_id}'")
+        assert await gate.stop() == 0
+        assert rows(gate, email) == [("demo-1@example.com",)]
+        assert rows(gate, "SELECT count(*) FROM crypto_person") == [(1,)]

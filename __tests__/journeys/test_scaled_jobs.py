@@ -26,6 +26,7 @@ from __tests__.journeys.scaled import PREFIX, Deployment, deployment, deployment
 from __tests__.journeys.witness import BUSY, comes_true
 from __tests__.journeys.working import (
     JOBS_AWAY_S,
+    LOOK_S,
     OFTEN,
     PERIOD_S,
     collected,
@@ -35,7 +36,7 @@ from __tests__.journeys.working import (
     runs,
 )
 from __tests__.postgres_server import PASSWORD, PostgresServer
-from cryptomarket.broker import LOOK_S
+from cryptomarket.broker import LOOK_S as BEAT_LOOK_S
 from cryptomarket.schedule import SHORTEST_EXPIRY_S
 from cryptomarket.simulator.faults import Fault
 
@@ -64,6 +65,7 @@ async def ended(built: Deployment, token: str, task_id: str) -> Json:
 
     async def is_over() -> bool:
         nonlocal told
+        await asyncio.sleep(LOOK_S)  # sleep: between two looks, each of which costs who is looked at
         async with built["api1"].client(token) as client:
             told = (await client.get(f"/workers/tasks/{task_id}")).json()
         return told["finished"] is not None
@@ -202,7 +204,7 @@ async def test_each_period_is_run_once_and_exactly(tmp_path: Path, postgres: Pos
                 key = (await command(built["api1"], "keys", "create", "a test's")).strip()
                 token = await traded(built, grant_type="api_key", api_key=key)
                 user_token, user_id = await built["api1"].login(3)
-                async with helping(built, "worker", **faked), helping(built, "beat") as first:
+                async with helping(built, "worker", **faked) as worker, helping(built, "beat") as first:
                     await comes_true(lambda: "Acquired lock" in first.said())
                     async with (
                         helping(built, "beat", name="beat2", module=faked_beat.__name__, **faked) as second,
@@ -224,11 +226,11 @@ async def test_each_period_is_run_once_and_exactly(tmp_path: Path, postgres: Pos
                         await check_doors(built, token, user_token)
                         await check_shown(built, shown, failing, task_id)
                         away_ms = range(
-                            killed_ms - round(1000 * LOOK_S),
-                            killed_ms + round(1000 * (float(OFTEN["beat_dead_s"]) + LOOK_S)),
+                            killed_ms - round(1000 * BEAT_LOOK_S),
+                            killed_ms + round(1000 * (float(OFTEN["beat_dead_s"]) + BEAT_LOOK_S)),
                         )
                         for job in ("collect_index_prices", "check_health"):
-                            await check_periods(built, heard, job, away_ms=away_ms)
+                            await check_periods(built, heard, worker, job, away_ms=away_ms)
                         check_keys(built)
                         await told_apart(
                             built, heard, shown, secrets_of(built, key=key, token=token, user_token=user_token)

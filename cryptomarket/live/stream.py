@@ -19,6 +19,7 @@ from cryptomarket.errors import LogTooShort, Unavailable
 from cryptomarket.live.events import event, feed_of
 from cryptomarket.live.follow import Opener, Opening
 from cryptomarket.live.hub import Hub
+from cryptomarket.live.lag import Lag
 from cryptomarket.live.mailbox import Entry, LatestMailbox, LogMailbox, Mailbox
 from cryptomarket.live.seat import Reason, Seat
 from cryptomarket.live.transport import Line
@@ -111,6 +112,7 @@ class Stream:
         self._retry_ms = round(limits.retry_min_ms + random() * (limits.retry_max_ms - limits.retry_min_ms))
         self._ends_at_s, self._end = self._lifetime()
         self._caught_up = False
+        self._lag = Lag(lambda: hub.position.seq, self._judge)
 
     def _lifetime(self) -> tuple[float, Reason]:
         now_s = self._clock.monotonic_s()
@@ -122,6 +124,27 @@ class Stream:
         """The events of the stream that began with `opening`, in chunks that are written as one. What is live goes
         past the caller where there is a line, unless the stream conflates.
         """
+        async with aclosing(self._told(opening, line)) as chunks:
+            # It would live as long as the stream, and so would its snapshots.
+            del opening
+            async for chunk in chunks:
+                with self._lag.watched(self._limits.keep_alive_s):
+                    yield chunk
+
+    def _judge(self, missed: int) -> float | None:
+        """Who does not take what he is written is as slow, and his stream as old, as if he did."""
+        if self._seat.reason is not None or self._seat.is_gone:
+            return None
+        if missed > self._limits.lag_events and isinstance(self._seat.mailbox, LogMailbox):
+            self._hub.let_go(self._seat)
+            return None
+        left_s = self._ends_at_s - self._clock.monotonic_s()
+        if left_s <= 0:
+            self._seat.leave(self._end)
+            return None
+        return min(self._limits.keep_alive_s, left_s)
+
+    async def _told(self, opening: Opening, line: Line | None) -> AsyncGenerator[bytes, None]:
         yield self._connected(opening)
         async with aclosing(self._between(opening)) as replay:
             async for chunk in replay:
@@ -130,7 +153,6 @@ class Stream:
         if self._caught_up:
             if opening.later:
                 yield self._seat_frames_before(opening) + b"".join(opening.later)
-            # Its snapshots would live as long as the stream.
             del opening
             if line is None or isinstance(self._seat.mailbox, LatestMailbox):
                 async with aclosing(self._live()) as live:

@@ -56,7 +56,18 @@ benchmarks/build/crowd benchmarks/build/sweep:
 	gcc -O2 -Wall -Wextra -std=gnu17 -o $@ $<
 
 .PHONY: oracle
-oracle: .venv/dev.stamp ## Run the long forms of the journeys: 1000 streams in a storm, some of 1000 slow, servers away for 20 seconds
+oracle: .venv/dev.stamp node_modules/.stamp oracle-properties oracle-journeys ## Run the long forms: properties by a drawn seed (SEED=... draws the same again), storms, slow crowds, servers away
+
+# Ten times the examples of `make test`, which tries the same ones each time. The seed is printed here and by pytest.
+.PHONY: oracle-properties
+oracle-properties: SEED ?= $(shell date +%s)
+oracle-properties: .venv/dev.stamp
+	@scripts/install_system_packages.sh
+	@seed=$(SEED) && echo "The properties are drawn by SEED=$$seed" && PROPERTY_TIMES=10 \
+		$(BIN)/pytest --numprocesses=$(TEST_WORKERS) --dist=worksteal --timeout=1800 -m hypothesis --hypothesis-seed=$$seed --durations=20
+
+.PHONY: oracle-journeys
+oracle-journeys: .venv/dev.stamp
 	@scripts/install_system_packages.sh
 	AWAY_S=20 STORM_STREAMS=1000 STORM_SECONDS=60 STORM_LIFE_S=8 SLOW_STREAMS=1000 JOBS_PERIOD_S=60 JOBS_AWAY_S=120 \
 		SCHEMATHESIS_EXAMPLES=100 \

@@ -3,11 +3,12 @@
 import asyncio
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from __tests__.conformance.form import FORMS, LOG_CAPACITY, LOG_HARD_CAPACITY, Backplane
 from __tests__.conformance.hearing import heard, seqs
+from __tests__.examples import examples
 from cryptomarket.backplane.bus import Outgoing, Picture
 from cryptomarket.errors import Fenced
 from cryptomarket.market.position import Position
@@ -55,7 +56,7 @@ async def _told(form: Backplane, script: list[list[Outgoing] | str]) -> tuple[li
 
 @pytest.mark.parametrize("form_name", sorted(FORMS))
 @given(script=steps)
-@settings(max_examples=60)
+@examples(60)
 async def test_one_order_one_chain_per_ticker_and_one_story(form_name: str, script: list[list[Outgoing] | str]) -> None:
     """Promise: numbers have no holes, `prev_seq` names the ticker's previous one, and log, follower, writer and picture
     tell the same.
@@ -91,7 +92,7 @@ consuming = st.lists(
 
 @pytest.mark.parametrize("form_name", sorted(FORMS))
 @given(script=consuming)
-@settings(max_examples=60)
+@examples(60)
 async def test_every_publication_is_kept_or_counted(form_name: str, script: list[tuple[str, int]]) -> None:
     """Promise: whoever dies whenever, and however far the writers fall behind: what a group did not acknowledge in the
     end is exactly what it is told it lost, and `acknowledged` never covered what it still could get.

@@ -3,10 +3,11 @@
 import asyncio
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from __tests__.conformance.form import FORMS, Backplane
+from __tests__.examples import examples
 from cryptomarket.backplane.lease import Lease
 
 
@@ -20,7 +21,7 @@ async def test_a_lease_is_exclusive(backplane: Backplane) -> None:
 
 @pytest.mark.parametrize("form_name", sorted(FORMS))
 @given(script=st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["acquire", "renew", "release", "wait"]))))
-@settings(max_examples=60)
+@examples(60)
 async def test_whoever_does_what_there_is_one_owner_and_growing_tokens(
     form_name: str, script: list[tuple[str, str]]
 ) -> None:

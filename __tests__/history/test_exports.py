@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from __tests__.examples import examples
 from __tests__.history.outside import Names, open_to_all
 from __tests__.history.world import (
     NOW_MS,
@@ -106,7 +107,7 @@ async def test_every_format_is_written_to_its_end(exports: Exports, repository: 
     assert (facts["rows"], facts["complete"]) == (5, False)
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 async def test_a_writer_beside_changes_nothing(
     repository: Repository, bus: MemoryBus, stopped: StoppedClock, data: st.DataObject

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
+from __tests__.examples import examples
 from __tests__.history.world import heard, index_tick, option_tick, perpetual_tick, spot_tick
 from cryptomarket.db import Database
 from cryptomarket.history.columns import Columns
@@ -95,7 +96,7 @@ PRICES = st.none() | st.decimals(-(10**20), 10**20, allow_nan=False, places=6) |
 FIELDS = ["source", "position", "seq", "prev_seq", "ticker", "instrument_name", "kind", "price", "timestamp"]
 
 
-@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(examples(40), suppress_health_check=list(HealthCheck))
 @given(
     rows=st.lists(
         st.fixed_dictionaries(
@@ -219,7 +220,7 @@ SIBLINGS: dict[Callable[[str, Kind], Line], Callable[[list[Row]], str]] = {
 
 
 @pytest.mark.parametrize("line_of_ticker", SIBLINGS)
-@settings(max_examples=15, suppress_health_check=list(HealthCheck))
+@settings(examples(15), suppress_health_check=list(HealthCheck))
 @given(
     rows=st.lists(
         st.fixed_dictionaries(

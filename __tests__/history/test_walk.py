@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from __tests__.examples import examples
 from __tests__.history.world import heard, index_tick, perpetual_tick
 from cryptomarket.db import Database
 from cryptomarket.errors import DatabaseUnavailable
@@ -38,7 +39,7 @@ async def told(walk: Walk) -> tuple[bytes, int]:
     return b"".join(piece.body for piece in pieces), sum(piece.rows for piece in pieces)
 
 
-@settings(max_examples=12, suppress_health_check=list(HealthCheck))
+@settings(examples(12), suppress_health_check=list(HealthCheck))
 @given(
     at_ms=st.lists(st.integers(100, 130), max_size=25),
     rows=st.integers(1, 9),

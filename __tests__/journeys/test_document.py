@@ -11,6 +11,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from __tests__.examples import examples
 from __tests__.journeys.contract import Contract, contract_of, watched
 from __tests__.journeys.gateway import Gateway, Json, gateway
 
@@ -141,7 +142,7 @@ async def ask_everything(stage: Stage, drawn: Drawn) -> None:
             assert answer.status_code != 500, f"{method} {path} {drawn}: {answer.text}"
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(examples(40), suppress_health_check=list(HealthCheck))
 @given(drawn=requests())
 async def test_every_answer_is_declared(stage: Stage, drawn: Drawn) -> None:
     """Promise: each operation, asked for anything by anybody, answers with a status, a type and a body that the
@@ -171,7 +172,7 @@ async def test_what_is_asked_covers_the_document(stage: Stage) -> None:
     assert kept["GET", "/prices"] >= {200, 400}
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(examples(60), suppress_health_check=list(HealthCheck))
 @given(
     query=st.dictionaries(st.sampled_from(["tickers", "timer", "mode", "lifetime", "last_event_id"]), VALUES),
     pair=st.none() | st.tuples(*[st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=20)] * 2),

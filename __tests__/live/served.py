@@ -2,8 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import httpx2
 import uvicorn
 
 from __tests__.fresh_store import fresh_store
-from __tests__.live.world import QUIET, Event, House, Names, Way, events_of, eventually
+from __tests__.live.world import QUIET, Event, House, Json, Names, Way, events_of, eventually
 from cryptomarket.accounts.parts import AccountsParts, AccountsValues, build_accounts
 from cryptomarket.accounts.tokens import Scope
 from cryptomarket.app import create_app
@@ -27,6 +28,7 @@ from cryptomarket.secret import Secret
 
 TICKERS_LIMIT = 3
 STREAMS_LIMIT = 4
+REPLAY_PAGE = 7
 PATH = "/api/v2/sse/connection"
 
 
@@ -51,6 +53,11 @@ class Served(House):
         async with self.http.stream("GET", f"{PATH}{query}", headers=headers or self.bearer()) as response:
             yield response, _events(response)
 
+    async def left_empty(self) -> None:
+        """Returns when no stream is open; none has left anything behind."""
+        await eventually(lambda: not self.hub.seats)
+        assert self.accounts.places.open == 0
+
 
 async def _events(response: httpx2.Response) -> AsyncIterator[Event]:
     text = b""
@@ -73,11 +80,68 @@ async def until(events: AsyncIterator[Event], name: str) -> list[Event]:
     raise AssertionError(f"the stream ended before {name}: {told}")
 
 
+class Listening(uvicorn.Server):
+    """A server beside others, which leaves signals to the process."""
+
+    @property
+    def port(self) -> int:
+        number: int = self.servers[0].sockets[0].getsockname()[1]
+        return number
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def turn_to(self, gate: Served) -> None:
+        """From the next request on, these parts are asked."""
+        self.lifespan.state |= {"live": gate.live, "accounts": gate.accounts}
+
+
+@asynccontextmanager
+async def listening(
+    http: str | type[asyncio.Protocol] = "auto", listener: socket.socket | None = None
+) -> AsyncIterator[Listening]:
+    """A server of the routes that speaks HTTP by this implementation."""
+    app = create_app({}, exchange="simulator", body_limit_bytes=10_000)
+    config = uvicorn.Config(
+        app,
+        http=http,
+        port=0,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=3,
+    )
+    server = Listening(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener] if listener is not None else None))
+    try:
+        await eventually(lambda: server.started)
+        yield server
+    finally:
+        server.should_exit = True
+        await serving
+
+
 @asynccontextmanager
 async def served(folder: Path, limits: StreamLimits = QUIET) -> AsyncIterator[Served]:
     """Open from the first request to the last; nobody is left in it."""
+    async with (
+        listening(LineProtocol if Way.by_line else "auto") as server,
+        gate_of(folder, replace(limits, farewell_s=0.3)) as gate,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=10) as gate.http,
+    ):
+        server.turn_to(gate)
+        yield gate
+        await gate.left_empty()
+
+
+@asynccontextmanager
+async def gate_of(
+    folder: Path, limits: StreamLimits, streams_limit: int = STREAMS_LIMIT, **options: Json
+) -> AsyncIterator[Served]:
+    """What is served. Streams that are open at its end are told `shutdown`."""
     database = Database(await fresh_store(folder / "live.sqlite3"))
-    built = Served(limits=replace(limits, farewell_s=0.3))
+    built = Served(limits=limits, **options)
     clock = built.hands.clock()
     repository = SavedSetRepository(database, tickers_limit=TICKERS_LIMIT)
     subscriptions = Subscriptions(repository, built.bus, Names(), clock)
@@ -86,7 +150,7 @@ async def served(folder: Path, limits: StreamLimits = QUIET) -> AsyncIterator[Se
             "simulator",
             Secret("a token key of a test, long enough for HS256"),
             Secret("a seal secret of a test, which Redis never sees"),
-            streams_per_user=STREAMS_LIMIT,
+            streams_per_user=streams_limit,
         ),
         database=database,
         bus=built.bus,
@@ -102,7 +166,7 @@ async def served(folder: Path, limits: StreamLimits = QUIET) -> AsyncIterator[Se
     built.live = LiveParts(
         exchange="simulator",
         hub=built.hub,
-        opener=Opener(built.hub, built.bus, repository, ahead_s=1.0),
+        opener=Opener(built.hub, built.bus, repository, ahead_s=1.0, replay_page=REPLAY_PAGE),
         subscriptions=subscriptions,
         directory=Names(),
         places=built.accounts.places,
@@ -112,28 +176,9 @@ async def served(folder: Path, limits: StreamLimits = QUIET) -> AsyncIterator[Se
         random=lambda: 0.5,
     )
     await built.begin()
-    app = create_app({"live": built.live, "accounts": built.accounts}, exchange="simulator", body_limit_bytes=10_000)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            http=LineProtocol if Way.by_line else "auto",
-            port=0,
-            log_level="error",
-            access_log=False,
-            timeout_graceful_shutdown=3,
-        )
-    )
-    serving = asyncio.create_task(server.serve())
     try:
-        await eventually(lambda: server.started)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as built.http:
-            yield built
-            await eventually(lambda: not built.hub.seats)
-            assert built.accounts.places.open == 0
+        yield built
     finally:
         built.hub.drain()
-        server.should_exit = True
-        await serving
         await built.end()
         await database.close()

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from __tests__.examples import examples
 from __tests__.live.world import (
     EPOCH,
     FENCE,
@@ -445,7 +446,7 @@ FIXED = (LAST, "btc_usd", "eth_usd")
 
 
 @given(steps_of_story)
-@settings(max_examples=150)
+@examples(150)
 def test_everything_comes_once_and_in_order(steps: list[tuple[str, Json]]) -> None:
     """mode=all: the union over all connections is exactly the publications of each ticker while it was subscribed."""
     customers = [Customer(None), Customer(tuple(sorted(FIXED))), Customer(None)]
@@ -453,7 +454,7 @@ def test_everything_comes_once_and_in_order(steps: list[tuple[str, Json]]) -> No
 
 
 @given(steps_of_story)
-@settings(max_examples=100)
+@examples(100)
 def test_a_log_that_was_outrun_is_told(steps: list[tuple[str, Json]]) -> None:
     """With a log too short for those who come late, they are reset; never a silent hole, never a double."""
     customers = [Customer(None), Customer(tuple(sorted(FIXED)))]
@@ -461,7 +462,7 @@ def test_a_log_that_was_outrun_is_told(steps: list[tuple[str, Json]]) -> None:
 
 
 @given(steps_of_story)
-@settings(max_examples=150)
+@examples(150)
 def test_conflating_streams_reach_the_last_of_each(steps: list[tuple[str, Json]]) -> None:
     """mode=latest and timer: the newest tick and status of each ticker are reached, and no gap is lost."""
     customers = [

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import pytest
 import time_machine
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from __tests__.examples import examples
 from cryptomarket.backplane.limiter import Room
 from cryptomarket.backplane.memory import MemoryLimiter
 
@@ -82,7 +83,7 @@ async def test_many_at_once_are_counted_rightly(windows: Windows) -> None:
 
 
 @given(waits_s=st.lists(st.floats(0, 6), max_size=25), limit=st.integers(1, 4))
-@settings(max_examples=30)
+@examples(30)
 async def test_no_window_holds_more_and_nobody_is_refused_for_nothing(waits_s: list[float], limit: int) -> None:
     """Promise: both sides of a limit, at any pace."""
     with new_windows() as windows:

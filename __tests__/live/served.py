@@ -3,7 +3,7 @@
 import asyncio
 import random
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from cryptomarket.accounts.tokens import Scope
 from cryptomarket.app import create_app
 from cryptomarket.backplane.memory import MemoryCache, MemoryLimiter, MemoryMailroom
 from cryptomarket.db import Database
-from cryptomarket.live.follow import Opener
+from cryptomarket.live.follow import Archive, Opener
 from cryptomarket.live.parts import LiveParts
 from cryptomarket.live.repository import SavedSetRepository
 from cryptomarket.live.stream import StreamLimits
@@ -51,7 +51,7 @@ class Served(House):
     ) -> AsyncIterator[tuple[httpx2.Response, AsyncIterator[Event]]]:
         """A stream over HTTP: its response, and its events as they come."""
         async with self.http.stream("GET", f"{PATH}{query}", headers=headers or self.bearer()) as response:
-            yield response, _events(response)
+            yield response, events_as_they_come(response)
 
     async def left_empty(self) -> None:
         """Returns when no stream is open; none has left anything behind."""
@@ -59,7 +59,7 @@ class Served(House):
         assert self.accounts.places.open == 0
 
 
-async def _events(response: httpx2.Response) -> AsyncIterator[Event]:
+async def events_as_they_come(response: httpx2.Response) -> AsyncIterator[Event]:
     text = b""
     async for chunk in response.aiter_raw():
         text += chunk
@@ -137,7 +137,11 @@ async def served(folder: Path, limits: StreamLimits = QUIET) -> AsyncIterator[Se
 
 @asynccontextmanager
 async def gate_of(
-    folder: Path, limits: StreamLimits, streams_limit: int = STREAMS_LIMIT, **options: Json
+    folder: Path,
+    limits: StreamLimits,
+    streams_limit: int = STREAMS_LIMIT,
+    archive: Callable[[Database], Archive] | None = None,
+    **options: Json,
 ) -> AsyncIterator[Served]:
     """What is served. Streams that are open at its end are told `shutdown`."""
     database = Database(await fresh_store(folder / "live.sqlite3"))
@@ -166,7 +170,14 @@ async def gate_of(
     built.live = LiveParts(
         exchange="simulator",
         hub=built.hub,
-        opener=Opener(built.hub, built.bus, repository, ahead_s=1.0, replay_page=REPLAY_PAGE),
+        opener=Opener(
+            built.hub,
+            built.bus,
+            repository,
+            ahead_s=1.0,
+            replay_page=REPLAY_PAGE,
+            archive=archive(database) if archive is not None else None,
+        ),
         subscriptions=subscriptions,
         directory=Names(),
         places=built.accounts.places,

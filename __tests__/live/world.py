@@ -31,6 +31,7 @@ START_MS = START_US // 1000
 EPOCH = "019bd0f9a1b2c3"
 FENCE = Fence("slot:0", 1)
 DEADLINE_S = 10.0
+PAGE = 4
 
 
 class Hands:
@@ -274,7 +275,7 @@ class House:
         ]
         self.relays = [Relay(self.bus, hub) for hub in self.hubs]
         self.openers = [
-            Opener(hub, self.bus, self.sets, ahead_s=limits.ahead_s, replay_page=4, archive=archive)
+            Opener(hub, self.bus, self.sets, ahead_s=limits.ahead_s, replay_page=PAGE, archive=archive)
             for hub in self.hubs
         ]
         self.said: list[Publication] = []

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, async_playwright
 
-from __tests__.journeys.gateway import Json
+from __tests__.journeys.gateway import Json, Reader
 
 CHROMIUM = "/usr/bin/chromium"
 QUIET_CHROMIUM = [
@@ -121,6 +121,32 @@ async def violations(page: Page) -> list[str]:
 async def told(page: Page) -> list[tuple[str, str, Json]]:
     """Name, id and data of every event that the page's stream has told."""
     return [(name, id_, json.loads(data)) for name, id_, data in await page.evaluate("window.told")]
+
+
+def chains_hold(events: list[tuple[str, str, Json]]) -> int:
+    """Asserts that each event of a ticker names the one before it, from one beginning to the next. How many did."""
+    last: dict[str, int | None] = {}
+    count = 0
+    for name, _, data in events:
+        if name == "connected" and data["resume"] != "complete":
+            last.clear()
+        elif name == "snapshot":
+            last[data["ticker"]] = data["last_seq"]
+        elif name in {"message", "status", "gap"} and data["seq"] is not None:
+            assert data["prev_seq"] == last[data["ticker"]], (name, data)
+            last[data["ticker"]] = data["seq"]
+            count += 1
+    return count
+
+
+def ids_of(events: list[tuple[str, str, Json]]) -> list[str]:
+    """Ids of ticks, states and gaps that stand in the order."""
+    return [id_ for name, id_, data in events if name in {"message", "status", "gap"} and data["seq"] is not None]
+
+
+def ids_read(reader: Reader) -> list[str]:
+    """The same of a reader that was never cut off."""
+    return [event.id for event in reader.events if event.event in {"message", "status", "gap"} and event.id]
 
 
 def fill_past(

@@ -11,8 +11,21 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from __tests__.journeys.black_hole import black_hole
-from __tests__.journeys.browser import BARS, PHONE, chromium, enter, fill_past, opened, subscribe, told, violations
-from __tests__.journeys.gateway import Gateway, Json, Reader, gateway, reading
+from __tests__.journeys.browser import (
+    BARS,
+    PHONE,
+    chains_hold,
+    chromium,
+    enter,
+    fill_past,
+    ids_of,
+    ids_read,
+    opened,
+    subscribe,
+    told,
+    violations,
+)
+from __tests__.journeys.gateway import Gateway, gateway, reading
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -198,32 +211,6 @@ async def test_a_key_pair_leaves_no_trace(gate: Gateway, browser: Browser) -> No
         await page.reload()
         await page.locator("#link[data-state=open]").wait_for()
         assert not any("secret" in url or "eyJ" in url for url in witness.asked)
-
-
-def chains_hold(events: list[tuple[str, str, Json]]) -> int:
-    """Asserts that each event of a ticker names the one before it, from one beginning to the next. How many did."""
-    last: dict[str, int | None] = {}
-    count = 0
-    for name, _, data in events:
-        if name == "connected" and data["resume"] != "complete":
-            last.clear()
-        elif name == "snapshot":
-            last[data["ticker"]] = data["last_seq"]
-        elif name in {"message", "status", "gap"} and data["seq"] is not None:
-            assert data["prev_seq"] == last[data["ticker"]], (name, data)
-            last[data["ticker"]] = data["seq"]
-            count += 1
-    return count
-
-
-def ids_of(events: list[tuple[str, str, Json]]) -> list[str]:
-    """Ids of ticks, states and gaps that stand in the order."""
-    return [id_ for name, id_, data in events if name in {"message", "status", "gap"} and data["seq"] is not None]
-
-
-def ids_read(reader: Reader) -> list[str]:
-    """The same of a reader that was never cut off."""
-    return [event.id for event in reader.events if event.event in {"message", "status", "gap"} and event.id]
 
 
 async def test_a_connection_that_breaks_costs_nothing(gate: Gateway, browser: Browser) -> None:

@@ -87,7 +87,7 @@ export class Chart {
     const bar = point && this.past.add(point);
     if (!bar) return;
     this.series.update(this.#drawn(bar));
-    this.element.dataset.bars = String(this.past.bars.length);
+    this.#describe();
     if (this.past.bars.length > MOST_BARS) {
       this.past.bars = this.past.bars.slice(-MOST_BARS / 2);
       this.past.isWhole = false;
@@ -126,13 +126,18 @@ export class Chart {
   #setData() {
     if (!this.past) return;
     this.series.setData(this.past.bars.map((bar) => this.#drawn(bar)));
-    this.element.dataset.bars = String(this.past.bars.length);
-    this.element.dataset.first = String(this.past.bars[0]?.time ?? "");
+    this.#describe();
     const decimals = Math.min(8, this.feed?.decimals ?? 2);
     this.series.applyOptions({
       priceFormat: { type: "custom", minMove: 10 ** -decimals, formatter: (/** @type {number} */ value) => price(value, decimals) },
     });
     this.tell();
+  }
+
+  /** How many bars there are, from which second to which: a canvas says nothing of what it shows. */
+  #describe() {
+    const bars = this.past?.bars ?? [];
+    Object.assign(this.element.dataset, { bars: bars.length, first: bars[0]?.time ?? "", last: bars[bars.length - 1]?.time ?? "" });
   }
 
   /** @param {import("./past.js").Bar} bar */

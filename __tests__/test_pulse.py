@@ -9,7 +9,7 @@ from cryptomarket.errors import BusUnavailable
 from cryptomarket.pulse import SILENT_BEATS, IngestPulse, Pulses, SessionPulse, StorePulse
 
 SESSION = SessionPulse(slot=3, purpose="data", state="ready", since_ms=1_790_165_113_481, channels=2)
-INGEST = IngestPulse(True, [SESSION], ["btc_usd"], ["btc_usd"], [], 50_000, 0)
+INGEST = IngestPulse(True, [SESSION], ["btc_usd"], ["btc_usd"], ["btc_usd"], [], 50_000, 0)
 
 
 class Times:

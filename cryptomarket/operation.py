@@ -82,8 +82,10 @@ class OperationView(BaseModel):
 
     exchange: str = Field(examples=["simulator"])
     slots: list[SlotView]
-    wanted: list[str] = Field(examples=[["btc_usd", "eth_usd"]])
-    held: list[str] = Field(examples=[["btc_usd", "eth_usd"]])
+    wanted: list[str] = Field(examples=[["btc_usd", "eth_usd"]], description="Tickers that somebody wants")
+    held: list[str] = Field(
+        examples=[["btc_usd", "eth_usd"]], description="Tickers whose channels the exchange has granted"
+    )
     credits: int = Field(examples=[50000])
     log: LogView
     streams: StreamsView

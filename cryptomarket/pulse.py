@@ -28,11 +28,14 @@ class SessionPulse(msgspec.Struct, frozen=True):
 
 
 class IngestPulse(msgspec.Struct, frozen=True, tag="ingest"):
-    """A process that hears the exchange. `unheard` are always-collected tickers that it should hear and does not."""
+    """A process that hears the exchange. `watched` are the tickers that it cares for, `held` those of them whose
+    channels the exchange has granted; `unheard` are always-collected tickers that it should hear and does not.
+    """
 
     reachable: bool
     sessions: list[SessionPulse]
     wanted: list[str]
+    watched: list[str]
     held: list[str]
     unheard: list[str]
     credits: int

@@ -132,7 +132,7 @@ def _tell_who_hears(pulses: Pulses, hub: Hub) -> None:
         if hub.lose_ingest():
             log.warning("no process hears the exchange; streams are told so")
     elif pulses.ingests:
-        hub.find_ingest({ticker for pulse in pulses.ingests for ticker in pulse.held})
+        hub.find_ingest({ticker for pulse in pulses.ingests for ticker in pulse.watched})
 
 
 def _state(

@@ -77,3 +77,16 @@ async def test_an_always_collected_ticker_that_is_not_heard_is_named() -> None:
     assert house.holding.unheard() == ["nope_usd"]
     house.feed.hear(Denied(0, (CHANNELS[INDEX],), 13004))
     assert house.holding.unheard() == ["btc_usd", "nope_usd"]
+
+
+async def test_held_is_what_the_exchange_has_granted() -> None:
+    """Promise: an operator isn't told that a channel is held because somebody wants it."""
+    house = House(INDEX, OPTION)
+    await house.begin()
+    house.feed.hear(Lost(0, tuple(CHANNELS.values()), "the connection broke"))
+    assert (house.holding.watched, house.holding.held()) == (frozenset({"btc_usd", OPTION.name}), [])
+    house.feed.hear(Held(0, tuple(CHANNELS.values())))
+    assert house.holding.held() == [OPTION.name, "btc_usd"]
+    house.feed.hear(Lost(0, (CHANNELS[INDEX],), "the connection broke"))
+    house.feed.hear(Refused(0, (CHANNELS[INDEX],)))
+    assert house.holding.held() == [OPTION.name]

@@ -17,7 +17,7 @@ async def test_a_thousand_wants_of_one_ticker_are_one_channel() -> None:
     await house.holding.settle()
     assert house.exchange.held[0] == {CHANNEL, *PLATFORM_CHANNELS.values()}
     assert house.holding.wanted == {OPTION.name}
-    assert house.holding.held == {OPTION.name}
+    assert house.holding.watched == {OPTION.name}
 
 
 async def test_the_last_want_gone_it_lingers_and_is_left_and_comes_back_with_a_gap() -> None:
@@ -53,10 +53,10 @@ async def test_a_wanted_name_that_the_exchange_does_not_know_holds_nothing_and_h
     """Promise: one unknown name never keeps the others from being held."""
     house = House(INDEX, always=["btc_usd", "nope_usd"])
     await house.begin()
-    assert house.holding.held == {"btc_usd"}
+    assert house.holding.watched == {"btc_usd"}
     house.directory.listed["nope_usd"] = Instrument("nope_usd", Kind.INDEX)
     await house.holding.settle()
-    assert house.holding.held == {"btc_usd"}
+    assert house.holding.watched == {"btc_usd"}
     house.hands.forward(PERIODS.refused_s + 1)
     await house.holding.settle()
-    assert house.holding.held == {"btc_usd", "nope_usd"}
+    assert house.holding.watched == {"btc_usd", "nope_usd"}

@@ -290,7 +290,7 @@ async def test_the_feed_and_the_holding_outlive_the_outage(world: World) -> None
         world.outage.end()
         await eventually(lambda: world.feed.counts.published > published)
         assert shown(await world.told(INDEX))[-1] == "2"
-        assert world.holding.held == {INDEX.name, OPTION.name}
+        assert world.holding.watched == {INDEX.name, OPTION.name}
     finally:
         for task in running:
             task.cancel()

@@ -173,7 +173,7 @@ async def test_each_ticker_is_heard_by_one_process_alone() -> None:
     await world.say(*INDICES)
     for index in INDICES:
         assert shown(await world.told(index.name)) == ["tick", "live:None"]
-    assert first.holding.held | second.holding.held == {index.name for index in INDICES}
+    assert first.holding.watched | second.holding.watched == {index.name for index in INDICES}
 
 
 async def test_a_ticker_that_goes_to_another_process_is_down_until_it_is_heard_there() -> None:
@@ -227,7 +227,7 @@ async def test_a_process_without_slots_holds_nothing() -> None:
     world = World()
     idle = world.process(Store(away=True))
     await world.want("btc_usd")
-    assert idle.holding.held == frozenset()
+    assert idle.holding.watched == frozenset()
     assert idle.exchange.held == {}
 
 
@@ -256,7 +256,7 @@ async def test_a_store_that_is_away_is_waited_for() -> None:
     process = world.process(store)
     await process.take(*range(SLOTS))
     await world.want("btc_usd")
-    assert process.holding.held == frozenset()
+    assert process.holding.watched == frozenset()
     store.away = False
     await world.settle()
     await world.say(INDEX)

@@ -97,7 +97,7 @@ class Holding:
         self._stood_still = False
         self._renew_at_s: dict[str, float] = {}
         self.wanted: frozenset[str] = frozenset()
-        self.held: frozenset[str] = frozenset()
+        self.watched: frozenset[str] = frozenset()
         feed.on_refused = self._refused
         feed.on_platform_refused = self._platform_refused
 
@@ -144,6 +144,13 @@ class Holding:
     def _platform_refused(self, channel: str) -> None:
         log.warning("the exchange refused a channel of its own", channel=channel)
         self._refused_platform_until_s[channel] = self._clock.monotonic_s() + self._periods.refused_s
+
+    def held(self) -> list[str]:
+        """The tickers that are watched and whose channels the exchange has granted, and not taken since."""
+        channels = {
+            ticker: channel_of(watch.instrument, self._pool.interval) for ticker, watch in self._feed.watches.items()
+        }
+        return sorted(ticker for ticker, channel in channels.items() if self._feed.held_since(channel) is not None)
 
     def unheard(self) -> list[str]:
         """The always-collected tickers that this process should hear and does not, by name."""
@@ -211,7 +218,7 @@ class Holding:
         of_platform = spread(PLATFORM_CHANNELS.items(), owned) if owned else {}
         for slot in owned:
             self._pool.hold(slot, (spread_out[slot] | of_platform[slot]) - without)
-        self.held = frozenset(self._feed.watches)
+        self.watched = frozenset(self._feed.watches)
 
     async def _new_watches(self, tickers: Sequence[str]) -> list[tuple[Watch, Status | None] | None]:
         turns = asyncio.Semaphore(_NEW_AT_ONCE)

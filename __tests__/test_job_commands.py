@@ -28,6 +28,7 @@ async def test_a_run_is_asked_for_and_looked_at(tmp_path: Path) -> None:
     run = await run_job(settings, "repair_gaps", {}, wait=False)
     assert await job_status(settings, run.id, limit=1) == [f"{run.id}  queued"]
     assert await job_status(settings, "repair_gaps", limit=1) == [f"{run.id}  queued"]
+    assert await job_status(settings, "check_health", limit=1) == ["check_health has not run"]
     assert any(line.startswith("repair_gaps") and line.endswith("queued") for line in await list_jobs(settings))
     with pytest.raises(Conflict):
         await run_job(settings, "repair_gaps", {}, wait=False)

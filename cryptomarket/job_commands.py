@@ -56,7 +56,7 @@ async def job_status(settings: Settings, asked: str, *, limit: int) -> list[str]
                 raise NotFound(f"There is no job and no run {asked[:128]!r}.")
             found = [one]
     now_ms = Clock.system().wall_ms()
-    return [told(run.as_of(now_ms)) for run in found]
+    return [told(run.as_of(now_ms)) for run in found] or [f"{asked} has not run"]
 
 
 def told(run: Run) -> str:

@@ -4,10 +4,14 @@ with the test that guards it.
 
 import asyncio
 import json
+import re
 import subprocess
 from collections.abc import AsyncIterator
+from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import pytest_asyncio
 import websockets
@@ -15,13 +19,12 @@ import yaml
 
 from __tests__.backplane.redis_server import free_port
 from __tests__.journeys.front import NGINX
-from __tests__.journeys.gateway import Gateway, reading
+from __tests__.journeys.gateway import Gateway, exact, reading
 from __tests__.journeys.pages import INDENTED, ROOT, Block, blocks_of, pages, run
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 RUN = {"bash", "python", "js"}
-PAGES = ["docs/tutorial.md", "docs/how-to.md", "docs/jobs.md"]
 SIMULATOR = "docs/simulator.md"
 DEPLOYMENT = "__tests__/deployment/test_pages.py"
 UPDATES = "__tests__/journeys/test_behind_nginx_updates.py"
@@ -29,7 +32,7 @@ README = "__tests__/journeys/test_readme.py"
 HERE = "__tests__/journeys/test_documents.py"
 # What does not run as it stands: a page, how the block begins, and the test that guards what it says.
 ELSEWHERE = {
-    ("ARCHITECTURE.md", "workers   cli"): "scripts/check_rules.py::",  # a drawing; `make check` holds the directions
+    ("ARCHITECTURE.md", "workers   cli"): f"{HERE}::test_the_drawing_has_every_room",
     ("README.md", "(umask 077"): f"{DEPLOYMENT}::test_the_first_start_makes_a_deployment_that_works",
     ("README.md", "make run"): f"{README}::test_the_first_two_commands",
     # Where any block is named, the test takes all of them, and fails for one more.
@@ -54,7 +57,10 @@ ELSEWHERE = {
     ("docs/redis.md", "redis-cli HGET"): (
         "__tests__/backplane/test_keys.py::test_the_latest_of_a_ticker_is_where_the_page_looks"
     ),
-    ("docs/reference/commands.md", "cryptomarket "): "__tests__/terminal/test_examples.py::",
+    (
+        "docs/reference/commands.md",
+        "cryptomarket ",
+    ): "__tests__/terminal/test_examples.py::test_every_example_can_be_parsed",
     (SIMULATOR, ""): f"{HERE}::test_the_simulator_is_used_as_its_page_says",
 }
 
@@ -75,12 +81,95 @@ async def gate(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gatewa
         await running.stop()
 
 
-@pytest.mark.parametrize("page", PAGES)
+def check_kept(path: Path) -> None:
+    """What was kept in two runs is one chain: each event of the ticker names the one before it."""
+    events = [exact(line) for line in path.read_text().splitlines()]
+    chain = [event for event in events if event["event"] in {"message", "status", "gap"}]
+    assert len(chain) > 6 - 1
+    for before, after in pairwise(chain):
+        assert after["prev_seq"] == before["seq"]
+
+
+async def check_tutorial(said: list[str], gate: Gateway, folder: Path) -> None:
+    """Lines with ids, six messages in two runs, rows as they are stored, a file that came whole, a frame."""
+    looked, kept, past, frame, reacted = said
+    assert re.match(r"u_\w+ is logged in at \S+ for 24 h; kept in \S+/tokens\.json\n", looked)
+    assert "exchange simulator, simulated prices\n" in looked
+    assert re.search(r"^  logged in as demo-1 \(u_\w+\)$", looked, re.MULTILINE)
+    lines = [exact(line) for line in looked.splitlines() if line.startswith("{")]
+    happened = [line for line in lines if line["event"] != "snapshot"]
+    assert [line["event"] for line in happened].count("message") == 3
+    assert all(line["id"].endswith(f"-{line['seq']}") for line in happened)
+    assert kept == "6\n"
+    check_kept(folder / "btc.jsonl")
+    async with gate.client((await gate.login())[0]) as client:
+        stored = exact((await client.get("/api/v2/ticks/btc_usd?limit=5")).text)["data"]
+    shown = re.findall(r"^│ (\d+) │ ([\d.]+) +│ +│ +│ (\S+) +│$", past, re.MULTILINE)
+    assert [(int(ms), Decimal(price), id_) for ms, price, id_ in shown] == [
+        (row["timestamp"], row["price"], row["position"]) for row in stored
+    ]
+    candle = re.search(
+        r"^btc_usd  open (\S+)  high (\S+)  low (\S+)  close (\S+)  open still  \d+ candles?$", past, re.MULTILINE
+    )
+    assert candle, past
+    first, high, low, last = map(Decimal, candle.groups())
+    assert low <= min(first, last) <= max(first, last) <= high
+    exported = re.search(r"^btc\.parquet: (\d+) rows, .*sha256 [0-9a-f]{64}$", past, re.MULTILINE)
+    assert exported
+    assert pq.read_table(folder / "btc.parquet").num_rows == int(exported[1]) >= 6
+    told = {name: float(value) for name, value in re.findall(r"^(\w+%?) +([\d.]+)$", frame, re.MULTILINE)}
+    assert told["count"] >= int(exported[1])
+    assert 80_000 < told["min"] <= told["25%"] <= told["50%"] <= told["75%"] <= told["max"] < 90_000
+    *doubts, end = reacted.splitlines()
+    assert end == "twenty ticks"
+    assert all(re.match(r"believe it less: (Gap|Status)\(ticker='(btc_usd|BTC-PERPETUAL)'", doubt) for doubt in doubts)
+
+
+async def check_recipes(said: list[str], _gate: Gateway, folder: Path) -> None:
+    """Orders that alternate, the newest price of both cells, and in DuckDB all rows of both files."""
+    traded, cells, exported, table = said
+    orders = re.findall(r"^(buy|sell) BTC-PERPETUAL [\d.]+ at \w+-\d+$", traded, re.MULTILINE)
+    assert len(orders) == len(traded.splitlines()) > 0
+    assert all(one != other for one, other in pairwise(orders))
+    assert set(re.findall(r"(\w+): [\d.]+", cells.splitlines()[-1])) == {"btc_usd", "eth_usd"}
+    counts = dict(re.findall(r"^lake/(\w+)\.parquet: (\d+) rows, .*sha256 [0-9a-f]{64}$", exported, re.MULTILINE))
+    assert {name: str(pq.read_table(folder / f"lake/{name}.parquet").num_rows) for name in counts} == counts
+    rows = re.findall(r"^│ (\w+) +│ +(\d+) │ +([\d.]+) │ +([\d.]+) │ +([\d.]+) │$", table, re.MULTILINE)
+    assert [row[:2] for row in rows] == sorted(counts.items())
+    assert len(rows) == 2
+    assert all(Decimal(low) <= Decimal(last) <= Decimal(high) for *_, low, high, last in rows)
+
+
+async def check_jobs(said: list[str], _gate: Gateway, _folder: Path) -> None:
+    """Every job of the page's table, a dry run that says what it would remove, and a report with every verdict."""
+    looked, compared = said
+    page = (ROOT / "docs/jobs.md").read_text()
+    listed = re.findall(r"^(\w+) +(?:by hand|every \d+ s) +(?:high|default|low) ", looked, re.MULTILINE)
+    assert set(listed) == set(re.findall(r"^\| `(\w+)` \| \d", page, re.MULTILINE)) | set(
+        re.findall(r"^\| `(\w+)` \| a day", page, re.MULTILINE)
+    )
+    ran = re.search(r"^[0-9a-f-]{36}  succeeded in \S+ s\n  (\{.*\})$", looked, re.MULTILINE)
+    assert ran, looked
+    assert {**exact(ran[1]), "before_ms": 0} == {"before_ms": 0, "dry_run": True, "months": [], "rows": 0}
+    assert looked.endswith("check_health has not run\n")
+    ran = re.match(r"[0-9a-f-]{36}  succeeded in \S+ s\n  (\{.*\})\n$", compared)
+    assert ran, compared
+    report = exact(ran[1])
+    day = {"start": 1_795_132_800_000, "end": 1_795_219_200_000, "resolution": "60"}
+    assert day.items() <= report.items()
+    assert {"agreeing", "missing_here", "missing_there", "differing", "synthetic"} <= report.keys()
+
+
+CHECKS = {"docs/tutorial.md": check_tutorial, "docs/how-to.md": check_recipes, "docs/jobs.md": check_jobs}
+
+
+@pytest.mark.parametrize("page", CHECKS)
 async def test_every_block_runs(page: str, gate: Gateway, tmp_path: Path) -> None:
-    """Promise: whoever copies a page from top to bottom gets what it says, and each block says something."""
-    for block in blocks_of(page):
-        if block.language in RUN:
-            assert await run(block, gate, tmp_path), block.code
+    """Promise: whoever copies a page from top to bottom gets what it says, block by block; a block more is one for
+    which somebody has to say what comes of it.
+    """
+    said = [await run(block, gate, tmp_path) for block in blocks_of(page) if block.language in RUN]
+    await CHECKS[page](said, gate, tmp_path)
 
 
 async def test_no_block_is_left_out() -> None:
@@ -90,7 +179,7 @@ async def test_no_block_is_left_out() -> None:
     named = dict.fromkeys(ELSEWHERE, 0)
     for page in pages():
         for block in blocks_of(page):
-            if page in PAGES and block.language in RUN:
+            if page in CHECKS and block.language in RUN:
                 continue
             found = [name for name in named if name[0] == page and block.code.lstrip().startswith(name[1])]
             assert found, f"{page}: nobody runs this:\n{block.code}"
@@ -98,7 +187,15 @@ async def test_no_block_is_left_out() -> None:
     assert [name for name, count in named.items() if not count] == []
     for where in ELSEWHERE.values():
         path, _, test = where.partition("::")
-        assert f"def {test}" in (ROOT / path).read_text(), where
+        assert re.search(rf"^(async )?def {test}\(", (ROOT / path).read_text(), re.MULTILINE), where
+        assert test.startswith("test_"), where
+
+
+async def test_the_drawing_has_every_room() -> None:
+    """Promise: whoever looks for a room finds it in the drawing. Their directions are held by `make check`."""
+    [drawing] = [block for block in blocks_of("ARCHITECTURE.md") if block.language == INDENTED]
+    rooms = {path.parent.name for path in (ROOT / "cryptomarket").glob("*/__init__.py")}
+    assert rooms - set(re.findall(r"\w+", drawing.code)) == {"page"}, "which is said below the drawing"
 
 
 async def test_a_block_that_nobody_runs_would_be_seen(tmp_path: Path) -> None:

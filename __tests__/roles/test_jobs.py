@@ -24,7 +24,9 @@ from cryptomarket.roles.timetable import jobs_in
 from cryptomarket.settings import Settings
 
 NOW_MS = 1_790_165_100_000
-HEARING = IngestPulse(True, [SessionPulse(0, "data", "ready", NOW_MS, 2)], ["btc_usd"], ["btc_usd"], [], 50_000, 0)
+HEARING = IngestPulse(
+    True, [SessionPulse(0, "data", "ready", NOW_MS, 2)], ["btc_usd"], ["btc_usd"], ["btc_usd"], [], 50_000, 0
+)
 
 
 @dataclass

@@ -16,7 +16,6 @@ _AS_A_PROCESS = "it is what a process is made of, and is run as one"
 TESTED_ELSEWHERE: dict[str, tuple[str, str]] = {
     "cryptomarket/__main__.py": ("__tests__/journeys/test_first_ticks.py", _AS_A_PROCESS),
     "cryptomarket/flower.py": ("__tests__/deployment/test_flower.py", _AS_A_PROCESS),
-    "cryptomarket/roles/jobs.py": ("__tests__/journeys/test_jobs.py", "each job is run by a gateway of one process"),
 }
 
 

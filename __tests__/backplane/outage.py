@@ -59,8 +59,11 @@ class Outage:
 class LeavingBus:
     """A `MemoryBus` behind an outage. `begin_epoch` is a server that comes back with nothing."""
 
-    def __init__(self, outage: Outage, leases: MemoryLeases | None = None, *, epoch: str = "epoch1") -> None:
+    def __init__(
+        self, outage: Outage, leases: MemoryLeases | None = None, *, epoch: str = "epoch1", window: int = 1
+    ) -> None:
         self.outage = outage
+        self.window = window
         self._leases = leases
         self._epochs = 1
         self.inner = self._new(epoch)

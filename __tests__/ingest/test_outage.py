@@ -29,11 +29,11 @@ CHANNELS = {INDEX.name: f"deribit_price_index.{INDEX.name}", OPTION.name: f"tick
 class World:
     """One ingest process on a backplane that can be taken away, hearing one index and one option on slot 0."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, window: int = 1, bus_of: type[LeavingBus] = LeavingBus) -> None:
         self.hands = Hands()
         self.outage = Outage()
         self.leases = MemoryLeases(lambda: self.hands.now_s)
-        self.bus = LeavingBus(self.outage, self.leases)
+        self.bus = bus_of(self.outage, self.leases, window=window)
         self.demand = LeavingDemand(self.outage, lambda: self.hands.now_s)
         self.exchange = Exchange()
         self.store = Store()
@@ -111,9 +111,12 @@ def shown(words: list[Tick | Status | Gap]) -> list[str]:
     ]
 
 
-@pytest.fixture
-async def world() -> World:
-    made = World()
+@pytest.fixture(params=[1, 4])
+async def world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> World:
+    """With one batch under way at a time, and with several, each of a word or two."""
+    if request.param > 1:
+        monkeypatch.setattr("cryptomarket.ingest.publisher.BATCH_WORDS", 2)
+    made = World(window=request.param)
     await made.begin()
     made.hears(INDEX, 1)
     made.hears(OPTION, 1)

@@ -83,6 +83,13 @@ class Bus(Protocol):
     Every call raises BusUnavailable when the bus can't be reached.
     """
 
+    @property
+    def window(self) -> int:
+        """How many calls of `publish` are worth having under way at once: they are carried out in the order of calling,
+        and after one that was lost none is. 1 where the answer comes with the call.
+        """
+        ...
+
     async def publish(self, batch: Sequence[Outgoing], fence: Fence) -> list[Publication]:
         """Publishes in order; each takes the next sequence in one atomic step with the ticker's previous sequence,
         its latest and the log. Raises Fenced, having published nothing, when `fence` is not the newest of its name, or

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Protocol
@@ -15,6 +16,7 @@ from cryptomarket.clock import Clock
 from cryptomarket.errors import BusUnavailable, Fenced
 from cryptomarket.ingest.gaps import Watch, Word
 from cryptomarket.ingest.outbox import Outbox
+from cryptomarket.ingest.pipeline import pipelined
 from cryptomarket.ingest.recollection import Recollection
 from cryptomarket.market.ticks import FeedState, Gap, Status, Tick
 from cryptomarket.market.wire import PublicationKind, encode, encode_tick
@@ -179,7 +181,8 @@ class Publisher:
         self._outbox.forget(self._owed)
 
     async def _publish(self, waiting: list[tuple[int, Word]]) -> None:
-        """Publishes slot by slot, and takes each out of `waiting` once that is done.
+        """Publishes slot by slot, as many batches under way as the bus has use for, and takes each out of `waiting`
+        once that is done.
 
         A ticker's words stay in order, since it has one slot; between two slots, which are two sockets, there is none.
         """
@@ -187,23 +190,34 @@ class Publisher:
         unowned: set[str] = set()
         waiting.sort(key=_slot_of)
         batches = [(slot, batch) for slot, group in groupby(waiting, key=_slot_of) for batch in _batches(list(group))]
-        for slot, of_slot in batches:
-            words = [word for _, word in of_slot]
-            batch = [_outgoing(word, published_us) for word in words if word.ticker not in unowned]
-            self.counts.unowned += len(words) - len(batch)
-            fence = self._fences.fence_of(slot)
-            try:
-                if fence is None:
-                    raise Fenced(f"slot {slot}", 0)
-                published = await self._bus.publish(batch, replace(fence, epoch=self._epoch))
-                self.counts.published += len(published)
-            except Fenced as fenced:
-                if fence is not None and self._epoch not in (None, (await self._bus.head()).epoch):
-                    raise BusUnavailable("The bus has begun a new epoch.") from fenced
-                self.counts.unowned += len(batch)
-                unowned |= {word.ticker for word in words}
-                self._forget(unowned)
-            del waiting[: len(of_slot)]
+        calls = (
+            (batch, self._published(slot, [word for _, word in batch if word.ticker not in unowned], published_us))
+            for slot, batch in batches
+        )
+        # Where a ticker has just moved, what comes of it after words that are refused must not be said.
+        window = 1 if _has_moved(waiting) else self._bus.window
+        async with aclosing(pipelined(calls, window)) as under_way:
+            async for batch, published in under_way:
+                try:
+                    self.counts.published += await published
+                except Fenced:
+                    self.counts.unowned += len(batch)
+                    unowned |= {word.ticker for _, word in batch}
+                    self._forget(unowned)
+                del waiting[: len(batch)]
+
+    async def _published(self, slot: int, words: Sequence[Word], published_us: int) -> int:
+        """How many were published. Raises Fenced, BusUnavailable."""
+        fence = self._fences.fence_of(slot)
+        if fence is None:
+            raise Fenced(f"slot {slot}", 0)
+        batch = [_outgoing(word, published_us) for word in words]
+        try:
+            return len(await self._bus.publish(batch, replace(fence, epoch=self._epoch)))
+        except Fenced as fenced:
+            if self._epoch not in (None, (await self._bus.head()).epoch):
+                raise BusUnavailable("The bus has begun a new epoch.") from fenced
+            raise
 
     def _forget(self, tickers: Collection[str]) -> None:
         """The slot is another's: what we heard was not published, so what we know of these is not what was told. They
@@ -224,6 +238,12 @@ def _slot_of(entry: tuple[int, Word]) -> int:
 def _batches(entries: list[tuple[int, Word]]) -> list[list[tuple[int, Word]]]:
     """Cut so that nobody else waits long at the bus for one batch."""
     return [entries[at : at + BATCH_WORDS] for at in range(0, len(entries), BATCH_WORDS)]
+
+
+def _has_moved(waiting: Collection[tuple[int, Word]]) -> bool:
+    """Whether a ticker waits in two slots."""
+    places = {(slot, word.ticker) for slot, word in waiting}
+    return len({ticker for _, ticker in places}) < len(places)
 
 
 def _outgoing(word: Word, published_us: int) -> Outgoing:

@@ -63,6 +63,11 @@ class MemoryBus:
         self._published = Bell()
         self._listeners: set[asyncio.Queue[Notice]] = set()
 
+    @property
+    def window(self) -> int:
+        """See Bus.window."""
+        return 1
+
     async def publish(self, batch: Sequence[Outgoing], fence: Fence) -> list[Publication]:
         """See Bus.publish."""
         if not self._is_newest(fence.name, fence.token) or fence.epoch not in (None, self._log.epoch):

@@ -64,6 +64,7 @@ class RedisBus:
     ) -> None:
         self._link = link
         self._bounds: tuple[Value, Value] = (log_capacity, max(log_capacity, log_hard_capacity))
+        self.window = window
         self._name = link.new_name()
         self._lane = Lane(
             link.primary, _PUBLISH, link.keys.lane(self._name), window=window, monotonic_s=link.monotonic_s

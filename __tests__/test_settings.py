@@ -67,6 +67,12 @@ def test_what_is_for_tests_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         ("LOGIN_SLOTS", "10", "POOL_SIZE must be larger than LOGIN_SLOTS"),
         ("PROJECT_MODE", "staging", "PROJECT_MODE"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL"),
+        ("TRUSTED_PROXIES", "*", "'*' is no address, nor a network such as"),
+        ("TRUSTED_PROXIES", "127.0.0.1,nginx", "'nginx' is no address"),
+        ("TRUSTED_PROXIES", "0.0.0.0/0", "is everybody"),
+        ("TRUSTED_PROXIES", "::/0", "is everybody"),
+        ("TRUSTED_PROXIES", "172.30.90.1/24", "is no address, nor a network"),
+        ("TOKEN_KEY", "short", "TOKEN_KEY is shorter than the 32 bytes"),
         ("LOG_HARD_CAPACITY", "100", "LOG_HARD_CAPACITY must not be smaller"),
         ("JOB_DEAD_S", "135", "JOB_DEAD_S must be more than 5 s larger than JOB_LIMIT_S and JOB_GRACE_S"),
         ("JOB_GRACE_S", "0.9", "JOB_GRACE_S"),
@@ -120,7 +126,7 @@ def test_redis_is_named_by_its_url_or_by_its_parts(
 def test_a_secret_is_in_no_sentence_and_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     """Promise: secrets are never shown, also when another setting is refused."""
     monkeypatch.setenv("DERIBIT_CLIENT_SECRET", "the-secret-itself")
-    monkeypatch.setenv("TOKEN_KEY", "the-token-key-itself")
+    monkeypatch.setenv("TOKEN_KEY", "the-token-key-itself, which is long enough")
     with pytest.raises(StartRefused) as refused:
         load_settings()
     assert "itself" not in str(refused.value)

@@ -6,28 +6,23 @@ Names are environment variables (or lines of `.env`), without a prefix. `.env.ex
 import re
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
-from ipaddress import IPv6Address
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import quote
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from cryptomarket.errors import StartRefused
 from cryptomarket.jobs.job import LONGEST_PAUSE_S
-from cryptomarket.market.instruments import Exchange, looks_like_a_name
+from cryptomarket.market.instruments import Exchange
+from cryptomarket.setting_values import Flag, Hosts, Period, Proxies, Seconds, Tickers, WebSocketUrl
 
-_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-
-_WEBSOCKET_URL = re.compile(r"wss?://[^\s/?#]+(/\S*)?", re.IGNORECASE)
-
-_HOST_NAME = re.compile(r"[\w.-]+")
 REDIS_PORT = 6379
 SENTINEL_PORT = 26379
 
 SEAL_SECRET_BYTES = 32
-# For how long beyond its limit a run may be a worker's: before its next try, and until it is ended by force.
+TOKEN_KEY_BYTES = 32
 DEFAULT_DATA_DIR = Path("data")
 
 # What a `.env` may hold for others who read it: compose, its other services, and the libraries in the container.
@@ -36,32 +31,6 @@ _OTHERS = re.compile(
     r"|(HTTP|HTTPS|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|TZ"
     r"|FLOWER_(USER|PASSWORD)"
 )
-
-
-def _boolean(value: object) -> object:
-    return _BOOLEANS.get(value.strip().lower(), value) if isinstance(value, str) else value
-
-
-def _is_host(text: str) -> bool:
-    if ":" not in text:
-        return bool(_HOST_NAME.fullmatch(text))
-    try:
-        IPv6Address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _list(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-Flag = Annotated[bool, BeforeValidator(_boolean)]
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Period = Annotated[float, Field(ge=0, le=31_536_000, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
@@ -73,20 +42,24 @@ class Settings(BaseSettings):
 
     app_host: str = Field("127.0.0.1", description="Address to listen on")
     app_port: int = Field(8003, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
-    trusted_proxies: Names = Field((), description="Whose X-Forwarded-* headers are believed; none by default")
+    trusted_proxies: Proxies = Field(
+        (), description="Whose X-Forwarded-* headers are believed: addresses and networks; none by default"
+    )
     debug: Flag = Field(True, description="True keeps everything in SQLite, False in PostgreSQL")
     farewell_timeout_s: Seconds = Field(5.0, description="How long a process that ends may write down what only it has")
     project_mode: Literal["testing", "development", "production"] = Field(
         "development", description="testing | development | production"
     )
     exchange: Exchange = Field(Exchange.SIMULATOR, description="production | test | simulator")
-    deribit_ws_url: str = Field("", description="Another address of the exchange's WebSocket; empty: its usual one")
+    deribit_ws_url: WebSocketUrl = Field(
+        "", description="Another address of the exchange's WebSocket; empty: its usual one"
+    )
     simulator_port: int = Field(8004, ge=0, le=65535, description="Port of the simulator that `up` starts beside it")
     simulator_seed: int = Field(1, description="The same seed is the same market")
     redis_url: SecretStr = Field(
         SecretStr(""), description="redis://:password@host:6379/0 or redis+sentinel://…; empty: all in this process"
     )
-    redis_host: str = Field("", description="Without REDIS_URL: its host, or its Sentinels with commas between")
+    redis_host: Hosts = Field("", description="Without REDIS_URL: its host, or its Sentinels with commas between")
     redis_port: int | None = Field(None, ge=1, le=65535, description="…its port, or theirs; empty: 6379, or 26379")
     redis_db: int = Field(0, ge=0, description="…the number of its database")
     redis_password: SecretStr = Field(SecretStr(""), description="…its password; alone it starts nothing")
@@ -115,7 +88,7 @@ class Settings(BaseSettings):
     token_key: SecretStr = Field(SecretStr(""), description="Signs access tokens; empty: made once into DATA_DIR")
     deribit_client_id: str = Field("", description="The gateway's own key at the exchange, optional: opens .raw")
     deribit_client_secret: SecretStr = Field(SecretStr(""), description="The secret of that key")
-    always_tickers: Names = Field(("btc_usd", "eth_usd"), description="Collected whether or not anybody asks")
+    always_tickers: Tickers = Field(("btc_usd", "eth_usd"), description="Collected whether or not anybody asks")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG | INFO | WARNING | ERROR"
     )
@@ -180,7 +153,7 @@ class Settings(BaseSettings):
         120, ge=0, description="Questions of one address to /prices and /api/v1/deribit, without a token; 0: closed"
     )
     collect_index_prices_s: Period = Field(60.0, description="How often prices of indices are asked for; 0: never")
-    collected_indices: Names = Field(("btc_usd", "eth_usd"), description="…which indices")
+    collected_indices: Tickers = Field(("btc_usd", "eth_usd"), description="…which indices")
     collect_tickers_s: Period = Field(45.0, description="How often tickers whose feed is not live are; 0: never")
     refresh_latest_s: Period = Field(50.0, description="How often the bus is given last ticks that it lacks; 0: never")
     flush_persons_s: Period = Field(86_400.0, description="How often persons are written down: at midnight UTC")
@@ -217,28 +190,6 @@ class Settings(BaseSettings):
     beat_dead_s: Seconds = Field(30.0, description="When another beat takes over from one that has died")
     body_limit_bytes: int = Field(65_536, ge=1024, description="Largest body of a request")
 
-    @field_validator("always_tickers", "collected_indices")
-    @classmethod
-    def _are_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if not looks_like_a_name(name):
-                raise ValueError(f"{name[:64]!r} is not the name of a ticker")
-        return names
-
-    @field_validator("redis_host")
-    @classmethod
-    def _are_hosts(cls, hosts: str) -> str:
-        if hosts and not all(_is_host(host) for host in hosts.split(",")):
-            raise ValueError("a host is a name or an address, without a port; that is REDIS_PORT")
-        return hosts
-
-    @field_validator("deribit_ws_url")
-    @classmethod
-    def _is_websocket(cls, url: str) -> str:
-        if url and not _WEBSOCKET_URL.fullmatch(url):
-            raise ValueError("an address of a WebSocket begins with ws:// or wss:// and a host")
-        return url
-
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         if self.login_slots >= self.pool_size:
@@ -251,6 +202,8 @@ class Settings(BaseSettings):
             )
         if 0 < len(self.seal_secret.get_secret_value().encode()) < SEAL_SECRET_BYTES:
             raise ValueError(f"SEAL_SECRET is shorter than {SEAL_SECRET_BYTES} bytes; it would protect nothing")
+        if 0 < len(self.token_key.get_secret_value().encode()) < TOKEN_KEY_BYTES:
+            raise ValueError(f"TOKEN_KEY is shorter than the {TOKEN_KEY_BYTES} bytes that HS256 needs (RFC 7518, 3.2)")
         if not self.redis_url.get_secret_value():
             if self.redis_master_name and not self.redis_host:
                 raise ValueError("REDIS_MASTER_NAME is what Sentinels at REDIS_HOST call the primary; set both")

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from __tests__.postgres_server import PostgresServer
 from cryptomarket.db import Database
 from cryptomarket.db.engines import driver_url
 from cryptomarket.errors import DatabaseUnavailable, StartRefused
@@ -18,11 +19,41 @@ async def test_the_file_is_kept_as_it_should_be(sqlite: Database) -> None:
     assert told == ["wal", 1, 1, 10_000]
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://localhost/x", "somewhere", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite://",
+        "sqlite:///:memory:",
+        "mysql://localhost/x",
+        "somewhere",
+        "",
+        "postgresql://me:s3cret@host:banana/x",
+        "postgresql://me:s3cret@host/x?nonsense=s3cret",
+        "postgresql://me:s3cret@host/x?sslmode=s3cret",
+    ],
+)
 def test_a_database_that_cannot_work_is_refused_at_start(url: str) -> None:
-    """A sentence instead of a store that forgets, or one that we do not speak."""
-    with pytest.raises(StartRefused):
+    """A sentence instead of a store that forgets, or one that we do not speak; what may be a secret is not in it."""
+    with pytest.raises(StartRefused) as refused:
         Database(url)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_what_libpq_says_of_tls_reaches_the_driver() -> None:
+    """Promise: an address that works in psql works here; asyncpg has another word for the same modes."""
+    assert driver_url("postgresql://me@host/x?sslmode=verify-full").query == {"ssl": "verify-full"}
+
+
+async def test_the_mode_of_tls_is_acted_on(postgres: PostgresServer, postgres_url: str) -> None:
+    """Promise: who wants TLS gets no plain connection; who wants none, or does not care, gets what there is."""
+    for mode in ("disable", "prefer"):
+        database = Database(f"{postgres_url}?sslmode={mode}")
+        await database.ping()
+        await database.close()
+    strict = Database(f"{postgres_url}?sslmode=require")
+    with pytest.raises(DatabaseUnavailable):
+        await strict.ping()
+    await strict.close()
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,11 @@ async def test_a_mistake_of_ours_keeps_its_name(tmp_path: Path) -> None:
             "postgresql+asyncpg://me@/prices?host=%2Frun%2Fpostgresql",
             "postgresql://me@/prices?host=%2Frun%2Fpostgresql",
         ),
+        (
+            "postgresql://127.0.0.1:5433/x?user=owner&password=s3cret&sslmode=require",
+            "postgresql://owner:***@127.0.0.1:5433/x?sslmode=require",
+        ),
+        ("postgresql://me:s3cret@db/x?password=another", "postgresql://me:***@db/x"),
         ("sqlite:///data/store.sqlite3", "sqlite:///data/store.sqlite3"),
     ],
 )

@@ -165,3 +165,19 @@ async def test_readiness_names_each_part(gate: Gateway) -> None:
         assert "<title>cryptomarket</title>" in (await client.get("/")).text
         assert (await client.get("/docs")).status_code == 200
         assert (await client.get("/redoc")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("proxies", "statuses"), [("", [200, 200, 429]), ("127.0.0.9", [200, 200, 429]), ("127.0.0.1", [200, 200, 200])]
+)
+async def test_only_a_proxy_says_for_whom_it_asks(tmp_path: Path, proxies: str, statuses: list[int]) -> None:
+    """Promise: who writes another X-Forwarded-For each time is counted as one, unless he is a proxy that is trusted."""
+    async with (
+        gateway(tmp_path, trusted_proxies=proxies, public_prices_per_minute="2") as gate,
+        gate.client() as client,
+    ):
+        told = [
+            (await client.get("/prices", params={"ticker": "btc_usd"}, headers={"X-Forwarded-For": f"192.0.2.{n}"}))
+            for n in range(3)
+        ]
+    assert [answer.status_code for answer in told] == statuses

@@ -15,6 +15,7 @@ from __tests__.journeys.black_hole import black_hole
 from __tests__.journeys.gateway import Gateway, Json, Reader, exact, reading
 from __tests__.journeys.scaled import ALL, AWAY_S, TICKERS, Deployment, Ledger, deployment_on, own_redis
 from __tests__.journeys.witness import (
+    BUSY,
     check_gaps,
     check_order,
     check_truth,
@@ -156,10 +157,12 @@ async def voyage(
     folder: Path, postgres: PostgresServer, redis: RedisServer, redis_url: str = "", *, reads_replicas: bool = False
 ) -> AsyncIterator[Voyage]:
     """A deployment on this Redis, and a stream of everything that has begun to flow."""
-    url = redis_url or f"redis://127.0.0.1:{redis.port}/0"
-    async with deployment_on(
-        redis, folder, postgres, *ALL, redis_url=url, redis_read_replicas=str(reads_replicas)
-    ) as built:
+    at = {
+        "redis_url": redis_url or f"redis://127.0.0.1:{redis.port}/0",
+        "redis_read_replicas": str(reads_replicas),
+        "redis_replica_rest_s": "2",
+    }
+    async with deployment_on(redis, folder, postgres, *ALL, market=BUSY, **at) as built:
         await built.is_shared_by("ingest1", "ingest2")
         token, _ = await built["api1"].login()
         async with reading(built["api1"], token, tickers=ASKED) as reader:
@@ -238,7 +241,7 @@ async def test_a_failover_to_a_copy_that_was_cut_off(tmp_path: Path, postgres: P
                 client.execute_command("SENTINEL", "SET", "main", "down-after-milliseconds", str(DOWN_AFTER_MS))
             # Subscribers read at the replica; once nothing reaches it, at the primary.
             async with voyage(tmp_path, postgres, primary, redis_url=sentinel.url, reads_replicas=True) as sailing:
-                assert _is_read_at(replica)
+                await asyncio.to_thread(until, lambda: _is_read_at(replica), "nobody reads at the replica")
                 link.hold()
                 since = len(sailing.reader.events)
                 for ticker in TICKERS:

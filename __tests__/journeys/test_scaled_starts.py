@@ -80,6 +80,12 @@ CASES = {
         {"exchange": ""},
         r"The role api needs an EXCHANGE that was said; set it to production, test, simulator\.",
     ),
+    "a weak token key": ({"token_key": "short"}, r"TOKEN_KEY is shorter than the 32 bytes that HS256 needs .*"),
+    "a bus with words that nobody knows": (
+        {"redis_url": f"redis://:{WRONG}@127.0.0.1:1/0?socket_timeout={WRONG}"},
+        r"The URL of Redis has no 'socket_timeout'; .*",
+    ),
+    "everybody is a proxy": ({"trusted_proxies": "*"}, r"TRUSTED_PROXIES: '\*' is no address, nor a network .*"),
     "no token key": ({"token_key": ""}, r"The role api needs the TOKEN_KEY .*"),
 }
 

@@ -27,11 +27,18 @@ class Waits:
     busy_s: float = 10.0
 
 
+# What a libpq URL may say behind its question mark and we understand; and how sure of the server one may want to be:
+# postgresql.org/docs/current/libpq-connect.html
+_QUERY = frozenset({"host", "port", "user", "password", "sslmode", "ssl"})
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+
 def driver_url(url: str | URL) -> URL:
     """The URL with the driver that we use. Raises StartRefused for a database that cannot serve."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
+        # What was wrong may be quoted, and may be a password.
         raise StartRefused("An address of a database is sqlite:///path or postgresql://user@host:5432/name") from None
     match parsed.get_backend_name():
         case "sqlite":
@@ -39,9 +46,24 @@ def driver_url(url: str | URL) -> URL:
                 raise StartRefused("A SQLite database needs a file: in memory, each connection would see its own.")
             return parsed.set(drivername=DRIVER)
         case "postgresql" | "postgres":
-            return parsed.set(drivername="postgresql+asyncpg")
+            return _as_asyncpg_has_it(parsed)
         case other:
             raise StartRefused(f"The database is SQLite or PostgreSQL; {other} is neither.")
+
+
+def _as_asyncpg_has_it(url: URL) -> URL:
+    query = {name: value if isinstance(value, str) else value[0] for name, value in url.query.items()}
+    if unknown := sorted(query.keys() - _QUERY):
+        known = ", ".join(sorted(_QUERY - {"ssl"}))
+        raise StartRefused(f"An address of PostgreSQL has no {unknown[0][:64]!r}; behind the ? it may say {known}.")
+    # Where they stand otherwise, so that whoever shows the address finds the password.
+    user, password = query.pop("user", url.username), query.pop("password", url.password)
+    if (mode := query.pop("sslmode", query.get("ssl"))) is not None:
+        if mode not in _SSL_MODES:
+            raise StartRefused(f"sslmode is one of {', '.join(_SSL_MODES)}.")
+        query["ssl"] = mode
+    # Not by `set`, for which an empty user is none that was given.
+    return URL.create("postgresql+asyncpg", user, password, url.host, url.port, url.database, query)
 
 
 def _sqlite_engine(url: URL, pool_size: int, waits: Waits) -> AsyncEngine:

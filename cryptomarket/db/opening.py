@@ -27,7 +27,8 @@ def server_url(*, host: str, port: int, database: str, user: str, password: str)
 def shown(url: str | URL) -> str:
     """A database's address as psql takes it (postgresql.org/docs/current/libpq-connect.html), its password starred."""
     parsed = driver_url(url)
-    return parsed.set(drivername=parsed.get_backend_name()).render_as_string(hide_password=True)
+    query = {"sslmode" if name == "ssl" else name: value for name, value in parsed.query.items()}
+    return parsed.set(drivername=parsed.get_backend_name(), query=query).render_as_string(hide_password=True)
 
 
 async def opened(url: str | URL, *, exchange: str | None = None, waits: Waits | None = None) -> None:

@@ -18,7 +18,7 @@ async def pipelined(
     A call is asked for when there is room for it. With a window of one it is awaited as it is, in no task of its own.
     Who stops taking gives up what is under way.
     """
-    begun: deque[tuple[What, Awaitable[Answer]]] = deque()
+    begun: deque[tuple[What, Awaitable[Answer]]] = deque(maxlen=window)
     try:
         while True:
             for what, call in islice(calls, window - len(begun)):

@@ -26,7 +26,14 @@ def test_a_server() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "database"), [("redis://host", 0), ("redis://host/", 0), ("rediss://host/12", 12), ("unix:///run/s", 0)]
+    ("url", "database"),
+    [
+        ("redis://host", 0),
+        ("redis://host/", 0),
+        ("rediss://host/12", 12),
+        ("unix:///run/s", 0),
+        ("unix:///run/s?db=4", 4),
+    ],
 )
 def test_a_database_is_a_number(url: str, database: int) -> None:
     """Promise: the number that the URL says; a path of a socket is none."""
@@ -58,6 +65,13 @@ async def test_a_sentinel(replica: bool) -> None:
         "redis+sentinel:///main",
         "redis+sentinel://:secret@host:x/main",
         "redis+sentinel://:secret@host,/main",
+        "redis+sentinel://:secret@host/main?db=1",
+        "redis://:secret@host/0?nonsense=banana",
+        "redis://:secret@host/0?socket_timeout=1",
+        "redis://:secret@host/0?decode_responses=1",
+        "redis://:secret@host/0?password=another-secret",
+        "unix:///run/s?db=secret",
+        "rediss://:secret@host/0?ssl_cert_reqs=none",
         "redis+sentinel://:secret@host/main/zero",
     ],
 )

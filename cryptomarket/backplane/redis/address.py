@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from redis.asyncio import ConnectionPool, Sentinel
 from redis.asyncio.retry import Retry
@@ -14,6 +14,8 @@ from cryptomarket.errors import StartRefused
 
 SENTINEL_PORT = 26379
 _DATABASE = re.compile(r"/?|/[0-9]+")
+# Files that TLS is checked with (redis.readthedocs.io, "SSL Connection Examples").
+_CERTIFICATES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _PLAIN = ("redis", "rediss", "unix")
 _SENTINEL = ("redis+sentinel", "rediss+sentinel")
 
@@ -40,6 +42,7 @@ def pool_of(url: str, patience: Patience, *, connections: int, replica: bool = F
     """
     try:
         parts = urlsplit(url)
+        _check_options(parts)
         if parts.scheme in _SENTINEL:
             return _watched(parts, patience, connections=connections, replica=replica)
         if parts.scheme in _PLAIN:
@@ -49,6 +52,17 @@ def pool_of(url: str, patience: Patience, *, connections: int, replica: bool = F
         # What was wrong may quote the URL, and the URL may carry a password.
         raise StartRefused("The URL of Redis can't be read.") from None
     raise StartRefused(f"The URL of Redis begins with one of {', '.join(_PLAIN + _SENTINEL)}.")
+
+
+def _check_options(parts: SplitResult) -> None:
+    # redis-py would take them for arguments of its own, and what it does not know for a mistake of the program.
+    allowed = {"unix": ("db",), "rediss": _CERTIFICATES}.get(parts.scheme, ())
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if name not in allowed or not value or (name == "db" and not value.isdecimal()):
+            raise StartRefused(
+                f"The URL of Redis has no {name[:64]!r}; behind the ? it may say, for a socket, db: the number of the "
+                f"database; and for rediss:// {', '.join(_CERTIFICATES)}."
+            )
 
 
 def _check_database(parts: SplitResult) -> None:

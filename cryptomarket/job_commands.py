@@ -11,6 +11,7 @@ from cryptomarket.foundation import open_database
 from cryptomarket.jobs.parts import JobsParts
 from cryptomarket.jobs.repository import RunRepository
 from cryptomarket.jobs.runs import Run, RunState
+from cryptomarket.roles.requests import check_request
 from cryptomarket.roles.timetable import jobs_in
 from cryptomarket.settings import Settings
 
@@ -36,7 +37,7 @@ async def run_job(settings: Settings, name: str, given: Mapping[str, object], *,
     when it has ended. Raises NotFound, Impossible, Conflict, and StartRefused for a store that can't be opened.
     """
     async with open_database(settings) as database:
-        parts = JobsParts(jobs_in(settings), RunRepository(database), Clock.system())
+        parts = JobsParts(jobs_in(settings), RunRepository(database), Clock.system(), check=check_request)
         run = await parts.ask_for(name, given)
         while wait and not RunState(run.state).is_final:
             await asyncio.sleep(LOOK_S)

@@ -34,6 +34,7 @@ from cryptomarket.pulse import Pulses
 from cryptomarket.roles.api import Api, build_api
 from cryptomarket.roles.ingest import Ingest, build_ingest
 from cryptomarket.roles.jobs import build_clockwork, build_works
+from cryptomarket.roles.requests import check_request
 from cryptomarket.roles.role import Role
 from cryptomarket.roles.side import Side, Tasks, Work
 from cryptomarket.roles.store import Store, build_store
@@ -162,6 +163,7 @@ def _state(
         RunRepository(database),
         Clock.system(),
         on_asked=clockwork.look if clockwork is not None else nothing,
+        check=check_request,
     )
     return {**({**api.state, "jobs": jobs} if api is not None else {}), "operation": operation}
 

@@ -41,6 +41,9 @@ async def test_a_job_is_started_and_followed(client: httpx2.AsyncClient, world: 
         ("GET", "/workers/tasks/nothing", None, 404),
         ("POST", "/workers/tasks/alone", {"days": 0}, 422),
         ("POST", "/workers/tasks/alone", {"hours": 1}, 422),
+        ("POST", "/workers/tasks/alone", {"days": 36_500}, 422),
+        ("POST", "/workers/tasks/beside", {"tickers": []}, 422),
+        ("POST", "/workers/tasks/beside", ["btc_usd"], 400),
         ("GET", "/workers/tasks?limit=0", None, 422),
         ("GET", "/workers/tasks?limit=many", None, 400),
     ],
@@ -48,8 +51,11 @@ async def test_a_job_is_started_and_followed(client: httpx2.AsyncClient, world: 
 async def test_what_can_not_be_is_refused(
     client: httpx2.AsyncClient, method: str, path: str, body: object, status: int
 ) -> None:
-    """Promise: an unknown job or run is 404, arguments out of range 422, what can't be read 400."""
+    """Promise: an unknown job or run is 404, arguments out of range, or impossible together, 422, what can't
+    be read 400; and nothing is added.
+    """
     assert (await client.request(method, path, json=body)).status_code == status
+    assert (await client.get("/workers/tasks")).json()["tasks"] == []
 
 
 async def test_a_job_that_is_under_way_is_a_conflict(client: httpx2.AsyncClient) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from cryptomarket.backplane.memory import MemoryLeases
 from cryptomarket.clock import Clock
 from cryptomarket.db import Database
+from cryptomarket.errors import Impossible
 from cryptomarket.jobs.arguments import Arguments, OfTickers, Removing
 from cryptomarket.jobs.job import Job, Occasion, Queue, Result
 from cryptomarket.jobs.parts import JobsParts
@@ -51,7 +52,11 @@ class World:
         def asked() -> None:
             self.asked += 1
 
-        return JobsParts(self.jobs, self.runs, self.clock, on_asked=asked)
+        def check(arguments: Arguments, _now_ms: int) -> None:
+            if arguments == Removing(days=36_500):
+                raise Impossible("days: not in this world.", field="days")
+
+        return JobsParts(self.jobs, self.runs, self.clock, on_asked=asked, check=check)
 
 
 def run_of(job: Job, *, at_ms: int = NOW_MS, state: RunState = RunState.RUNNING, **more: object) -> Run:

@@ -8,7 +8,7 @@ import msgspec
 
 from cryptomarket.clock import Clock
 from cryptomarket.errors import Conflict, NotFound
-from cryptomarket.jobs.arguments import read_arguments, written
+from cryptomarket.jobs.arguments import Arguments, read_arguments, written
 from cryptomarket.jobs.job import Job
 from cryptomarket.jobs.repository import RunRepository
 from cryptomarket.jobs.runs import Cause, Run, RunState
@@ -21,15 +21,22 @@ def nothing() -> None:
     """Nobody of this process waits for what is asked for: who does looks by himself."""
 
 
+def anything(_arguments: Arguments, _now_ms: int) -> None:
+    """Whatever lies within the bounds of each argument may be asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobsParts:
-    """In `request.state.jobs`. `on_asked` is told that a run was asked for."""
+    """In `request.state.jobs`. `on_asked` is told that a run was asked for; `check` raises Impossible for arguments
+    that can't be, all together, at that time in milliseconds.
+    """
 
     jobs: Mapping[str, Job]
     runs: RunRepository
     clock: Clock
     new_id: Callable[[], str] = lambda: str(uuid4())
     on_asked: Callable[[], None] = nothing
+    check: Callable[[Arguments, int], None] = anything
 
     async def ask_for(self, name: str, given: Mapping[str, object]) -> Run:
         """Adds a run of a job, which whoever runs jobs finds within a second.
@@ -42,6 +49,7 @@ class JobsParts:
             raise NotFound(f"There is no job {name[:64]!r}; there are {', '.join(sorted(self.jobs))}.", field="task")
         arguments = read_arguments(job.arguments, given)
         now_ms = self.clock.wall_ms()
+        self.check(arguments, now_ms)
         run = Run(
             id=self.new_id(),
             job=job.name,

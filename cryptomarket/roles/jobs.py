@@ -3,7 +3,6 @@
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from cryptomarket.accounts.jobs import flush_persons
 from cryptomarket.accounts.profiles import Profiles
@@ -22,7 +21,6 @@ from cryptomarket.history.collection_repository import CollectionRepository
 from cryptomarket.history.jobs import make_months
 from cryptomarket.history.repository import Repository
 from cryptomarket.history.retention_repository import RetentionRepository
-from cryptomarket.history.timestamps import time_ms
 from cryptomarket.history.upkeep import finalise_candles, refresh_latest, remove_old_ticks
 from cryptomarket.jobs.arguments import Arguments, Checking, OfTickers, Removing, Repairing
 from cryptomarket.jobs.clockwork import Clockwork
@@ -31,6 +29,7 @@ from cryptomarket.jobs.repository import RunRepository
 from cryptomarket.jobs.runner import Runner
 from cryptomarket.observation import Observer
 from cryptomarket.pulse import Pulses
+from cryptomarket.roles.requests import moment_ms
 from cryptomarket.roles.timetable import jobs_in
 from cryptomarket.settings import Settings
 
@@ -127,7 +126,7 @@ class Works:
     async def check_candles(self, arguments: Arguments, _occasion: Occasion) -> Result:
         """See CandleCheck.check."""
         asked = arguments if isinstance(arguments, Checking) else Checking()
-        stretch = Stretch(asked.resolution, _moment_ms(asked.start, "start"), _moment_ms(asked.end, "end"))
+        stretch = Stretch(asked.resolution, moment_ms(asked.start, "start"), moment_ms(asked.end, "end"))
         return await self.candle_check.check(_named(arguments) or await self._wanted(), stretch)
 
     async def refresh_catalogue(self, _arguments: Arguments, _occasion: Occasion) -> Result:
@@ -142,12 +141,6 @@ class Works:
 
 def _named(arguments: Arguments) -> list[str]:
     return (arguments.tickers or []) if isinstance(arguments, OfTickers) else []
-
-
-def _moment_ms(moment: datetime | int | None, field: str) -> int | None:
-    if moment is None:
-        return None
-    return time_ms(moment.isoformat() if isinstance(moment, datetime) else str(moment), field=field)
 
 
 def build_works(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cryptomarket.broker import CHILD_KB, RESTORE_S, Address, alive_file, beat_app, broker_app
+from cryptomarket.broker import CHILD_KB, RESTORE_S, TASKS_PER_CHILD, Address, alive_file, beat_app, broker_app
 from cryptomarket.errors import StartRefused
 from cryptomarket.jobs.job import LONGEST_PAUSE_S
 from cryptomarket.roles.timetable import jobs_in
@@ -17,6 +17,7 @@ def test_nothing_of_it_keeps_what_it_should_not() -> None:
     conf = broker_app(Settings.model_validate({"redis_url": "redis://127.0.0.1:1/0", "exchange": "simulator"})).conf
     assert (list(conf.accept_content), conf.task_serializer, conf.result_backend) == (["json"], "json", None)
     assert (conf.task_acks_late, conf.task_reject_on_worker_lost, conf.worker_prefetch_multiplier) == (True, True, 1)
+    assert (conf.worker_max_tasks_per_child, conf.worker_max_memory_per_child) == (TASKS_PER_CHILD, CHILD_KB)
     assert conf.broker_transport_options["global_keyprefix"] == "cryptomarket:simulator:celery:"
     assert [queue.name for queue in conf.task_queues] == ["high", "default", "low"]
     assert conf.beat_schedule["collect_index_prices"]["options"]["queue"] == "high"

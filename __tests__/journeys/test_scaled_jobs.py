@@ -23,6 +23,7 @@ from __tests__.journeys.monitor import Monitor, monitor
 from __tests__.journeys.periods import check_periods, check_rows, replies
 from __tests__.journeys.places import database_place, flower_places, found, log_places, redis_place
 from __tests__.journeys.scaled import PREFIX, Deployment, deployment, deployment_on, own_redis
+from __tests__.journeys.test_scaled_workers import children_of
 from __tests__.journeys.witness import BUSY, comes_true
 from __tests__.journeys.working import (
     JOBS_AWAY_S,
@@ -170,6 +171,8 @@ async def check_doors(built: Deployment, token: str, user_token: str) -> None:
         refused = await client.post("/workers/tasks/remove_old_ticks", json={"days": 0})
         assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "days")
         assert (await client.post("/workers/tasks/check_health", json={"days": 1})).status_code == 422
+        refused = await client.post("/workers/tasks/check_candles", json={"start": 2, "end": 1})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "start")
     async with built["api1"].client(user_token) as client:
         assert (await client.post("/workers/tasks/check_health")).status_code == 403
 
@@ -270,22 +273,23 @@ async def test_a_run_whose_worker_is_killed_is_run_again(tmp_path: Path, postgre
 async def test_failures_end_and_are_told(tmp_path: Path, postgres: PostgresServer) -> None:
     """Promise: a task that the exchange always refuses ends after its retries, with its error; one that takes too long
     is ended and says so, even one that never lets its worker's loop go on, after which the next one is run; one that is
-    running and must not run twice is refused a second time, with 409.
+    running and must not run twice is refused a second time, with 409. A process that has done its share is replaced.
     """
-    settings = {**OFTEN, "collect_index_prices_s": "0", "job_limit_s": "3", "request_timeout_s": "20"}
+    settings = {**OFTEN, "collect_index_prices_s": "0", "job_limit_s": "2", "request_timeout_s": "20"}
     async with deployment(tmp_path, postgres, *ROLES, market=BUSY, **settings) as built:
         token = await built["api1"].operator()
         async with helping(built, "worker", module=blocked_worker.__name__) as worker:
             blocked = await ended(built, token, await started(built, token, blocked_worker.JOB))
             assert (blocked["state"], blocked["attempts"]) == ("timed_out", 1)
             assert "_block" in next(line for line in worker.said().splitlines() if "blocks the event loop" in line)
+            first = children_of(worker.process.pid)
             built.simulator.add_faults(Fault(kind="mute", methods=("public/get_index_price",)))
             slow = await started(built, token, "collect_tickers", tickers=["btc_usd"])
             async with built["api1"].client(token) as client:
                 assert (await client.post("/workers/tasks/collect_tickers")).status_code == 409
             told = await ended(built, token, slow)
             assert told["state"] == "timed_out"
-            assert "3 s" in told["error"]
+            assert "2 s" in told["error"]
             built.simulator.clear_faults()
             built.simulator.add_faults(Fault(kind="refuse", methods=("public/get_index_price",), code=NO_CREDITS))
             poison = await started(built, token, "collect_index_prices")
@@ -293,6 +297,7 @@ async def test_failures_end_and_are_told(tmp_path: Path, postgres: PostgresServe
             assert (told["state"], told["attempts"]) == ("failed", 4)
             assert str(NO_CREDITS) in told["error"]
             built.simulator.clear_faults()
+            assert first.isdisjoint(children_of(worker.process.pid)), "a process has done more tasks than it may"
             well = await ended(built, token, await started(built, token, "collect_index_prices", tickers=["btc_usd"]))
             assert well["state"] == "succeeded"
             assert list(well["result"]["stored"]) == ["btc_usd"]

@@ -3,30 +3,58 @@
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
-from __tests__.history.test_collecting import Exchange
-from __tests__.history.world import FENCE
+from __tests__.history.world import FENCE, index_tick
+from __tests__.simulator.talk import NOW_US, Talk
 from cryptomarket.backplane.bus import Outgoing
 from cryptomarket.catalog.directory import Catalogue
 from cryptomarket.clock import Clock
+from cryptomarket.deribit.messages import Stamped
 from cryptomarket.foundation import Backplane, open_backplane, open_database
+from cryptomarket.history.collection_repository import CollectionRepository, Errand
+from cryptomarket.history.repository import Repository
+from cryptomarket.history.tables import candles, collected, gaps, price_tickers, statuses
 from cryptomarket.jobs.arguments import Arguments
+from cryptomarket.jobs.job import Occasion
 from cryptomarket.jobs.repository import RunRepository
-from cryptomarket.market.ticks import FeedState, Status
+from cryptomarket.market.ticks import FeedState, Gap, GapCause, Source, Status
 from cryptomarket.market.wire import PublicationKind, encode
 from cryptomarket.pulse import IngestPulse, Pulse, Pulses, SessionPulse, StorePulse
 from cryptomarket.roles.jobs import Works, build_runner, build_works
 from cryptomarket.roles.timetable import jobs_in
 from cryptomarket.settings import Settings
 
-NOW_MS = 1_790_165_100_000
+NOW_MS = NOW_US // 1000
 HEARING = IngestPulse(
     True, [SessionPulse(0, "data", "ready", NOW_MS, 2)], ["btc_usd"], ["btc_usd"], ["btc_usd"], [], 50_000, 0
 )
+
+
+TABLES = (price_tickers, candles, collected, gaps, statuses)
+
+
+@dataclass
+class Exchange:
+    """The simulated one, asked without a socket. `asked` names what it was asked about."""
+
+    talk: Talk = field(default_factory=Talk)
+    asked: list[object] = field(default_factory=list)
+
+    async def request(self, method: str, params: dict[str, object], *, timeout_s: float) -> bytes:
+        """See Requester."""
+        return (await self.stamped(method, params, timeout_s=timeout_s)).result
+
+    async def stamped(self, method: str, params: dict[str, object], *, timeout_s: float) -> Stamped:
+        """See StampedRequester."""
+        assert timeout_s > 0
+        self.asked += [params.get("index_name") or params.get("instrument_name")]
+        reply = self.talk.ask(method, **params)
+        return Stamped(json.dumps(reply["result"]).encode(), reply["usOut"])
 
 
 @dataclass
@@ -64,7 +92,7 @@ class Company:
 
 @pytest.fixture
 async def company(tmp_path: Path) -> AsyncIterator[Company]:
-    settings = Settings.model_validate({"data_dir": tmp_path, "always_tickers": "btc_usd,eth_usd"})
+    settings = Settings.model_validate({"data_dir": tmp_path, "always_tickers": "btc_usd,BTC-PERPETUAL"})
     clock = Clock(time.monotonic, lambda: NOW_MS * 1000)
     exchange = Exchange()
     async with open_database(settings) as database, open_backplane(settings, clock) as backplane:
@@ -106,9 +134,37 @@ async def test_health_tells_how_far_writers_are_behind(
 async def test_only_what_the_stream_does_not_tell_is_collected(company: Company) -> None:
     """Promise: a wanted ticker is collected while its feed is not live, once for each time, and not while it is."""
     await company.says("btc_usd", FeedState.LIVE)
-    await company.says("eth_usd", FeedState.DOWN)
+    await company.says("BTC-PERPETUAL", FeedState.DOWN)
     told = await company.run("collect_tickers")
-    assert told["stored"] == {"eth_usd": {"price": 85500, "timestamp": NOW_MS}}
+    assert list(told["stored"]) == ["BTC-PERPETUAL"]  # type: ignore[call-overload]
     assert "btc_usd" not in company.exchange.asked
-    await company.says("eth_usd", FeedState.LIVE)
+    await company.says("BTC-PERPETUAL", FeedState.LIVE)
     assert await company.run("collect_tickers", NOW_MS + 45_000) == {"stored": {}, "refused": {}}
+
+
+async def test_every_job_may_be_run_twice(company: Company) -> None:
+    """Promise: whatever a job does at a time, doing it again for that time changes no row of history; and those that
+    store did store.
+    """
+    database = company.works.database
+    kept = CollectionRepository(database)
+    past = [index_tick(NOW_MS - ago_ms) for ago_ms in (400_000, 340_000, 310_000)]
+    await kept.keep(Errand("seed", "btc_usd", 0), past, Source.COLLECTED)
+    await Repository(database).keep_unpublished([Gap("BTC-PERPETUAL", NOW_MS, NOW_MS + 1000, GapCause.DISCONNECT)])
+
+    async def rows() -> dict[str, list[tuple[object, ...]]]:
+        async with database.read() as connection:
+            return {
+                table.name: sorted((tuple(row) for row in (await connection.execute(select(table))).all()), key=repr)
+                for table in TABLES
+            }
+
+    before = await rows()
+    for name, work in company.works.by_name().items():
+        await work(jobs_in(company.settings)[name].arguments(), Occasion(NOW_MS))
+        once = await rows()
+        await work(jobs_in(company.settings)[name].arguments(), Occasion(NOW_MS, attempt=2))
+        assert await rows() == once, f"{name} was run twice, and it shows"
+    assert {name for name, found in (await rows()).items() if len(found) > len(before[name])} >= {
+        "price_tickers", "candles", "collected"
+    }  # fmt: skip

@@ -1,6 +1,8 @@
 """Celery's tasks, as their worker runs them."""
 
+import gc
 import logging
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from redis.exceptions import TimeoutError as NoAnswer
 from cryptomarket.household import House, Household
 from cryptomarket.jobs.runs import RunState
 from cryptomarket.settings import Settings
-from cryptomarket.worker import TellingMessage, Worker
+from cryptomarket.worker import TellingMessage, Worker, main
 
 SAID_MS = 1_790_165_100_000
 
@@ -21,9 +23,7 @@ def test_a_stale_message_is_left_out_and_that_of_a_dead_worker_is_not(tmp_path: 
     """Promise: what nobody has begun within its expiry is dropped; what a worker had taken that then died is run,
     however late.
     """
-    worker = Worker(
-        Settings.model_validate({"redis_url": "redis://127.0.0.1:1/0", "exchange": "simulator", "data_dir": tmp_path})
-    )
+    worker = worker_in(tmp_path)
     alone = Household(Settings.model_validate({"data_dir": tmp_path}), send=lambda _run: None)
     alone.start()
     worker._household = alone  # noqa: SLF001  a worker's process begins with one of its own
@@ -78,13 +78,13 @@ def message_by(way: Way) -> TellingMessage:
     return TellingMessage({"properties": {"delivery_tag": "a tag", "delivery_info": {}}}, channel=way)  # type: ignore[no-untyped-call]
 
 
-def test_a_message_that_arrives_says_nothing() -> None:
+def test_a_message_that_arrives_says_nothing(tmp_path: Path) -> None:
     """Promise: it is acknowledged or given back once, and nobody connects anew; a worker's messages are such."""
     way = Way()
     message_by(way).ack_log_error(logging.getLogger(), LOSSES)
     message_by(way).reject_log_error(logging.getLogger(), LOSSES, requeue=True)
     assert way.said == [("ack", "a tag", False), ("reject", "a tag", True)]
-    Worker(Settings.model_validate({"redis_url": "redis://127.0.0.1:1/0", "exchange": "simulator"}))
+    worker_in(tmp_path)
     assert redis.Channel.Message is TellingMessage
 
 
@@ -106,3 +106,41 @@ def test_a_message_that_can_not_be_acknowledged_tells_its_consumer(
     ]
     with pytest.raises(KeyError):
         message_by(Way(KeyError("another"))).ack_log_error(logging.getLogger("told"), LOSSES)
+
+
+def worker_in(folder: Path) -> Worker:
+    return Worker(
+        Settings.model_validate({"redis_url": "redis://127.0.0.1:1/0", "exchange": "simulator", "data_dir": folder})
+    )
+
+
+@pytest.mark.parametrize(("named", "taken"), [(["high"], "high"), ([], "high,default,low")])
+def test_a_worker_takes_from_the_queues_that_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: list[str], taken: str
+) -> None:
+    """Promise: from these alone; without names from all, what is high first."""
+    worker = worker_in(tmp_path)
+    told: list[list[str]] = []
+    monkeypatch.setattr(worker.app, "worker_main", told.append)
+    try:
+        worker.run(named)
+    finally:
+        gc.unfreeze()
+    assert f"--queues={taken}" in told[0]
+
+
+def test_a_queue_that_is_none_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Promise: a worker that would wait at a misspelt queue for ever does not start, and says which there are."""
+    for name, value in {
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+        "EXCHANGE": "simulator",
+        "DATA_DIR": str(tmp_path),
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["worker", "high", "hihg"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "There is no queue hihg; there are high, default, low." in capsys.readouterr().err

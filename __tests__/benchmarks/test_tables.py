@@ -9,11 +9,12 @@ from benchmarks.crowd import Latency
 from benchmarks.document import marks, with_report
 from benchmarks.fanout import OWN_SETS, PRODUCT, Load, Round
 from benchmarks.ingest import Flood
+from benchmarks.jobs import Company
 from benchmarks.machine import Machine, this_machine
 from benchmarks.rivals.running import LIMIT
 from benchmarks.slow_readers import Half
 from benchmarks.suite import Fanned, Results
-from benchmarks.tables import report, slow_ratios, table
+from benchmarks.tables import jobs_table, report, slow_ratios, table
 
 LATE = Latency(count=10, p50=1000, p90=2000, p99=3000, p999=4000, max=5000)
 
@@ -128,3 +129,17 @@ def test_the_machine_is_told_and_not_named() -> None:
     assert found.cores > 0
     assert found.python.startswith("3.")
     assert not any("/" in version for version in found.versions.values())
+
+
+def test_jobs_are_told_by_their_kind() -> None:
+    """Promise: windows without jobs, with all of them and with slow ones are a line each; a kind that was not measured
+    has none.
+    """
+    windows = [Company(False, 1000, 2000), Company(True, 1100, 4000), Company(True, 1200, 3000, slow=True)]
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in jobs_table(windows).splitlines()[2:]]
+    assert lines == [
+        ["no jobs", "1.00", "2.00"],
+        ["every job each second", "1.10", "4.00"],
+        ["slow jobs", "1.20", "3.00"],
+    ]
+    assert "slow" not in jobs_table(windows[:2])

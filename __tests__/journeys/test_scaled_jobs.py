@@ -282,7 +282,6 @@ async def test_failures_end_and_are_told(tmp_path: Path, postgres: PostgresServe
             blocked = await ended(built, token, await started(built, token, blocked_worker.JOB))
             assert (blocked["state"], blocked["attempts"]) == ("timed_out", 1)
             assert "_block" in next(line for line in worker.said().splitlines() if "blocks the event loop" in line)
-            first = children_of(worker.process.pid)
             built.simulator.add_faults(Fault(kind="mute", methods=("public/get_index_price",)))
             slow = await started(built, token, "collect_tickers", tickers=["btc_usd"])
             async with built["api1"].client(token) as client:
@@ -290,6 +289,7 @@ async def test_failures_end_and_are_told(tmp_path: Path, postgres: PostgresServe
             told = await ended(built, token, slow)
             assert told["state"] == "timed_out"
             assert "2 s" in told["error"]
+            first = children_of(worker.process.pid)
             built.simulator.clear_faults()
             built.simulator.add_faults(Fault(kind="refuse", methods=("public/get_index_price",), code=NO_CREDITS))
             poison = await started(built, token, "collect_index_prices")

@@ -25,7 +25,9 @@ def test_nothing_of_it_keeps_what_it_should_not() -> None:
     assert alive_file(Settings(), "beat").name == "beat.alive"
 
 
-@pytest.mark.parametrize("scheme", ["redis://me:{}@127.0.0.1:1/0", "redis+sentinel://me:{}@127.0.0.1:1/main/0"])
+@pytest.mark.parametrize(
+    "scheme", ["redis://me:{}@127.0.0.1:1/0", "redis+sentinel://me:{}@127.0.0.1:1,127.0.0.1:2/main/0"]
+)
 def test_what_a_worker_tells_of_itself_has_no_password(scheme: str) -> None:
     """Promise: what Flower asks a worker for, and shows, is without the password of Redis; a beat, which tells nobody,
     has it, and keeps its own below our prefix.

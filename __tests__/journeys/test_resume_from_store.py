@@ -10,7 +10,8 @@ import pytest
 from __tests__.journeys.gateway import Json, Reader, exact, reading
 from __tests__.journeys.witness import BUSY, Scene, check_order, comes_true, scene
 from cryptomarket.db import Database
-from cryptomarket.history.replay_repository import ReplayRepository
+from cryptomarket.history.retention_repository import RetentionRepository
+from cryptomarket.history.upkeep import DAY_MS, remove_old_ticks
 
 TICKERS = "btc_usd,eth_usd,BTC-PERPETUAL"
 # The log and the ring are far shorter than what is published while the reader is away.
@@ -61,33 +62,24 @@ async def test_everything_is_told_and_then_it_goes_on_live(running: Scene) -> No
     check_order(witness)
 
 
-@pytest.mark.parametrize("what", ["removed", "lost"])
-async def test_what_is_not_whole_is_a_reset(running: Scene, tmp_path: Path, what: str) -> None:
-    """Promise: a retention run, or a loss of the writer, between leaves and comes back turns it into `reset`."""
+async def test_what_was_removed_meanwhile_is_a_reset(running: Scene, tmp_path: Path) -> None:
+    """Promise: a retention run over what came since turns a resume out of the database into `reset`."""
     token, _ = await running.gate.login()
     id_ = await left(running, token)
     path = next((tmp_path / "data").glob("*.sqlite3"))
 
-    def stored() -> int:
+    def stored() -> tuple[int, int]:
         with sqlite3.connect(path) as connection:
-            return connection.execute("SELECT max(seq) FROM crypto_price_tickers").fetchone()[0] or 0
+            found = connection.execute("SELECT max(seq), max(timestamp_ms) FROM crypto_price_tickers").fetchone()
+        return found[0] or 0, found[1] or 0
 
-    await comes_true(lambda: stored() > seq_of(id_) + AWAY, within_s=60)
-    with sqlite3.connect(path) as connection:
-        at_ms = connection.execute(
-            "SELECT max(timestamp_ms) FROM crypto_price_tickers WHERE seq <= ?", (seq_of(id_) + 20,)
-        ).fetchone()[0]
-    if what == "removed":
-        database = Database(f"sqlite:///{path}")
-        assert await ReplayRepository(database).remove_before(at_ms)
-        await database.close()
-    else:
-        with sqlite3.connect(path) as connection:
-            connection.execute(
-                "INSERT INTO crypto_gaps (ticker, from_ms, to_ms, cause, state)"
-                " VALUES ('btc_usd', ?, ?, 'writer', 'recorded')",
-                (at_ms, at_ms + 1000),
-            )
+    await comes_true(lambda: stored()[0] > seq_of(id_) + AWAY, within_s=60)
+    database = Database(f"sqlite:///{path}")
+    # Minutes go whole: by the end of the one that is stored now, all that was stored so far is a day old.
+    now_ms = stored()[1] + 60_000 + DAY_MS
+    told = await remove_old_ticks(RetentionRepository(database), now_ms=now_ms, days=1, dry_run=False)
+    await database.close()
+    assert told["rows"]
     async with reading(running.gate, token, headers={"Last-Event-ID": id_}, tickers=TICKERS) as back:
         connected = await back.until(lambda reader: reader.named("connected"))
         await back.until(lambda reader: reader.named("message"))

@@ -12,10 +12,12 @@ import httpx
 import pytest
 
 from __tests__.journeys.gateway import Gateway, Json, Reader, exact, gateway
+from cryptomarket.market.ticks import FeedState
 from cryptomarket.simulator.options import SimulatorOptions
 from cryptomarket.simulator.server import RunningSimulator, running
 
 OF_THE_GATEWAY = frozenset({"seq", "prev_seq", "received_us", "published_us", "kind", "ticker"})
+OF_A_SNAPSHOT = frozenset({"age_ms", "state", "since_ms", "last_seq"})
 PRICES = ("price", "last_price", "mark_price", "index_price")
 WORDLESS = ("undefined", "expired")
 LOOK_S = 0.02
@@ -223,6 +225,28 @@ def check_truth(reader: Reader, simulator: RunningSimulator, ticker: str) -> Non
         assert told or any(gap["from_ms"] <= data["timestamp"] < gap["to_ms"] for gap in gaps), f"lost untold: {data}"
 
 
+def check_snapshots(reader: Reader, simulator: RunningSimulator, ticker: str) -> None:
+    """Each snapshot is a tick that the exchange sent, exactly, and the one that the stream itself has told when it has;
+    beside it stands how the feed is.
+    """
+    messages = {message["seq"]: message for message in of(reader, ticker, "message")}
+    sent_at_ms: dict[int, list[dict[str, Json]]] = {}
+    for data in frames_of(simulator, ticker):
+        sent_at_ms.setdefault(data["timestamp"], []).append(event_of(data))
+    for snapshot in of(reader, ticker, "snapshot"):
+        told = {name: value for name, value in snapshot.items() if name not in OF_A_SNAPSHOT}
+        if "instrument_state" in told:
+            told["state"] = told.pop("instrument_state")
+        if told["price"] is None and told["timestamp"] is None:
+            assert {name for name, value in told.items() if value is not None} == {"ticker"}
+            continue
+        assert any(says(told, sent) for sent in sent_at_ms.get(told["timestamp"], [])), f"made up: {snapshot}"
+        assert told["seq"] not in messages or told == messages[told["seq"]]
+        assert told["seq"] is None or told["seq"] <= snapshot["last_seq"]
+        assert snapshot["age_ms"] >= 0
+        assert snapshot["state"] in set(FeedState)
+
+
 async def check_history(reader: Reader, gate: Gateway, token: str, ticker: str) -> None:
     """The store has the stream's ticks and gaps, row by row, and says `complete` exactly where no gap is."""
     messages, gaps = of(reader, ticker, "message"), of(reader, ticker, "gap")
@@ -265,5 +289,6 @@ async def check_everything(reader: Reader, scene: Scene, token: str, tickers: Se
     check_order(reader)
     for ticker in tickers:
         check_gaps(reader, ticker)
+        check_snapshots(reader, scene.simulator, ticker)
         check_truth(reader, scene.simulator, ticker)
         await check_history(reader, scene.gate, token, ticker)

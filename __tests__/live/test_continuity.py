@@ -37,7 +37,7 @@ from cryptomarket.live.follow import Resume
 from cryptomarket.live.stream import Mode
 from cryptomarket.market.position import Position
 from cryptomarket.market.ticks import FeedState
-from cryptomarket.market.wire import Change, Publication, PublicationKind, decode_set_change
+from cryptomarket.market.wire import Change, Publication, PublicationKind, decode_set_change, decode_status
 
 TICKERS = ("ada_usd", "btc_usd", "eth_usd")
 LAST = "xrp_usd"  # everybody has it; its last word comes after everything
@@ -306,7 +306,7 @@ def check_shape(connection: Connection) -> None:
 
 
 def check_snapshots(connection: Connection) -> None:
-    """Each snapshot is the truth as of its group's position."""
+    """Each snapshot is the truth as of its group's position: what was last published of the ticker, all of it."""
     for before, event in pairwise(connection.kept):
         if before.name == "subscribed" and event.name == "snapshot":
             assert event.data["ticker"] == before.data["ticker"]
@@ -320,9 +320,22 @@ def check_snapshots(connection: Connection) -> None:
             for each in connection.published[:at]
             if each.ticker == event.data["ticker"] and each.kind is not PublicationKind.SET_CHANGE
         ]
-        ticks = [each.seq for each in of_ticker if each.kind is PublicationKind.TICK]
-        assert event.data["seq"] == (ticks[-1] if ticks else None)
-        assert event.data["last_seq"] == (of_ticker[-1].seq if of_ticker else None)
+        ticks = [each for each in of_ticker if each.kind is PublicationKind.TICK]
+        words = [each for each in of_ticker if each.kind is PublicationKind.STATUS]
+        told = dict(event.data)
+        assert told.pop("last_seq") == (of_ticker[-1].seq if of_ticker else None)
+        state = decode_status(words[-1].payload) if words else None
+        assert (told.pop("state"), told.pop("since_ms")) == (
+            (state.state, state.since_ms) if state else ("unknown", None)
+        )
+        age_ms = told.pop("age_ms")
+        if ticks:
+            # To the digit what was streamed as an event of its own.
+            assert told == events_of(frame_of(ticks[-1]))[0].data
+            assert age_ms == max(0, START_MS - told["received_us"] // 1000)
+        else:
+            assert {name for name, value in told.items() if value is not None} == {"ticker"}
+            assert age_ms is None
 
 
 def check_everything(connection: Connection) -> None:

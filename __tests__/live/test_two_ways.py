@@ -356,9 +356,13 @@ class Rover:
             self.note()
 
 
-async def rove(world: World, library: str, steps: list[tuple[str, Json]]) -> list[list[str]]:
-    """Publishes to one reader on each way, who read at their own paces. Returns why they were let go."""
-    limits = replace(QUIET, backlog_bytes=16_384, farewell_s=0.05)
+async def rove(
+    world: World, library: str, steps: list[tuple[str, Json]], *, farewell_s: float = 0.05
+) -> list[list[str]]:
+    """Publishes to one reader on each way, who read at their own paces. Returns why they were let go, as they were
+    told; who does not read within `farewell_s` is told nothing.
+    """
+    limits = replace(QUIET, backlog_bytes=16_384, farewell_s=farewell_s)
     async with world.gate(library, limits, streams_limit=1000, ring_events=200) as gate:
         press = Press(gate)
         rovers = [Rover(gate, way) for way in world.ways(library)]
@@ -419,7 +423,7 @@ def test_who_does_not_read_is_slow_on_both_ways(world: World, library: str) -> N
     reasons: list[list[str]] = []
 
     async def roving() -> None:
-        reasons.extend(await rove(world, library, [("stall", (0, 1)), *[("say", FLOOD)] * 3]))
+        reasons.extend(await rove(world, library, [("stall", (0, 1)), *[("say", FLOOD)] * 3], farewell_s=10))
 
     world.run(roving())
     assert reasons == [["slow"], ["slow"]]

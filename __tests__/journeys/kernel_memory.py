@@ -32,6 +32,13 @@ def kernel_bytes(port: int) -> int:
     return total
 
 
+def send_buffers(port: int) -> list[int]:
+    """How much may be written and not acknowledged on each connection that was accepted at a port (SO_SNDBUF, with the
+    kernel's own share of it).
+    """
+    return [_meminfo(message)[3] for message in _connections() if _PORTS.unpack_from(message, 4)[0] == port]
+
+
 def _connections() -> Iterator[bytes]:
     """An `inet_diag_msg` for each open TCP connection over IPv4, and its attributes."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as asking:
@@ -49,12 +56,17 @@ def _connections() -> Iterator[bytes]:
 
 
 def _memory(message: bytes) -> int:
+    received, _, _, _, in_advance, queued = _meminfo(message)
+    return received + in_advance + queued
+
+
+def _meminfo(message: bytes) -> tuple[int, ...]:
+    """The first six of the kernel's figures (SK_MEMINFO_RMEM_ALLOC and following)."""
     place = _FIXED_BYTES
     while place < len(message):
         length, kind = _ATTRIBUTE.unpack_from(message, place)
         if kind == _SKMEMINFO:
-            received, _, _, _, in_advance, queued, *_ = struct.unpack_from("=6I", message, place + _ATTRIBUTE.size)
-            return int(received + in_advance + queued)
+            return struct.unpack_from("=6I", message, place + _ATTRIBUTE.size)
         place += _aligned(length)
     raise AssertionError("the kernel does not tell what a socket takes")
 

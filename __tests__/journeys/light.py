@@ -41,6 +41,7 @@ class LightReader(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._came = asyncio.Event()
         self.status: int | None = None
+        self.retries_ms: list[int] = []
         self.blocks: list[Block] = []
         self.counts: Counter[str] = Counter()
         self.ended = False
@@ -91,6 +92,8 @@ class LightReader(asyncio.Protocol):
         self._body[:] = rest
         for text in whole:
             fields = dict(line.split(": ", 1) for line in text.decode().split("\n") if line)
+            if "retry" in fields:
+                self.retries_ms.append(int(fields["retry"]))
             if "data" in fields:
                 self.counts[fields.get("event", "message")] += 1
                 # What a thousand readers have heard is kept once.

@@ -111,9 +111,19 @@ def check_same_ticks(readers: Sequence[LightReader]) -> None:
     assert all(of_one == common[0] for of_one in common)
 
 
+def check_retries(readers: Sequence[LightReader]) -> None:
+    """Each was told once when to come back, between one and five seconds, and all of that time is used."""
+    assert all(len(reader.retries_ms) == 1 for reader in readers)
+    retries_ms = [reader.retries_ms[0] for reader in readers]
+    assert all(1000 <= retry_ms <= 5000 for retry_ms in retries_ms)
+    for second in range(1, 5):
+        assert sum(retry_ms // 1000 == second for retry_ms in retries_ms) > len(readers) / 8
+
+
 async def test_a_thousand_users_are_one_channel(tmp_path: Path) -> None:
-    """Promise: half by saved set, half by `tickers=`, a thousand users open one channel and get the same ticks; it
-    closes after the linger, once the last saved set has cancelled and the last `tickers=` stream has ended.
+    """Promise: half by saved set, half by `tickers=`, a thousand users open one channel and get the same ticks, none is
+    refused, and each is told another time to come back; the channel closes after the linger, once the last saved set
+    has cancelled and the last `tickers=` stream has ended.
     """
     # Patient: a crowd may keep a small machine busy for seconds, and a channel renewed for its silence is opened twice.
     patient = {"index_silence_s": "60", "request_timeout_s": "30", "demand_life_s": "60"}
@@ -128,6 +138,7 @@ async def test_a_thousand_users_are_one_channel(tmp_path: Path) -> None:
             for reader, had in [(reader, len(reader.named("message"))) for reader in readers]:
                 await reader.until_told("message", had + TICKS_IN_COMMON)
             check_same_ticks(readers)
+            check_retries(readers)
             assert running.simulator.exchange.subscriptions.followers()[CHANNEL] == 1
         await told_on(running, 2 * LINGER_S)
         async with lightly_reading(gate, askers[0][1], tickers=TICKER) as last:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from __tests__.journeys.gateway import Gateway
-from __tests__.journeys.kernel_memory import kernel_bytes
+from __tests__.journeys.kernel_memory import kernel_bytes, send_buffers
 from __tests__.journeys.scaled import operation
 from __tests__.journeys.slow_crowd import (
     EVENT_BYTES,
@@ -173,6 +173,7 @@ async def test_who_stops_reading_costs_the_others_nothing(tmp_path: Path) -> Non
         operator = await running.gate.operator()
         await come(running.gate, token, crowd.quick)
         await come(running.gate, token, crowd.slow, SMALL_BUFFER_BYTES)
+        assert set(send_buffers(int(running.gate.url.rpartition(":")[2]))) == {2 * KERNEL_BYTES}
         await reader.until_told("message", REACH, within_s=WITHIN_S)
         await falls_silent(running, crowd, crowd.all)
         grown = await stall(running, crowd, operator)

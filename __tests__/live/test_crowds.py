@@ -94,6 +94,9 @@ async def test_no_database_is_read_while_the_log_reaches_back(tmp_path: Path) ->
         listening(Wire) as server,
         gate_of(tmp_path, QUIET, 1000, archive, bus=bus, ring_events=20) as gate,
         writing(bus, kept[0], gate.hands.clock()) as writer,
+        httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{server.port}", timeout=10, limits=httpx2.Limits(max_connections=None)
+        ) as http,
     ):
         server.turn_to(gate)
         for at in range(100):
@@ -105,11 +108,11 @@ async def test_no_database_is_read_while_the_log_reaches_back(tmp_path: Path) ->
         assert await bus.acknowledged(GROUP) == 100
         asked: dict[int, tuple[int, int]] = {}
         # Who somebody is, is asked once.
-        await resumed(server.port, gate.bearer(), 99)
+        await resumed(http, gate.bearer(), 99)
         for after in (80, 99, 45, 10):
             bus.counts.clear()
             with statements() as said:
-                told = await asyncio.gather(*(resumed(server.port, gate.bearer(), after) for _ in range(CROWD)))
+                told = await asyncio.gather(*(resumed(http, gate.bearer(), after) for _ in range(CROWD)))
             assert all(each == told[0] for each in told)
             assert [each.data["seq"] for each in told[0] if each.name == "message"] == [*range(after + 1, 101)]
             asked[after] = bus.counts["since"], len(said)
@@ -120,14 +123,10 @@ async def test_no_database_is_read_while_the_log_reaches_back(tmp_path: Path) ->
     assert asked[10][1] >= CROWD
 
 
-async def resumed(port: int, headers: dict[str, str], after: int) -> list[Event]:
+async def resumed(http: httpx2.AsyncClient, headers: dict[str, str], after: int) -> list[Event]:
     """What somebody is told who comes back and stays until he has everything up to the hundredth."""
-    async with (
-        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as http,
-        http.stream(
-            "GET", f"{PATH}?tickers=btc_usd", headers=headers | {"Last-Event-ID": f"{EPOCH}-{after}"}
-        ) as response,
-    ):
+    headers |= {"Last-Event-ID": f"{EPOCH}-{after}"}
+    async with http.stream("GET", f"{PATH}?tickers=btc_usd", headers=headers) as response:
         told = []
         async for each in events_as_they_come(response):
             told.append(each)

@@ -54,42 +54,49 @@ class Unready(Problem):
 class SlotView(BaseModel):
     """One place of the pool, and its session with the exchange."""
 
-    slot: int = Field(examples=[0])
-    owner: str | None = Field(examples=["6f9619ff"])
-    purpose: str = Field(examples=["data"])
-    session_state: str = Field(examples=["ready"])
-    since_ms: int = Field(examples=[1790165113481])
-    channels: int = Field(examples=[2])
+    slot: int = Field(examples=[0], description="Its number")
+    owner: str | None = Field(
+        examples=["4234-be454520"],
+        description="The process that holds its lease, null where nobody does",
+    )
+    purpose: str = Field(examples=["data"], description="`data` carries channels, `login` serves logins and requests")
+    session_state: str = Field(
+        examples=["ready"], description="`connecting`, `opening`, `ready`, `waiting` to return, `leaving` or `closed`"
+    )
+    since_ms: int = Field(examples=[1790165113481], description="When it came into that state, in milliseconds")
+    channels: int = Field(examples=[2], description="Channels that the exchange has granted to it, its own among them")
 
 
 class LogView(BaseModel):
     """The log: its head, and up to where everything is stored."""
 
-    head: str = Field(examples=["019a3f2c7b1e4d2a-48213"])
-    stored_up_to: int = Field(examples=[48210])
+    head: str = Field(examples=["019a3f2c7b1e4d2a-48213"], description="The position of the newest publication")
+    stored_up_to: int = Field(
+        examples=[48210], description="Every publication up to this sequence is stored: the lag is what lies between"
+    )
 
 
 class StreamsView(BaseModel):
     """The streams of this process: open, with something waiting, and let go as slow since the start."""
 
-    open: int = Field(examples=[12])
-    behind: int = Field(examples=[0])
-    slow: int = Field(examples=[0])
+    open: int = Field(examples=[12], description="Streams that are open now")
+    behind: int = Field(examples=[0], description="Those of them for which something waits")
+    slow: int = Field(examples=[0], description="Streams let go as `slow` since the start of the process")
 
 
 class OperationView(BaseModel):
     """What the gateway is doing."""
 
-    exchange: str = Field(examples=["simulator"])
+    exchange: str = Field(examples=["simulator"], description="`production`, `test` or `simulator`")
     slots: list[SlotView]
     wanted: list[str] = Field(examples=[["btc_usd", "eth_usd"]], description="Tickers that somebody wants")
     held: list[str] = Field(
         examples=[["btc_usd", "eth_usd"]], description="Tickers whose channels the exchange has granted"
     )
-    credits: int = Field(examples=[50000])
+    credits: int = Field(examples=[50000], description="Request credits that are left with the exchange")
     log: LogView
     streams: StreamsView
-    gaps_open: int = Field(examples=[0])
+    gaps_open: int = Field(examples=[0], description="Feeds that are not heard now, and will have a gap")
 
 
 @dataclass(frozen=True, slots=True)

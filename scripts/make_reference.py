@@ -21,6 +21,7 @@ from scripts.make_postman import document
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+FIGURES = ("/api/v2/operation", "/api/v2/operation/gaps", "/ready", "/health")
 MADE = "Made by `make reference`; change what it is made of instead.\n"
 
 Json = Any  # the document is JSON of many shapes
@@ -43,6 +44,7 @@ def pages() -> Mapping[str, str]:
         "reference/README.md": index(),
         "reference/api.md": "".join(api(told)),
         "reference/events.md": "".join(events()),
+        "reference/operation.md": "".join(figures(told)),
         "reference/settings.md": "".join(settings()),
         "reference/commands.md": "".join(commands()),
         "decisions/README.md": "".join(decisions()),
@@ -56,6 +58,8 @@ def index() -> str:
         "- [api.md](api.md): every endpoint, its parameters and statuses. The whole document is at `/docs` and\n"
         "  `/openapi.json` of a running gateway.\n"
         "- [events.md](events.md): the events of the stream.\n"
+        "- [operation.md](operation.md): the figures of a running gateway, field by field: what it does, and how\n"
+        "  ready it is. They are its metrics; there is no `/metrics` yet.\n"
         "- [settings.md](settings.md): every setting, and its default.\n"
         "- [commands.md](commands.md): the command line.\n"
         "- [../redis.md](../redis.md): every key in Redis, its life and its bound.\n"
@@ -124,6 +128,36 @@ def _kind_of(schema: Json, named: Json) -> str:
         fields = "; ".join(f"`{name}`: {_kind_of(each, named)}" for name, each in schema["properties"].items())
         return f"({fields})"
     return str(schema["type"])
+
+
+def figures(told: Json) -> Iterator[str]:
+    """What tells how a running gateway is, field by field."""
+    yield f"# Figures of a running gateway\n\n{MADE}"
+    schemas = told["components"]["schemas"]
+    for path in FIGURES:
+        answer = told["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        schema = schemas[answer["$ref"].rpartition("/")[2]]
+        yield f"\n## `GET {path}`\n\n{_cell(schema['description'])}\n\n"
+        yield "| field | is | | for example |\n|---|---|---|---|\n"
+        yield from _fields(schema, schemas)
+
+
+def _fields(schema: Json, schemas: Json, within: str = "") -> Iterator[str]:
+    """The rows of an object, those of the objects in it behind them."""
+    for field, told in schema["properties"].items():
+        inner = _object_in(told, schemas)
+        example = f"`{json.dumps(told['examples'][0], ensure_ascii=False)}`" if told.get("examples") else ""
+        kind = ("list of objects" if told.get("type") == "array" else "object") if inner else _kind_of(told, schemas)
+        meaning = told.get("description") or (inner or {}).get("description", "")
+        yield f"| `{within}{field}` | {kind} | {_cell(meaning)} | {example} |\n"
+        if inner:
+            yield from _fields(inner, schemas, f"{within}{field}.")
+
+
+def _object_in(schema: Json, schemas: Json) -> Json | None:
+    reference = schema.get("$ref") or schema.get("items", {}).get("$ref")
+    named = schemas[reference.rpartition("/")[2]] if reference else {}
+    return named if "properties" in named else None
 
 
 def settings() -> Iterator[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cryptomarket.market.instruments import Kind
 from cryptomarket.market.ticks import FeedState, GapCause, GapState
+from cryptomarket.operation import LogView, OperationView, SlotView, StreamsView
 from cryptomarket.settings import Settings
 from scripts.make_postman import document
 from scripts.make_reference import DOCS, main, pages
@@ -30,6 +31,22 @@ def test_nothing_is_left_out() -> None:
     for path in (DOCS / "decisions").glob("[0-9]*.md"):
         assert f"]({path.name})" in told["decisions/README.md"]
     assert "`prev_seq`" in told["reference/events.md"]
+
+
+def test_every_figure_has_its_line() -> None:
+    """Promise: whatever an operator is told, to any depth, and of every part how it is, stands in the reference."""
+    page = pages()["reference/operation.md"]
+    of_operation = page.partition("## `GET /api/v2/operation`")[2].partition("\n## ")[0]
+    fields = re.findall(r"^\| `([\w.]+)` \|", of_operation, re.MULTILINE)
+    inner = {"slots": SlotView, "log": LogView, "streams": StreamsView}
+    assert set(fields) == OperationView.model_fields.keys() | {
+        f"{name}.{field}" for name, model in inner.items() for field in model.model_fields
+    }
+    meanings = re.findall(r"^\| `[\w.]+` \| .*? \| (.*?) \|", of_operation, re.MULTILINE)
+    assert len(meanings) == len(fields)
+    assert all(meanings)
+    for path in ("/api/v2/operation/gaps", "/ready", "/health"):
+        assert f"## `GET {path}`" in page
 
 
 def test_every_field_of_an_event_says_what_it_can_be() -> None:

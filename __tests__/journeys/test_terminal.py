@@ -1,13 +1,18 @@
 """The command line against a whole gateway: killed and resumed, in a terminal, and by its exit statuses."""
 
 import asyncio
+import fcntl
 import json
 import os
 import pty
+import re
 import signal
+import struct
 import sys
-from collections.abc import AsyncIterator
+import termios
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
@@ -16,22 +21,37 @@ import pyte
 import pytest
 import pytest_asyncio
 
-from __tests__.journeys.gateway import Gateway, Reader, exact, gateway, reading
+from __tests__.journeys.gateway import Gateway, Reader, exact, reading
+from __tests__.journeys.witness import Scene, frames_of, scene
+from cryptomarket.simulator.options import SimulatorOptions
+from cryptomarket.terminal.endings import MEANINGS, Ending
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 COLUMNS, LINES = 100, 30
+NARROW = 32
+RECORDED = SimulatorOptions(port=0, recording=True)
+# As a person reads it: a price with its direction, and, where there is room, the quotes.
+ROW = re.compile(r"^│ (?P<ticker>\S+) +│ +(?P<price>[\d,.]+) (?P<arrow>[▲▼ ]) │(?P<others>.*)$", re.MULTILINE)
+Price = tuple[Decimal, ...]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gate(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
-    """One gateway for all, in whose folder demo-1 is logged in."""
-    async with gateway(tmp_path_factory.mktemp("terminal")) as running:
-        status, said, complaint = await command(running, "login", "--client-id", "demo-1", typed="demo-1-secret\n")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    """One gateway for all, in whose folder demo-1 is logged in, and an exchange that remembers what it has sent."""
+    async with scene(tmp_path_factory.mktemp("terminal"), market=RECORDED) as running:
+        gate = running.gate
+        status, said, complaint = await command(gate, "login", "--client-id", "demo-1", typed="demo-1-secret\n")
         assert status == 0, complaint
         assert "is logged in" in said
-        assert "demo-1-secret" not in (running.folder / ".config/cryptomarket/tokens.json").read_text()
+        assert "demo-1-secret" not in (gate.folder / ".config/cryptomarket/tokens.json").read_text()
         yield running
+
+
+@pytest.fixture
+def gate(stage: Scene) -> Gateway:
+    """The gateway."""
+    return stage.gate
 
 
 def environment(gate: Gateway) -> dict[str, str]:
@@ -125,10 +145,10 @@ async def test_lines_go_on_after_an_id(gate: Gateway) -> None:
 class Screen:
     """A terminal in which a command runs, read and typed at as a person would."""
 
-    def __init__(self, master: int) -> None:
+    def __init__(self, master: int, columns: int) -> None:
         self._master = master
-        self._screen = pyte.Screen(COLUMNS, LINES)
-        self._stream = pyte.ByteStream(self._screen)
+        self.screen = pyte.Screen(columns, LINES)
+        self._stream = pyte.ByteStream(self.screen)
         self._came = asyncio.Event()
         asyncio.get_running_loop().add_reader(master, self._read)
 
@@ -146,15 +166,24 @@ class Screen:
     @property
     def text(self) -> str:
         """What is to be seen."""
-        return "\n".join(line.rstrip() for line in self._screen.display)
+        return "\n".join(line.rstrip() for line in self.screen.display)
 
-    async def until(self, *words: str, but_not: str = "\0", within_s: float = 20) -> str:
-        """Waits until all of the words are to be seen, and what is not to be seen is not."""
+    @property
+    def rows(self) -> dict[str, re.Match[str]]:
+        """The rows of the table by ticker, while the whole of it is to be seen; its last line is drawn last."""
+        return {row["ticker"]: row for row in ROW.finditer(self.text)} if "Ctrl-C ends" in self.text else {}
+
+    async def until(self, condition: Callable[[], object], *, within_s: float = 20) -> None:
+        """Waits until it is so."""
         async with asyncio.timeout(within_s):
-            while not all(word in self.text for word in words) or but_not in self.text:
+            while not condition():
                 self._came.clear()
                 await self._came.wait()
-        return self.text
+
+    async def next_price(self, ticker: str, *, other_than: str = "") -> re.Match[str]:
+        """A ticker's row, once it has a price, and another than that."""
+        await self.until(lambda: ticker in self.rows and self.rows[ticker]["price"] != other_than)
+        return self.rows[ticker]
 
 
 # Opened by the first of a session, a terminal is the session's own, whose keys are its signals.
@@ -162,16 +191,25 @@ DEAF_IN_A_TERMINAL = 'trap "" INT; terminal=$1; shift; exec "$@" <>"$terminal" >
 
 
 @asynccontextmanager
-async def terminal(gate: Gateway, *words: str) -> AsyncIterator[tuple[Screen, asyncio.subprocess.Process]]:
-    """A command in a terminal of its own, started with SIGINT ignored, as scripts start what runs in the background."""
+async def terminal(
+    gate: Gateway, *words: str, columns: int = COLUMNS
+) -> AsyncIterator[tuple[Screen, asyncio.subprocess.Process]]:
+    """A command in a terminal of its own, started with SIGINT ignored, as scripts start what runs in the background.
+    What it has made of the terminal is what it has to undo.
+    """
     master, slave = pty.openpty()
     os.set_blocking(master, False)
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, columns, 0, 0))
+    before = termios.tcgetattr(slave)
+    given = {name: value for name, value in environment(gate).items() if name != "COLUMNS"}
     process = await asyncio.create_subprocess_exec(
         "/bin/sh", "-c", DEAF_IN_A_TERMINAL, "sh", os.ttyname(slave), sys.executable, "-m", "cryptomarket", *words,
-        cwd=gate.folder, env=environment(gate), start_new_session=True,
+        cwd=gate.folder, env=given, start_new_session=True,
     )  # fmt: skip
+    shown = Screen(master, columns)
     try:
-        yield Screen(master), process
+        yield shown, process
+        assert termios.tcgetattr(slave) == before
     finally:
         if process.returncode is None:
             process.kill()
@@ -181,17 +219,70 @@ async def terminal(gate: Gateway, *words: str) -> AsyncIterator[tuple[Screen, as
         os.close(slave)
 
 
-async def test_a_terminal_shows_a_table_that_lives(gate: Gateway) -> None:
-    """Promise: in a terminal there is a table with both tickers, whose prices change while one looks; Ctrl-C ends it
-    with 130, whoever started it.
+def said_by(stage: Scene, ticker: str) -> list[Price]:
+    """What the exchange has sent of a ticker, in order: its price, and of an instrument bid and ask."""
+    names = ("price",) if "_" in ticker else ("last_price", "best_bid_price", "best_ask_price")
+    return [tuple(frame[name] for name in names) for frame in frames_of(stage.simulator, ticker)]
+
+
+def seen_in(row: re.Match[str]) -> Price:
+    """The same of a row."""
+    _, bid, ask, *_ = row["others"].split("│")
+    return tuple(Decimal(word.strip().replace(",", "")) for word in (row["price"], bid, ask) if word.strip() != "–")
+
+
+def check_row(row: re.Match[str], said: Sequence[Price], *, after: int) -> int:
+    """Asserts that a row shows what the exchange has sent, and which way the price went then. Where in its log that is,
+    which is behind `after`.
     """
-    async with terminal(gate, "tail", "btc_usd", "BTC-PERPETUAL") as (screen, process):
-        text = await screen.until("ticker", "btc_usd", "BTC-PERPETUAL", "live", "simulated prices", "connected")
-        [line] = [line for line in text.splitlines() if "btc_usd" in line]
-        await screen.until("btc_usd", "BTC-PERPETUAL", but_not=line)
+    seen = seen_in(row)
+    place = next((place for place in range(after, len(said)) if said[place] == seen), None)
+    assert place is not None, f"{seen} was not sent: {said[after:]}"
+    other = next((price for price, *_ in reversed(said[:place]) if price != seen[0]), None)
+    assert other is not None
+    # Before it had shown two, it does not know.
+    assert row["arrow"] in (" ", "▲" if seen[0] > other else "▼")
+    return place
+
+
+async def test_a_terminal_shows_a_table_that_lives(stage: Scene) -> None:
+    """Promise: in a terminal there is a table with both tickers; each price in it, and the quotes, are those of a tick
+    that the exchange has sent, and the next are those of a later one. Ctrl-C ends it, whoever started it, with the
+    status of the help, and leaves the terminal as it was: the last prices on it, the cursor in sight and in front.
+    """
+    async with terminal(stage.gate, "tail", "btc_usd", "BTC-PERPETUAL") as (screen, process):
+        for words in ("ticker", "live", "simulator  simulated prices  connected"):
+            await screen.until(lambda words=words: words in screen.text)  # type: ignore[misc]
+        assert screen.screen.cursor.hidden
+        for ticker in ("btc_usd", "BTC-PERPETUAL"):
+            first = await screen.next_price(ticker)
+            place = check_row(first, said_by(stage, ticker), after=0)
+            second = await screen.next_price(ticker, other_than=first["price"])
+            later = check_row(second, said_by(stage, ticker), after=place + 1)
+            assert later > place
+            assert second["arrow"] in "▲▼"
         screen.type(b"\x03")
         async with asyncio.timeout(20):
             assert await process.wait() == 130
+        assert MEANINGS[Ending(130)] == "Ctrl-C", "as every help says"
+        await screen.until(lambda: not screen.screen.cursor.hidden)
+        assert screen.screen.cursor.x == 0
+        assert set(screen.rows) == {"btc_usd", "BTC-PERPETUAL"}
+        assert screen.text.count("Ctrl-C ends") == 1, "one table, drawn over and over in its place"
+
+
+async def test_a_narrow_terminal_shows_whole_prices(stage: Scene) -> None:
+    """Promise: where there is no room for everything, prices are as they were sent, and no line is broken."""
+    async with terminal(stage.gate, "tail", "btc_usd", columns=NARROW) as (screen, process):
+        first = await screen.next_price("btc_usd")
+        second = await screen.next_price("btc_usd", other_than=first["price"])
+        for row in (first, second):
+            assert (Decimal(row["price"].replace(",", "")),) in said_by(stage, "btc_usd")
+        lines = screen.text.rstrip().splitlines()
+        assert len(lines) == len(("title", "top", "names", "rule", "btc_usd", "bottom", "footer")), screen.text
+        screen.type(b"\x03")
+        async with asyncio.timeout(20):
+            assert await process.wait() == Ending.INTERRUPTED
 
 
 async def test_each_command_says_what_it_did(gate: Gateway, tmp_path: Path) -> None:

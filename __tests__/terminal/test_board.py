@@ -7,9 +7,9 @@ from cryptomarket.client import Heard, Interrupted
 from cryptomarket.terminal.board import Board
 
 
-def drawn(board: Board) -> str:
+def drawn(board: Board, width: int = 120) -> str:
     """The board as text."""
-    console = Console(width=120, record=True, force_terminal=False)
+    console = Console(width=width, record=True, force_terminal=False)
     with console.capture() as capture:
         console.print(board)
     return capture.get()
@@ -65,3 +65,24 @@ def test_trouble_is_shown() -> None:
     assert "down" in text
     assert text.count("not heard (silence)") == 3
     assert "4.0 s not heard" in text
+
+
+def test_a_narrow_terminal_goes_without_what_is_dispensable() -> None:
+    """Promise: however narrow, no price is cut off and no line is longer than the terminal: columns leave instead, the
+    least needed first, and come back with the room.
+    """
+    board = Board(lambda: 3_500_000)
+    board.hear(connected("fresh"))
+    board.hear(tick(1, 85_500.25))
+    board.hear(heard("gap", "e-2", ticker="btc_usd", from_ms=0, to_ms=1000, cause="silence", state="recorded", seq=2))
+    shown = {}
+    for width in range(26, 121):
+        text = drawn(board, width)
+        assert "85,500.25" in text, width
+        assert "btc_usd" in text, width
+        assert max(map(len, text.splitlines())) <= width
+        shown[width] = {name for name in ("change", "bid", "ask", "feed", "age", "ticks") if f" {name} " in text}
+    assert shown[26] == set()
+    assert shown[120] == {"change", "bid", "ask", "feed", "age", "ticks"}
+    assert all(shown[width] <= shown[width + 1] for width in range(26, 120))
+    assert "Ctrl-C ends" in drawn(board, 26)

@@ -1,10 +1,11 @@
 """What a person sees of streams: a table that lives."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +24,10 @@ from cryptomarket.client import (
 
 _STATE_STYLES = {"live": "green", "unknown": "dim", "stale": "yellow", "halted": "yellow", "maintenance": "yellow"}
 _KEPT_GAPS = 3
+_COLUMNS = ("ticker", "price", "change", "bid", "ask", "feed", "age", "ticks")
+# What a narrow terminal goes without, one after the other: a price that is cut off would be another price.
+_DISPENSABLE = (("ticks",), ("age",), ("bid", "ask"), ("change",), ("feed",))
+_ENDLESS = 1000
 _HUNDRED = Decimal(100)
 
 
@@ -89,31 +94,56 @@ class Board:
         row.first = row.first if row.first is not None else tick.price
         row.tick, row.ticks = tick, row.ticks + 1
 
-    def __rich__(self) -> RenderableType:
-        """The table as it is now."""
-        table = Table(title=self._title(), title_justify="left", expand=False)
-        for name in ("ticker", "price", "change", "bid", "ask", "feed", "age", "ticks"):
-            table.add_column(name, justify="left" if name in {"ticker", "feed"} else "right", no_wrap=True)
-        for ticker, row in self.rows.items():
-            table.add_row(ticker, *self._cells(row))
-        return Group(table, *(Text(_gap_line(gap), style="yellow") for gap in self.gaps), Text(self._footer(), "dim"))
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The table as it is now, as wide as the terminal lets it be."""
+        yield _line(self._title(), "italic")
+        yield self._table_within(console, options)
+        for gap in self.gaps:
+            yield _line(_gap_line(gap), "yellow")
+        yield _line(self._footer(), "dim")
+
+    def _table_within(self, console: Console, options: ConsoleOptions) -> Table:
+        rows = [self._cells(ticker, row) for ticker, row in self.rows.items()]
+        names: tuple[str, ...] = _COLUMNS
+        table = _table(names, rows)
+        for dispensable in _DISPENSABLE:
+            if Measurement.get(console, options.update(max_width=_ENDLESS), table).maximum <= options.max_width:
+                break
+            names = tuple(name for name in names if name not in dispensable)
+            table = _table(names, rows)
+        return table
 
     def _title(self) -> str:
         simulated = "  simulated prices" if self.exchange == "simulator" else ""
         return f"{self.exchange or 'cryptomarket'}{simulated}  {self.connection}"
 
     def _footer(self) -> str:
-        return f"resumed {self.resumed}  reset {self.resets}  id {self.position or '–'}  Ctrl-C ends"
+        return f"Ctrl-C ends  resumed {self.resumed}  reset {self.resets}  id {self.position or '–'}"
 
-    def _cells(self, row: Row) -> Sequence[RenderableType]:
+    def _cells(self, ticker: str, row: Row) -> Mapping[str, RenderableType]:
         tick, state = row.tick, Text(row.state, style=_STATE_STYLES.get(row.state, "red"))
+        known: dict[str, RenderableType] = {"ticker": ticker, "feed": state, "ticks": str(row.ticks)}
         if tick is None:
-            return "–", "", "", "", state, "", str(row.ticks)
+            return {**known, "price": "–"}
         arrow, style = {1: ("▲", "green"), -1: ("▼", "red"), 0: (" ", "")}[row.direction]
         bid, ask = (tick.best_bid_price, tick.best_ask_price) if isinstance(tick, InstrumentTick) else (None, None)
         age_s = max(0, self.now_us() - tick.received_us) / 1_000_000
         price = Text(f"{_plain(tick.price)} {arrow}", style=style)
-        return price, _change(row.first, tick.price), _plain(bid), _plain(ask), state, f"{age_s:.1f} s", str(row.ticks)
+        quotes = {"bid": _plain(bid), "ask": _plain(ask)}
+        return {**known, **quotes, "price": price, "change": _change(row.first, tick.price), "age": f"{age_s:.1f} s"}
+
+
+def _table(names: Sequence[str], rows: Sequence[Mapping[str, RenderableType]]) -> Table:
+    table = Table(expand=False)
+    for name in names:
+        table.add_column(name, justify="left" if name in {"ticker", "feed"} else "right", no_wrap=True)
+    for cells in rows:
+        table.add_row(*(cells.get(name, "") for name in names))
+    return table
+
+
+def _line(text: str, style: str) -> Text:
+    return Text(text, style, no_wrap=True, overflow="ellipsis")
 
 
 def _plain(price: Decimal | None) -> str:

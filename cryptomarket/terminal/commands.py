@@ -76,7 +76,7 @@ def tail(
     out: Annotated[
         Path | None, typer.Option(help="Adds the lines to this file, and goes on after its last one, exactly.")
     ] = None,
-    from_id: Annotated[str | None, typer.Option(help="Goes on after this id, which every line has.")] = None,
+    from_id: Annotated[str | None, typer.Option(help="Goes on after the id of any line.")] = None,
     timer: Annotated[float | None, typer.Option(help="At most the latest of each ticker in so many seconds.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="Ends after so many ticks.")] = None,
     url: Url = USUAL_URL,
@@ -194,7 +194,7 @@ def candles(
         newest = answer.candles[-1]
         typer.echo(
             f"{answer.ticker}  open {newest.open}  high {newest.high}  low {newest.low}  close {newest.close}  "
-            f"{'closed' if newest.is_closed else 'open still'}  {answer.count} candles"
+            f"{'closed' if newest.is_closed else 'open still'}  {answer.count} candle{'' if answer.count == 1 else 's'}"
         )
 
     _run(work())

@@ -117,6 +117,8 @@ async def check_tutorial(said: list[str], gate: Gateway, folder: Path) -> None:
     exported = re.search(r"^btc\.parquet: (\d+) rows, .*sha256 [0-9a-f]{64}$", past, re.MULTILINE)
     assert exported
     assert pq.read_table(folder / "btc.parquet").num_rows == int(exported[1]) >= 6
+    [framed] = [block.code for block in blocks_of("docs/tutorial.md") if "pd.DataFrame" in block.code]
+    assert len([line for line in framed.splitlines() if line]) <= 10, "ten lines to a frame"
     told = {name: float(value) for name, value in re.findall(r"^(\w+%?) +([\d.]+)$", frame, re.MULTILINE)}
     assert told["count"] >= int(exported[1])
     assert 80_000 < told["min"] <= told["25%"] <= told["50%"] <= told["75%"] <= told["max"] < 90_000
@@ -127,7 +129,7 @@ async def check_tutorial(said: list[str], gate: Gateway, folder: Path) -> None:
 
 async def check_recipes(said: list[str], _gate: Gateway, folder: Path) -> None:
     """Orders that alternate, the newest price of both cells, and in DuckDB all rows of both files."""
-    traded, cells, exported, table = said
+    traded, cells, exported, table, minutes = said
     orders = re.findall(r"^(buy|sell) BTC-PERPETUAL [\d.]+ at \w+-\d+$", traded, re.MULTILINE)
     assert len(orders) == len(traded.splitlines()) > 0
     assert all(one != other for one, other in pairwise(orders))
@@ -138,6 +140,10 @@ async def check_recipes(said: list[str], _gate: Gateway, folder: Path) -> None:
     assert [row[:2] for row in rows] == sorted(counts.items())
     assert len(rows) == 2
     assert all(Decimal(low) <= Decimal(last) <= Decimal(high) for *_, low, high, last in rows)
+    assert minutes.split()[:4] == ["open", "high", "low", "close"]
+    candles = re.findall(r"^\S+ \d\d:\d\d:00\+00:00 +[\d.]+ +([\d.]+) +([\d.]+) +[\d.]+$", minutes, re.MULTILINE)
+    edges = min(float(low) for _, low in candles), max(float(high) for high, _ in candles)
+    assert edges == (float(rows[0][2]), float(rows[0][3])), "DuckDB's low and high of btc_usd"
 
 
 async def check_jobs(said: list[str], _gate: Gateway, _folder: Path) -> None:

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from cryptomarket.market.instruments import Kind
 from cryptomarket.market.ticks import FeedState, GapCause, GapState
 from cryptomarket.operation import LogView, OperationView, SlotView, StreamsView
@@ -38,7 +40,7 @@ def test_every_figure_has_its_line() -> None:
     page = pages()["reference/operation.md"]
     of_operation = page.partition("## `GET /api/v2/operation`")[2].partition("\n## ")[0]
     fields = re.findall(r"^\| `([\w.]+)` \|", of_operation, re.MULTILINE)
-    inner = {"slots": SlotView, "log": LogView, "streams": StreamsView}
+    inner: dict[str, type[BaseModel]] = {"slots": SlotView, "log": LogView, "streams": StreamsView}
     assert set(fields) == OperationView.model_fields.keys() | {
         f"{name}.{field}" for name, model in inner.items() for field in model.model_fields
     }

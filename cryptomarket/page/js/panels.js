@@ -4,6 +4,23 @@ import { make, put } from "./elements.js";
 import { duration } from "./numbers.js";
 import { say } from "./words.js";
 
+// What the gateway says of a part that is as it should be. Anything else is told in the gateway's own words.
+const DETAILS = {
+  answers: /^answers$/,
+  sessions: /^(?<n>\d+) of (?<all>\d+) sessions$/,
+  behind: /^(?<n>\d+) ms behind$/,
+  clock: /^the clock was looked at (?<n>[\d.]+) s ago$/,
+};
+
+/** @param {string} detail */
+function inWords(detail) {
+  for (const [name, pattern] of Object.entries(DETAILS)) {
+    const found = pattern.exec(detail);
+    if (found) return say(`detail_${name}`, { ...found.groups });
+  }
+  return detail;
+}
+
 /** @param {HTMLElement} list @param {Record<string, {ready: boolean, detail: string}>} parts */
 export function showParts(list, parts) {
   list.replaceChildren(
@@ -12,7 +29,7 @@ export function showParts(list, parts) {
         "li",
         { class: "part", "data-ready": String(ready) },
         make("span", { class: "state", "data-state": ready ? "ready" : "down" }, say(`part_${name}`)),
-        make("span", { class: "part-detail" }, detail),
+        make("span", { class: "part-detail" }, inWords(detail)),
       ),
     ),
   );

@@ -277,6 +277,7 @@ async def test_it_is_for_everybody(
     async with opened(browser, gate.url, theme=theme, language=language, size=size) as (page, witness):
         await page.locator("#demo-names button").first.wait_for()
         assert await page.locator("html").get_attribute("lang") == language[:2]
+        assert await page.locator("#exchange").is_visible(), "everybody sees which exchange is behind"
         assert await violations(page) == []
         await enter(page, "demo-1")
         await subscribe(page, *(["btc_usd", "ETH-PERPETUAL"] if await page.locator(".card").count() < 2 else []))

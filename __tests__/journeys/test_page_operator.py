@@ -306,7 +306,7 @@ async def test_nobody_else_does(gate: Gateway, browser: Browser) -> None:
         await page.locator("#sign-in-wrong", has_text="not known").wait_for()
 
 
-@pytest.mark.parametrize(("theme", "language", "size"), [("dark", "ru-RU", None), ("light", "en-US", PHONE)])
+@pytest.mark.parametrize(("theme", "language", "size"), [("dark", "en-US", None), ("light", "ru-RU", PHONE)])
 async def test_it_is_for_everybody(
     gate: Gateway, browser: Browser, theme: str, language: str, size: dict[str, int] | None
 ) -> None:
@@ -319,6 +319,10 @@ async def test_it_is_for_everybody(
         await page.locator(".slot").nth(9).wait_for()
         await page.locator(".timeline-row").first.wait_for(timeout=20_000)
         assert await violations(page) == []
+        wide = await page.evaluate("() => ((words) => [words.scrollWidth, words.clientWidth])(window['link-words'])")
+        assert wide[0] <= wide[1], "the state of the connection is not cut off"
+        bus = await page.locator(".part", has_text="Bus" if language == "en-US" else "Шина").inner_text()
+        assert bus.split()[-1] == ("answers" if language == "en-US" else "отвечает")
         wide = await page.evaluate("() => [document.documentElement.scrollWidth, innerWidth]")
         assert wide[0] <= wide[1]
         await page.locator("#theme").click()

@@ -55,7 +55,7 @@ async def test_a_server_that_is_killed_and_comes_back_leaves_no_hole(tmp_path: P
         deployment(tmp_path, postgres, "api1", "api2", "ingest1", "write1") as built,
         in_front(built, "api1", "api2") as front,
         chromium() as browser,
-        opened(browser, front.url) as (page, _witness),
+        opened(browser, front.url) as (page, witness),
     ):
         await sign_in(page, front)
         await page.wait_for_function("() => window.told.length > 20")
@@ -83,4 +83,5 @@ async def test_a_server_that_is_killed_and_comes_back_leaves_no_hole(tmp_path: P
         assert await page.locator("#proof").get_attribute("data-holes") == "0"
         assert await page.locator("#gaps-count").inner_text() == ""
         await comes_true(lambda: sees_every_second(page))
+        assert witness.hosts == {front.url.removeprefix("http://")}
         await built.check_alive("api1", "api2", "ingest1", "write1")

@@ -21,8 +21,8 @@ SLOW = 2 * max(4, round(STREAMS * 0.05 / 2))
 
 EVENT_BYTES = 10_000
 _OTHER_BYTES = 620
-RATE = 6000 / STREAMS
-"""Publications in a second: what one process can hear of all streams together."""
+RATE = 3000 / STREAMS
+"""Publications in a second: half of what one process can hear of all streams together."""
 
 TICKERS = (
     "BTC_USDC", "ETH_USDC", "SOL_USDC", "XRP_USDC", "STETH_USDC", "PAXG_USDC", "BNB_USDC", "USDE_USDC", "BTC_USDT",

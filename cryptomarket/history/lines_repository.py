@@ -121,10 +121,13 @@ class LinesLook:
         if not self._writing.is_sqlite:
             found = self.at_once(asked, left, line, rows=rows)
             return None if found is None or found.written is None else (found.written, found.is_more)
-        window, _ = self.window(asked, left, rows=rows + 1)
+        window, is_more = self.window(asked, left, rows=rows + 1)
         written = self.lines(asked, window, line, most=rows + 1, only=Source.STREAM)
-        if written is None or written.rows <= rows:
-            return None if written is None else (written, False)
+        if written is None or (is_more and written.rows <= rows):
+            # Those that end the window share a millisecond with what follows it.
+            return None
+        if written.rows <= rows:
+            return written, False
         return Written(written.text[: written.text.rindex(line.end)], rows), True
 
     def lines(

@@ -16,3 +16,9 @@ def grow_older(client: Redis, seconds: float) -> None:
         if key.endswith(b"demand:ends"):
             for owner in cast("list[bytes]", client.zrange(key, 0, -1)):
                 client.zincrby(key, -seconds * 1_000_000, owner)
+        if b":limit:" in key:
+            # Each take is its own name: the moment at which it was counted.
+            for taken_us in cast("list[bytes]", client.zrange(key, 0, -1)):
+                older_us = int(taken_us) - round(seconds * 1_000_000)
+                client.zrem(key, taken_us)
+                client.zadd(key, {str(older_us): older_us})

@@ -5,6 +5,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from functools import partial
 
+import time_machine
+
 from __tests__.backplane.redis_server import OLDEST, REDIS_SERVER, shared_server
 from __tests__.backplane.redis_time import grow_older
 from __tests__.backplane.redis_world import link_to
@@ -69,38 +71,41 @@ def fence_of(lease: Lease) -> Fence:
 
 
 class Times:
-    """A clock that stands until it is moved."""
+    """A clock that stands until it is moved, and the wall's, which goes; the limiter's library reads that one."""
 
-    def __init__(self) -> None:
+    def __init__(self, wall: time_machine.Traveller) -> None:
         self.now_s = 1000.0
+        self._wall = wall
 
     async def advance(self, seconds: float) -> None:
-        """Moves it."""
+        """Moves both."""
         self.now_s += seconds
+        self._wall.shift(seconds)
 
 
 @asynccontextmanager
 async def memory() -> AsyncIterator[Backplane]:
     """The form in one process."""
-    times = Times()
-    leases = MemoryLeases(lambda: times.now_s)
-    bus = MemoryBus(
-        "epoch1", is_newest=leases.is_newest, log_capacity=LOG_CAPACITY, log_hard_capacity=LOG_HARD_CAPACITY
-    )
+    with time_machine.travel(1_800_000_000, tick=True) as wall:
+        times = Times(wall)
+        leases = MemoryLeases(lambda: times.now_s)
+        bus = MemoryBus(
+            "epoch1", is_newest=leases.is_newest, log_capacity=LOG_CAPACITY, log_hard_capacity=LOG_HARD_CAPACITY
+        )
 
-    async def leave(group: str) -> None:
-        bus.leave(group)
+        async def leave(group: str) -> None:
+            bus.leave(group)
 
-    yield Backplane(
-        bus=bus,
-        cache=MemoryCache(lambda: times.now_s),
-        demand=MemoryDemand(lambda: times.now_s),
-        leases=leases,
-        limiter=MemoryLimiter(),
-        mailroom=MemoryMailroom(),
-        advance=times.advance,
-        leave=leave,
-    )
+        yield Backplane(
+            bus=bus,
+            cache=MemoryCache(lambda: times.now_s),
+            demand=MemoryDemand(lambda: times.now_s),
+            leases=leases,
+            limiter=MemoryLimiter(),
+            mailroom=MemoryMailroom(),
+            advance=times.advance,
+            leave=leave,
+        )
 
 
 @asynccontextmanager

@@ -22,7 +22,9 @@ from cryptomarket.secret import Secret
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "redis.md"
 ROW = re.compile(r"^\| `([^`]+)` \| ([a-z ]+) \| [^|]+ \| ([^|]+) \| [^|]+ \|$", re.MULTILINE)
+BOUND = re.compile(r"^\| `([^`]+)` \| [a-z ]+ \| [^|]+ \| [^|]+ \| ([^|]+) \|$", re.MULTILINE)
 PREFIX = "cryptomarket:test:"
+DAY_S = 86_400
 FIELDS_OF_THE_ORDER = 6
 TYPES = {"sorted set": "zset"}
 
@@ -116,3 +118,83 @@ async def test_what_callers_make_more_of_is_named_with_its_number() -> None:
     assert len(limits) == 3
     assert named == set(told)
     assert len(told) == len(limits | values)
+
+
+def _bound(key: str) -> int:
+    """What the page says that a key holds at most."""
+    told = dict(BOUND.findall(DOCUMENT.read_text(encoding="utf-8")))[key]
+    return int(re.sub(r"^one\b", "1", told).split()[0])
+
+
+async def test_a_bell_keeps_what_wakes_its_readers_and_no_more() -> None:
+    """Promise: letters that nobody fetches, notices, wants and epochs each leave at most what the page says."""
+    with shared_server().client() as client:
+        client.flushall()
+        async with link_to(shared_server()) as link, RedisBus(link, log_capacity=5, log_hard_capacity=5) as bus:
+            client.rpush(f"{PREFIX}mail:bell:box", *[b""] * 99)
+            asking = asyncio.create_task(RedisMailroom(link).ask("box", b"", timeout_s=10))
+            await asyncio.to_thread(until, lambda: bool(client.exists(f"{PREFIX}mail:box:box")), "nothing was posted")
+            assert client.llen(f"{PREFIX}mail:bell:box") == _bound("mail:bell:<box>")
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            with client.pipeline() as many:
+                for number in range(_bound("notices")):
+                    many.xadd(f"{PREFIX}notices", {"demand": str(number)})
+                many.execute()
+            await bus.notify(Notice(NoticeKind.DEMAND, "last"))
+            assert client.xlen(f"{PREFIX}notices") == _bound("notices")
+            for ticker in "ab":
+                await RedisDemand(link).want("me", [ticker], life_s=10)
+                # What a restart looks like to a script, without one.
+                await link.ask("HSET", link.keys.order, "run_id", "another")
+                await bus.publish(ticks("a"), await fence_at(link, "slot"))
+            assert client.xlen(f"{PREFIX}demand:bell") == _bound("demand:bell")
+            assert client.xlen(f"{PREFIX}order:bell") == _bound("order:bell")
+
+
+async def test_a_name_without_publications_leaves_the_list_of_tickers() -> None:
+    """Promise: tickers that lapsed are named no longer than the page says."""
+    days = int(re.findall(r"one per ticker of the last (\d+) days", DOCUMENT.read_text(encoding="utf-8"))[0])
+    with shared_server().client() as client:
+        client.flushall()
+        async with link_to(shared_server()) as link, RedisBus(link, log_capacity=5, log_hard_capacity=5) as bus:
+            today = client.time()[0] // DAY_S
+            client.zadd(f"{PREFIX}tickers", {"kept": today - days + 1, "lapsed": today - days - 1})
+            await bus.publish(ticks("new"), await fence_at(link, "slot"))
+            assert client.zrange(f"{PREFIX}tickers", 0, -1) == [b"kept", b"new"]
+
+
+async def test_who_publishes_keeps_his_lane() -> None:
+    """Promise: a publisher that runs for longer than a lane's life is refused nothing: publishing renews it."""
+    with shared_server().client() as client:
+        client.flushall()
+        async with link_to(shared_server()) as link, RedisBus(link, log_capacity=5, log_hard_capacity=5) as bus:
+            fence = await fence_at(link, "slot")
+            await bus.publish(ticks("a"), fence)
+            (lane,) = client.keys(f"{PREFIX}lane:*")
+            client.expire(lane, DAY_S // 3)
+            await bus.publish(ticks("a"), fence)
+            assert client.ttl(lane) > DAY_S / 2
+
+
+async def test_what_is_kept_aside_is_what_consumers_hold() -> None:
+    """Promise: entries that the log gave up are kept while somebody holds them, and no more than the page says."""
+    capacity = 5
+    with shared_server().client() as client:
+        client.flushall()
+        async with link_to(shared_server()) as link:
+            bus = RedisBus(link, log_capacity=capacity, log_hard_capacity=capacity)
+            async with bus:
+                fence = await fence_at(link, "slot")
+                told = await bus.publish(ticks(*"abcd"), fence)
+                await bus.consume("store", "one", limit=4, wait_s=1)
+                await bus.publish(ticks(*"abcde"), fence)
+                held = f"{PREFIX}held:{told[0].position.epoch}:store"
+                assert client.xlen(held) == 4
+                await bus.acknowledge("store", told[:3])
+                await bus.publish(ticks("a"), fence)
+                assert client.xlen(held) == 1
+                for _ in range(3):
+                    await bus.consume("store", "one", limit=capacity, wait_s=1)
+                    await bus.publish(ticks(*"abcde"), fence)
+                assert client.xlen(held) == capacity

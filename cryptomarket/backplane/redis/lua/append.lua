@@ -11,7 +11,7 @@ local function give_up_to(last, groups, hard_capacity)
         redis.call('XPENDING', log, group.name, entry_id(first), entry_id(last), last - first + 1)
       ) do
         local entry = redis.call('XRANGE', log, item[1], item[1])[1]
-        redis.call('XADD', held, 'MAXLEN', '~', text(hard_capacity), entry[1], unpack(entry[2]))
+        redis.call('XADD', held, 'MAXLEN', '=', text(hard_capacity), entry[1], unpack(entry[2]))
       end
       redis.call('XTRIM', held, 'MINID', '=', entry_id(group.lowest))
       redis.call('EXPIRE', held, LIFE_S)

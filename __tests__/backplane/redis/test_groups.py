@@ -5,7 +5,7 @@ import signal
 
 from __tests__.backplane.redis_server import RedisServer
 from __tests__.backplane.redis_world import DEADLINE_S, fence_at, link_to, said_when_back, seqs, ticks
-from cryptomarket.backplane.redis import RedisBus
+from cryptomarket.backplane.redis import RedisBus, RedisLink
 from cryptomarket.market.wire import Publication
 
 GROUP = "store"
@@ -87,3 +87,21 @@ async def test_a_former_log_that_nobody_empties_is_given_up_with_a_name(own: Red
             (first[0].position.epoch, 1, 7)
         }
         assert {"a", "b"} <= set(losses)
+
+
+async def test_all_that_consumers_held_of_a_log_that_is_given_up_is_told(link: RedisLink) -> None:
+    """Promise: however many entries were handed out and not acknowledged, none is lost untold."""
+    count = 2500
+    async with RedisBus(link) as bus:
+        assert await bus.consume(GROUP, "one", limit=1, wait_s=0) == []
+        first = await bus.publish(ticks(*["a"] * count), await fence_at(link))
+        assert len(await taken(bus, "one", count)) == count
+        for _ in range(5):
+            # What a restart looks like to a script, without one.
+            await link.ask("HSET", link.keys.order, "run_id", "another")
+            await bus.publish(ticks("b"), await fence_at(link))
+            await bus.acknowledged(GROUP)
+            async with RedisBus(link) as joining:
+                await joining.consume("joins", "one", limit=1, wait_s=0)
+        (loss,) = [loss for loss in await bus.losses(GROUP) if loss.ticker == "a"]
+        assert (loss.first, loss.count) == (first[0].position, count)

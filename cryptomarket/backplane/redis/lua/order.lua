@@ -17,13 +17,18 @@ local function give_up(name)
       end
     until #page == 0
     if group.lowest then
-      for _, item in ipairs(redis.call('XPENDING', log, group.name, '-', '+', 100000)) do
-        local entry = redis.call('XRANGE', log, item[1], item[1])[1]
-          or redis.call('XRANGE', held_of(name, group.name), item[1], item[1])[1]
-        if entry then
-          lose(group.name, name, entry)
+      local from = '-'
+      repeat
+        local page = redis.call('XPENDING', log, group.name, from, '+', 1000)
+        for _, item in ipairs(page) do
+          local entry = redis.call('XRANGE', log, item[1], item[1])[1]
+            or redis.call('XRANGE', held_of(name, group.name), item[1], item[1])[1]
+          if entry then
+            lose(group.name, name, entry)
+          end
+          from = '(' .. item[1]
         end
-      end
+      until #page == 0
     end
   end
   redis.call('UNLINK', log)

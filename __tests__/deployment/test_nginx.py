@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import shutil
 import socket
 import ssl
@@ -128,7 +129,7 @@ def get(port: int, path: str, headers: dict[str, str] | None = None) -> tuple[ht
 
 
 def test_an_event_passes_while_the_stream_is_open(start: Start, upstream: Upstream) -> None:
-    """Guards against buffering: the event is there although the response has not ended."""
+    """Guards against a wait for the end: the event is there although the response has not ended."""
     port = start(upstream.server_port)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
     connection.request("GET", f"{STREAM}?tickers=btc_usd")
@@ -138,6 +139,15 @@ def test_an_event_passes_while_the_stream_is_open(start: Start, upstream: Upstre
     upstream.may_end.set()
     assert response.read() == b""
     connection.close()
+
+
+def test_a_stream_is_not_buffered(start: Start, upstream: Upstream, tmp_path: Path) -> None:
+    """Guards streams against buffers and compression of nginx's own, whatever the gateway's headers ask for."""
+    start(upstream.server_port)
+    command = [NGINX, "-T", "-p", f"{tmp_path}/prefix/", "-c", f"{tmp_path}/nginx/nginx.conf"]
+    read = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+    (told,) = re.findall(rf"location = {STREAM} {{([^}}]*)}}", read)
+    assert {"proxy_buffering off;", "proxy_cache off;", "gzip off;"} <= {line.strip() for line in told.splitlines()}
 
 
 def test_what_a_caller_claims_about_himself_is_replaced(start: Start, upstream: Upstream) -> None:

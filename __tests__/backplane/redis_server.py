@@ -89,12 +89,13 @@ class RedisSentinel:
     def client(self) -> Redis:
         return Redis(port=self.port, socket_timeout=5, socket_connect_timeout=2)
 
-    def start(self) -> None:
+    def start(self, *, with_replica: bool = True) -> None:
         command = [REDIS_SERVER, str(self._configuration), "--sentinel"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         with self.client() as client:
             until(lambda: answers(client), "the Sentinel did not start")
-            until(lambda: client.execute_command("SENTINEL", "REPLICAS", "main") != [], "the replica was not found")
+            if with_replica:
+                until(lambda: client.execute_command("SENTINEL", "REPLICAS", "main") != [], "the replica was not found")
 
     def stop(self) -> None:
         if self._process is not None:

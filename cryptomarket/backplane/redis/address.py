@@ -8,7 +8,7 @@ from redis.asyncio import ConnectionPool, Sentinel
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError, SentinelConnectionPool
 from redis.backoff import NoBackoff
-from redis.exceptions import ResponseError
+from redis.exceptions import AuthenticationError, ResponseError
 
 from cryptomarket.errors import StartRefused
 
@@ -97,7 +97,10 @@ class WatchedPool(SentinelConnectionPool):
             named: tuple[str, int] = await self.sentinel_manager.discover_master(self.service_name)
         except (MasterNotFoundError, ResponseError) as unnamed:
             # Who answers otherwise is no Sentinel.
-            raise MasterNotFoundError(f"No Sentinel names a primary called {self.service_name!r}.") from unnamed
+            # redis-py keeps of each Sentinel's answer only how it is written.
+            locked = "; one wants a password, and has none to be given: what the URL has is for the servers"
+            why = locked if AuthenticationError.__name__ in str(unnamed) else ""
+            raise MasterNotFoundError(f"No Sentinel names a primary called {self.service_name!r}{why}.") from unnamed
         self.master_address = named
         return named
 

@@ -2,13 +2,16 @@
 
 import asyncio
 import re
+import socket
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from __tests__.backplane.redis_server import free_port
 from __tests__.db.test_copying import fill
 from __tests__.postgres_server import PASSWORD, SUPERUSER, PostgresServer
 from __tests__.telemetry_kept import kept_logging
@@ -115,6 +118,42 @@ def test_what_cannot_be_copied_is_one_sentence(
         assert re.fullmatch(rf"cryptomarket: .*{said}.*\n", done.stderr), done.stderr
     assert not (tmp_path / "absent.sqlite3").exists()
     assert postgres.sql(f"SELECT count(*) FROM pg_database WHERE datname = '{name}'") == "0"
+
+
+def test_a_source_that_cannot_be_read_is_named_with_its_reason(
+    postgres: PostgresServer, name: str, tmp_path: Path
+) -> None:
+    """Promise: nobody looks at the target when the source is to blame, nor for a server that is there."""
+    (tmp_path / "text.sqlite3").write_text("This is no database, however long one looks at it.\n" * 100)
+    there, to = f"PostgreSQL at 127.0.0.1:{postgres.port}", postgres.url(name)
+    for source, said in (
+        (f"sqlite:///{tmp_path}/text.sqlite3", f"The database {tmp_path}/text.sqlite3 cannot be opened"),
+        (postgres.url("no_such_testing"), f"{there} has no database 'no_such_testing'."),
+        (
+            postgres.url("no_such_testing").replace(PASSWORD, "wrong"),
+            f"{there} does not let '{SUPERUSER}' in: check user and password of --from.",
+        ),
+        (f"postgresql://me@127.0.0.1:{free_port()}/x", "cannot be reached: is it running? Check --from."),
+    ):
+        done = call("--from", source, "--to", to)
+        assert (done.exit_code, done.stdout) == (2, ""), done.output
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert postgres.sql(f"SELECT count(*) FROM pg_database WHERE datname = '{name}'") == "0"
+
+
+def test_how_long_databases_are_waited_for_is_what_the_settings_say(
+    trial: str, postgres: PostgresServer, name: str
+) -> None:
+    """Promise: DATABASE_CONNECT_TIMEOUT_S counts for a copy too, at its source and at its target."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        deaf = f"postgresql://me@127.0.0.1:{silent.getsockname()[1]}/x"
+        for source, target in ((deaf, postgres.url(name)), (trial, deaf)):
+            began_s = time.monotonic()
+            done = call("--from", source, "--to", target, database_connect_timeout_s="0.2")
+            assert done.exit_code == 2, done.output
+            assert "cannot be reached" in done.stderr
+            assert time.monotonic() - began_s < 4
 
 
 def test_another_exchanges_database_is_left_alone(trial: str, postgres: PostgresServer, postgres_url: str) -> None:

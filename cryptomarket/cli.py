@@ -14,7 +14,7 @@ from cryptomarket.accounts.mint import Minted
 from cryptomarket.custody import create_key, list_keys, mint_persons, revoke_key
 from cryptomarket.db import shown
 from cryptomarket.errors import CryptomarketError, StartRefused
-from cryptomarket.foundation import check_addresses, database_address, database_url
+from cryptomarket.foundation import check_addresses, database_address, database_url, database_waits
 from cryptomarket.job_commands import job_status, list_jobs, read_words, run_job
 from cryptomarket.job_commands import told as run_told
 from cryptomarket.jobs.runs import RunState
@@ -212,7 +212,8 @@ def copy_database_command(
     settings = _settings()
     from_url = source or database_url(settings.model_copy(update={"debug": True}))
     to_url = target or database_url(settings.model_copy(update={"debug": False}))
-    told = _run(copy_database(from_url, to_url, tell=Narrator(lambda line: typer.echo(line, err=True))))
+    narrator = Narrator(lambda line: typer.echo(line, err=True))
+    told = _run(copy_database(from_url, to_url, tell=narrator, waits=database_waits(settings)))
     for content in told:
         typer.echo(f"{content.table}  {content.rows}  {content.sha256}")
     typer.echo(f"The same rows, to the digit: {shown(from_url)} and {shown(to_url)}")

@@ -112,16 +112,21 @@ def database_address(settings: Settings) -> str:
     return shown(database_url(settings))
 
 
+def database_waits(settings: Settings) -> Waits:
+    """How long a database is waited for."""
+    return Waits(
+        answer_s=settings.postgres_timeout_s,
+        connect_s=settings.database_connect_timeout_s,
+        busy_s=settings.sqlite_busy_timeout_s,
+    )
+
+
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
     """The database of the settings: made, upgraded, and claimed for their exchange. Raises StartRefused."""
     url = database_url(settings)
     make_folder(settings)
-    waits = Waits(
-        answer_s=settings.postgres_timeout_s,
-        connect_s=settings.database_connect_timeout_s,
-        busy_s=settings.sqlite_busy_timeout_s,
-    )
+    waits = database_waits(settings)
     await opened(url, exchange=settings.exchange.value, waits=waits)
     database = Database(url, waits=waits)
     try:

@@ -3,18 +3,18 @@
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy.engine import URL
 
 from cryptomarket.accounts.tables import api_keys, person
-from cryptomarket.db import Content, Copying, Database, Progress, Waits, checked, driver_url, metadata, opened
+from cryptomarket.db import Content, Copying, Database, Progress, Waits, checked, driver_url, metadata, opened, told
 from cryptomarket.errors import StartRefused
 
 LASTING = (person, api_keys)
 BETWEEN_WORDS_S = 1.0
-# A table takes as long as it takes.
-UNHURRIED = Waits(answer_s=None)
+PATIENT = Waits()
 
 
 class Narrator:
@@ -38,13 +38,15 @@ def _check_file(address: URL) -> None:
 
 
 async def copy_database(
-    source_url: str | URL, target_url: str | URL, *, tell: Callable[[Progress], None]
+    source_url: str | URL, target_url: str | URL, *, tell: Callable[[Progress], None], waits: Waits = PATIENT
 ) -> list[Content]:
     """Copies a store, which may be in use, into a PostgreSQL database that is made when there is none.
 
     May be run again: it goes on where it broke off, and takes what was added since. Raises StartRefused for what can't
-    be, and when both don't hold the same at the end.
+    be, and when both don't hold the same at the end. A table takes as long as it takes, whatever `waits`
+    says of answers.
     """
+    unhurried = replace(waits, answer_s=None)
     source_address, target_address = driver_url(source_url), driver_url(target_url)
     if target_address.get_backend_name() == "sqlite":
         raise StartRefused("The target is a PostgreSQL database: postgresql://user@host:5432/name")
@@ -52,11 +54,12 @@ async def copy_database(
         raise StartRefused("Source and target are the same database.")
     _check_file(source_address)
     async with AsyncExitStack() as stack:
-        source = Database(source_address, waits=UNHURRIED)
+        source = Database(source_address, waits=unhurried)
         stack.push_async_callback(source.close)
-        exchange = await checked(source)
-        await opened(target_address, exchange=exchange)
-        target = Database(target_address, waits=UNHURRIED)
+        with told(source_address, "--from"):
+            exchange = await checked(source)
+        await opened(target_address, exchange=exchange, waits=waits)
+        target = Database(target_address, waits=unhurried)
         stack.push_async_callback(target.close)
         await stack.enter_async_context(target.held(shared=False))
         # The revisions that have run now declare the tables of every room.

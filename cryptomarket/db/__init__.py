@@ -20,7 +20,7 @@ from cryptomarket.db.database import Database
 from cryptomarket.db.engines import Waits, driver_url
 from cryptomarket.db.migration import checked, migrate
 from cryptomarket.db.months import Month
-from cryptomarket.db.opening import opened, server_url, shown
+from cryptomarket.db.opening import opened, server_url, shown, told
 from cryptomarket.db.writing import Unit, Writing, bound_together
 
 __all__ = [
@@ -47,5 +47,6 @@ __all__ = [
     "row_id",
     "server_url",
     "shown",
+    "told",
     "word",
 ]

@@ -1,5 +1,8 @@
 """The first thing a start does with a database: see that it is there, and of the newest revision."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import asyncpg
 from sqlalchemy import exc
 from sqlalchemy.engine import URL
@@ -38,17 +41,25 @@ async def opened(url: str | URL, *, exchange: str | None = None, waits: Waits | 
     newer revision or, with `exchange` given, another exchange's. Nothing was changed then.
     """
     target = driver_url(url)
-    try:
+    with told(target):
         if target.get_backend_name() != "sqlite":
             await _find_or_create(target, waits or Waits())
         await migrate(target, exchange=exchange, waits=waits)
+
+
+@contextmanager
+def told(url: URL, name: str = "") -> Iterator[None]:
+    """A database that can't be worked with inside is StartRefused, which says why. `name` is the option by which its
+    address was given; else the settings have it.
+    """
+    try:
+        yield
     except DatabaseUnavailable as away:
-        cause = away.__cause__
-        raise StartRefused(_sentence(target, cause)) from None
+        raise StartRefused(_sentence(url, away.__cause__, name)) from None
     except (exc.DBAPIError, asyncpg.PostgresError, OSError) as error:
         if not isinstance(error, OSError) and not _is_telling(error):
             raise
-        raise StartRefused(_sentence(target, error)) from None
+        raise StartRefused(_sentence(url, error, name)) from None
 
 
 async def _find_or_create(target: URL, waits: Waits) -> None:
@@ -87,13 +98,16 @@ def _is_telling(error: BaseException) -> bool:
     return _state(error).startswith((_NOT_ALLOWED, "28", "3D", "53", "57P", "08"))
 
 
-def _sentence(url: URL, error: BaseException | None) -> str:
+def _sentence(url: URL, error: BaseException | None, name: str) -> str:
     if url.get_backend_name() == "sqlite":
         return f"The database {url.database} cannot be opened. Is it a SQLite file that may be written?"
     where = f"PostgreSQL at {url.host or url.query.get('host', 'localhost')}:{url.port or 5432}"
     state = _state(error)
     if state.startswith("28"):
-        return f"{where} does not let {url.username!r} in: check POSTGRES_USER and POSTGRES_PASSWORD."
+        given = f"user and password of {name}" if name else "POSTGRES_USER and POSTGRES_PASSWORD"
+        return f"{where} does not let {url.username!r} in: check {given}."
+    if state == _MISSING_DATABASE:
+        return f"{where} has no database {url.database!r}."
     if state == _NOT_ALLOWED:
         return (
             f"{where} does not allow {url.username!r} to make what is missing; let a superuser say: "
@@ -103,4 +117,4 @@ def _sentence(url: URL, error: BaseException | None) -> str:
         return f"{where} has no connection left for us."
     if state.startswith("57P"):
         return f"{where} is starting or stopping; try again in a moment."
-    return f"{where} cannot be reached: is it running? Check POSTGRES_HOST and POSTGRES_PORT."
+    return f"{where} cannot be reached: is it running? Check {name or 'POSTGRES_HOST and POSTGRES_PORT'}."

@@ -111,7 +111,9 @@ def test_what_cannot_be_is_refused_with_a_sentence(
             {"REDIS_HOST": "one,two", "REDIS_PASSWORD": "word", "REDIS_MASTER_NAME": "the main", "REDIS_DB": "2"},
             "redis+sentinel://:word@one:26379,two:26379/the%20main/2",
         ),
-        ({"REDIS_URL": "redis://told/1", "REDIS_HOST": "cache", "REDIS_PASSWORD": "word"}, "redis://told/1"),
+        ({"REDIS_URL": "redis://told/1", "REDIS_HOST": "cache"}, "redis://told/1"),
+        ({"REDIS_URL": "redis://:word@told/1", "REDIS_PASSWORD": "word"}, "redis://:word@told/1"),
+        ({"REDIS_URL": "unix://:word@/run/s", "REDIS_PASSWORD": "word"}, "unix://:word@/run/s"),
     ],
 )
 def test_redis_is_named_by_its_url_or_by_its_parts(
@@ -121,6 +123,16 @@ def test_redis_is_named_by_its_url_or_by_its_parts(
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     assert load_settings().redis_address == address
+
+
+@pytest.mark.parametrize("url", ["redis://told:6379/1", "redis://me@told/1", "redis+sentinel://one,two/main"])
+def test_a_password_that_would_not_count_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Promise: nobody looks for a wrong password where the right one is never read."""
+    monkeypatch.setenv("REDIS_URL", url)
+    monkeypatch.setenv("REDIS_PASSWORD", "word1234")
+    with pytest.raises(StartRefused, match="REDIS_PASSWORD counts where there is no REDIS_URL") as refused:
+        load_settings()
+    assert "word1234" not in str(refused.value)
 
 
 def test_a_secret_is_in_no_sentence_and_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ SENTINEL_PORT = 26379
 
 SEAL_SECRET_BYTES = 32
 TOKEN_KEY_BYTES = 32
+_PASSWORD_OF_REDIS = re.compile(r"//[^/]*:[^/]*@")
 DEFAULT_DATA_DIR = Path("data")
 
 # What a `.env` may hold for others who read it: compose, its other services, and the libraries in the container.
@@ -204,7 +205,13 @@ class Settings(BaseSettings):
             raise ValueError(f"SEAL_SECRET is shorter than {SEAL_SECRET_BYTES} bytes; it would protect nothing")
         if 0 < len(self.token_key.get_secret_value().encode()) < TOKEN_KEY_BYTES:
             raise ValueError(f"TOKEN_KEY is shorter than the {TOKEN_KEY_BYTES} bytes that HS256 needs (RFC 7518, 3.2)")
-        if not self.redis_url.get_secret_value():
+        if url := self.redis_url.get_secret_value():
+            if self.redis_password.get_secret_value() and not _PASSWORD_OF_REDIS.search(url):
+                raise ValueError(
+                    "REDIS_PASSWORD counts where there is no REDIS_URL; write it into REDIS_URL, "
+                    "redis://:password@host:6379/0, or name the server by REDIS_HOST"
+                )
+        else:
             if self.redis_master_name and not self.redis_host:
                 raise ValueError("REDIS_MASTER_NAME is what Sentinels at REDIS_HOST call the primary; set both")
             if "," in self.redis_host and not self.redis_master_name:

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from structlog.testing import capture_logs
 
 from __tests__.jobs.world import BESIDE, run_of
+from cryptomarket.errors import Unavailable
 from cryptomarket.household import House, Household
 from cryptomarket.jobs.runs import Run, RunState
 from cryptomarket.settings import Settings
@@ -97,3 +99,19 @@ def test_a_task_that_blocks_the_loop_is_stayed_with(tmp_path: Path) -> None:
     told_lines = [line for line in lines if "blocks the event loop" in str(line["event"])]
     assert len(told_lines) == 1
     assert "over.wait(20)" in told_lines[0]["where"]
+
+
+def test_a_loop_that_does_not_begin_is_not_waited_for(tmp_path: Path) -> None:
+    """Promise: JOB_PARTS_TIMEOUT_S bounds a beginning that hangs."""
+    blocked = threading.Event()
+
+    class Blocked(Household):
+        def _live(self) -> None:
+            blocked.wait()
+
+    household = Blocked(Settings.model_validate({"data_dir": tmp_path, "job_parts_timeout_s": 0.05}), send=print)
+    began_s = time.monotonic()
+    with pytest.raises(Unavailable):
+        household.start()
+    blocked.set()
+    assert time.monotonic() - began_s < 10

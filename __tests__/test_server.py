@@ -15,12 +15,22 @@ from starlette.types import Receive, Scope, Send
 
 from cryptomarket.backplane.memory import MemoryBus
 from cryptomarket.clock import Clock
+from cryptomarket.doorkeeper import Doorkeeper
 from cryptomarket.errors import StartRefused
 from cryptomarket.live.hub import Hub
 from cryptomarket.live.mailbox import LatestMailbox
 from cryptomarket.live.seat import Reason, Seat
 from cryptomarket.market.instruments import Exchange
-from cryptomarket.server import Server, Wire, banner, serve_gateway, tell_unless_abandoned
+from cryptomarket.server import (
+    Server,
+    Wire,
+    banner,
+    config_of,
+    exchange_address,
+    serve_gateway,
+    tell_unless_abandoned,
+    wire_of,
+)
 from cryptomarket.settings import Settings
 
 
@@ -42,6 +52,13 @@ def test_the_banner_says_whose_prices_these_are() -> None:
     assert "SIMULATED" not in real
     assert "demo-1" not in real
     assert "wss://www.deribit.com" in real
+
+
+def test_where_the_exchange_is_is_known_without_asking_it() -> None:
+    """Promise: a banner names an address, also that of a simulator which somebody else has started."""
+    assert exchange_address(Settings(simulator_port=9)) == "ws://127.0.0.1:9/ws/api/v2"
+    assert exchange_address(Settings(exchange=Exchange.TEST)) == "wss://test.deribit.com/ws/api/v2"
+    assert exchange_address(Settings(deribit_ws_url="ws://here/ws")) == "ws://here/ws"
 
 
 def test_an_address_with_colons_is_bracketed() -> None:
@@ -118,12 +135,6 @@ async def test_an_endless_head_is_refused(hub: Hub) -> None:
     assert b"65536" in answer
 
 
-class Hasty(Wire):
-    """A connection that waits for a head as short as a test can."""
-
-    head_deadline_s = 0.2
-
-
 @pytest.mark.parametrize(("sent", "answer"), [(b"", b""), (b"GET / HTTP/1.1\r\nHost: x\r\n", b"HTTP/1.1 400 ")])
 async def test_a_head_that_does_not_come_is_not_waited_for(hub: Hub, sent: bytes, answer: bytes) -> None:
     """Promise: who connects and says nothing, or not all, holds a connection for some seconds and no longer."""
@@ -131,11 +142,23 @@ async def test_a_head_that_does_not_come_is_not_waited_for(hub: Hub, sent: bytes
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         pytest.fail("nothing of it is a request")
 
-    async with listening(hub, app, Hasty) as (reader, writer):
+    async with listening(hub, app, wire_of(0.2)) as (reader, writer):
         writer.write(sent)
         told = await reader.read()
     assert told.startswith(answer)
     assert bool(told) is bool(answer)
+
+
+def test_how_long_a_head_is_waited_for_is_a_setting() -> None:
+    """Promise: HEAD_TIMEOUT_S counts."""
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        pytest.fail("nobody asks")
+
+    http = config_of(Settings(head_timeout_s=7), Doorkeeper(served, clock=Clock.system())).http
+    assert isinstance(http, type)
+    assert issubclass(http, Wire)
+    assert http.head_deadline_s == 7
 
 
 @pytest.mark.parametrize("between", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"])

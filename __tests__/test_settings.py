@@ -84,6 +84,7 @@ def test_what_is_for_tests_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         ("REDIS_HOST", "one,two", "set REDIS_MASTER_NAME"),
         ("REDIS_MASTER_NAME", "main", "at REDIS_HOST"),
         ("REDIS_PORT", "0", "REDIS_PORT"),
+        ("JOB_AGAIN_S", "6", "JOB_AGAIN_S"),
         ("DEMAND_LINGER_S", "inf", "DEMAND_LINGER_S: Input should be a finite number"),
     ],
 )

@@ -14,7 +14,7 @@ from redis.exceptions import TimeoutError as NoAnswer
 from cryptomarket.household import House, Household
 from cryptomarket.jobs.runs import RunState
 from cryptomarket.settings import Settings
-from cryptomarket.worker import TellingMessage, Worker, main
+from cryptomarket.worker import Asking, TellingMessage, Worker, main
 
 SAID_MS = 1_790_165_100_000
 
@@ -144,3 +144,25 @@ def test_a_queue_that_is_none_is_refused(
         main()
     assert ended.value.code == 2
     assert "There is no queue hihg; there are high, default, low." in capsys.readouterr().err
+
+
+class Paused(Exception):
+    """The task was sent again."""
+
+
+class AskedAgain:
+    """A task that says for how long it was put off."""
+
+    request: Asking
+
+    def retry(self, *, countdown: float) -> Exception:
+        return Paused(countdown)
+
+
+def test_a_job_without_its_parts_comes_again_when_the_settings_say(tmp_path: Path) -> None:
+    """Promise: JOB_AGAIN_S is the pause of a job whose database or bus is away."""
+    given = {"redis_url": "redis://127.0.0.1:1/0", "exchange": "simulator", "data_dir": tmp_path, "job_again_s": 2.5}
+    worker = Worker(Settings.model_validate(given))
+    job = worker.jobs["make_partitions"]
+    with pytest.raises(Paused, match=r"^2\.5$"):
+        worker._run(job, AskedAgain(), SAID_MS, {}, by_hand=False, late=False)  # noqa: SLF001  as Celery would

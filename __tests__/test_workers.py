@@ -4,8 +4,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from cryptomarket.backoff import Backoff
-from cryptomarket.workers import Workers
+from cryptomarket.settings import Settings
+from cryptomarket.workers import Workers, workers_of
 
 LOOK_S = 0.02
 # Writes its own number into the folder, and lives until it is asked to end.
@@ -25,8 +25,8 @@ time.sleep(60)
 
 
 def workers(folder: Path, program: str, count: int, grace_s: float = 10) -> Workers:
-    quick = [Backoff(base_s=0.01, cap_s=0.05, random=lambda: 0.5) for _ in range(count)]
-    return Workers((sys.executable, "-c", program, str(folder)), count, backoff=quick, grace_s=grace_s)
+    quick = Settings(workers_backoff_cap_s=0.05, workers_grace_s=grace_s, stream_farewell_s=0.1)
+    return workers_of(quick, (sys.executable, "-c", program, str(folder)), count)
 
 
 async def seen(folder: Path, count: int) -> set[int]:
@@ -71,9 +71,10 @@ async def test_settings_that_are_refused_are_not_tried_again(tmp_path: Path) -> 
 
 
 async def test_one_that_does_not_end_is_ended(tmp_path: Path) -> None:
-    """Promise: a process that hangs doesn't hold up the end."""
+    """Promise: a process that hangs holds up the end for WORKERS_GRACE_S."""
     team = workers(tmp_path, DEAF, 1, grace_s=0.2)
     running = asyncio.create_task(team.run())
     await seen(tmp_path, 1)
     team.stop()
-    await over(running)
+    async with asyncio.timeout(8):
+        await running

@@ -31,7 +31,6 @@ log = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
 LOOK_S = 1.0
-START_S = 30.0
 FRAMES = 8
 
 
@@ -59,14 +58,14 @@ class Household:
     def start(self) -> None:
         """Begins the loop."""
         self._thread.start()
-        if not self._began.wait(START_S):
+        if not self._began.wait(self._settings.job_parts_timeout_s):
             raise Unavailable("The event loop of this worker has not begun.")
 
     def stop(self) -> None:
         """Closes the parts, and ends the loop."""
         if self._loop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._over.set)
-            self._thread.join(START_S)
+            self._thread.join(self._settings.job_parts_timeout_s)
 
     def run(self, task: Callable[[House], Awaitable[Answer]]) -> Answer:
         """What a task has come to; for threads that are not the loop's. A task that nobody waits for any more is

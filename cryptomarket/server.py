@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import structlog
@@ -31,7 +31,6 @@ from cryptomarket.settings import Settings
 log = structlog.get_logger(__name__)
 
 BACKLOG = 2048
-HEAD_DEADLINE_S = 20.0
 HEAD_LIMIT_BYTES = 65_536
 COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 ADDRESSES = {
@@ -44,10 +43,10 @@ class Wire(LineProtocol):
     """A connection. What can't be read as HTTP is answered with a problem document, too, and an id.
 
     The library keeps what has come of a request's head until it is whole. Bound: HEAD_LIMIT_BYTES, and one read; and a
-    connection that has no whole head within HEAD_DEADLINE_S is closed.
+    connection that has no whole head within `head_deadline_s` is closed.
     """
 
-    head_deadline_s = HEAD_DEADLINE_S
+    head_deadline_s: ClassVar[float] = 20.0
     __slots__ = ("_deadline", "_head_bytes", "_is_in_head")
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the library has it
@@ -121,6 +120,16 @@ class Wire(LineProtocol):
         self.transport.close()
 
 
+def wire_of(seconds: float) -> type[Wire]:
+    """Connections whose heads may take so long."""
+
+    class Timed(Wire):
+        __slots__ = ()
+        head_deadline_s = seconds
+
+    return Timed
+
+
 class Server(uvicorn.Server):
     """Ends streams before connections: the framework's shutdown would wait for open streams, which end only when told.
 
@@ -170,6 +179,12 @@ def _settle_memory() -> None:
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
+def exchange_address(settings: Settings) -> str:
+    """Where the exchange is; the simulator's port is the one that the settings name."""
+    simulator = f"ws://127.0.0.1:{settings.simulator_port}/ws/api/v2"
+    return settings.deribit_ws_url or ADDRESSES.get(settings.exchange, simulator)
+
+
 def banner(settings: Settings, ws_url: str, role: Role = Role.ALL) -> str:
     """What a person sees first: which exchange is behind, where to look, and a line to try. `{port}` is filled in."""
     host = f"[{settings.app_host}]" if ":" in settings.app_host else settings.app_host
@@ -195,6 +210,23 @@ def banner(settings: Settings, ws_url: str, role: Role = Role.ALL) -> str:
     return "\n".join(lines) + "\n"
 
 
+def config_of(settings: Settings, app: Doorkeeper) -> uvicorn.Config:
+    """How the library serves."""
+    return uvicorn.Config(
+        app,
+        http=wire_of(settings.head_timeout_s),
+        ws="none",
+        backlog=BACKLOG,
+        log_config=None,
+        log_level=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_graceful_shutdown=round(settings.stream_farewell_s) + 3,
+    )
+
+
 async def serve_gateway(
     settings: Settings, *, with_simulator: bool, role: Role = Role.ALL, shares_port: bool = False
 ) -> None:
@@ -207,10 +239,8 @@ async def serve_gateway(
         # What another process may hold comes first: nothing has been begun yet when it is refused.
         stack.enter_context(alone(settings))
         listener = stack.enter_context(listening(settings, shares_port=shares_port))
-        ws_url = settings.deribit_ws_url or ADDRESSES.get(settings.exchange, "")
-        if not ws_url and not with_simulator:
-            ws_url = f"ws://127.0.0.1:{settings.simulator_port}/ws/api/v2"
-        if not ws_url:
+        ws_url = exchange_address(settings)
+        if with_simulator and not settings.deribit_ws_url and settings.exchange not in ADDRESSES:
             ws_url = await stack.enter_async_context(
                 simulator_beside(host="127.0.0.1", port=settings.simulator_port, seed=settings.simulator_seed)
             )
@@ -222,21 +252,8 @@ async def serve_gateway(
             serves=role.serves,
         )
         doorkeeper = Doorkeeper(app, clock=Clock.system())
-        config = uvicorn.Config(
-            doorkeeper,
-            http=Wire,
-            ws="none",
-            backlog=BACKLOG,
-            log_config=None,
-            log_level=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=list(settings.trusted_proxies),
-            timeout_graceful_shutdown=round(settings.stream_farewell_s) + 3,
-        )
         server = Server(
-            config,
+            config_of(settings, doorkeeper),
             runtime.hub if role.serves else None,
             "" if shares_port else banner(settings, ws_url, role),
             doorkeeper,

@@ -47,6 +47,13 @@ class Settings(BaseSettings):
         (), description="Whose X-Forwarded-* headers are believed: addresses and networks; none by default"
     )
     debug: Flag = Field(True, description="True keeps everything in SQLite, False in PostgreSQL")
+    head_timeout_s: Seconds = Field(20.0, description="How long the head of a request may take to come")
+    workers_backoff_cap_s: Seconds = Field(
+        30.0, description="Longest pause before a process of --workers that died is started again"
+    )
+    workers_grace_s: Seconds = Field(
+        10.0, description="How long beyond STREAM_FAREWELL_S such a process may take to end"
+    )
     farewell_timeout_s: Seconds = Field(5.0, description="How long a process that ends may write down what only it has")
     project_mode: Literal["testing", "development", "production"] = Field(
         "development", description="testing | development | production"
@@ -185,6 +192,16 @@ class Settings(BaseSettings):
         le=60,
         allow_inf_nan=False,
         description="How long a job beyond its limit may take to end, before its process is ended",
+    )
+    job_parts_timeout_s: Seconds = Field(
+        30.0, description="How long what a worker's jobs stand on may take to begin, and to end"
+    )
+    job_again_s: float = Field(
+        5.0,
+        gt=0,
+        le=LONGEST_PAUSE_S,
+        allow_inf_nan=False,
+        description="After how long a job whose database or bus was away is tried again",
     )
     job_dead_s: Seconds = Field(300.0, description="When a job whose worker has died is given to another")
     job_runs_kept: int = Field(100, ge=1, le=10_000, description="How many runs of each job are remembered")

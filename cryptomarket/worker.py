@@ -39,7 +39,6 @@ log = structlog.get_logger(__name__)
 # Loaded by the processes that do the work, and by none that only starts them: half of what both would hold.
 HOUSEHOLD = "cryptomarket.household"
 
-OPEN_AGAIN_S = 5.0
 _ENDED_BADLY = (RunState.FAILED, RunState.TIMED_OUT)
 
 
@@ -148,7 +147,7 @@ class Worker:
         late: bool,
     ) -> str:
         if self._household is None:
-            raise asked.retry(countdown=OPEN_AGAIN_S)
+            raise asked.retry(countdown=self.settings.job_again_s)
         given = read_arguments(job.arguments, arguments)
         # Celery keeps these by thread.
         run_id, again = asked.request.id, bool((asked.request.delivery_info or {}).get("redelivered"))
@@ -166,7 +165,7 @@ class Worker:
             )
         except Unavailable as away:
             log.warning("a job waits for its parts", job=job.name, run=run_id, reason=away.detail)
-            raise asked.retry(countdown=OPEN_AGAIN_S) from None
+            raise asked.retry(countdown=self.settings.job_again_s) from None
         if outcome.retry_in_s is not None:
             raise asked.retry(countdown=outcome.retry_in_s)
         if outcome.run is None:

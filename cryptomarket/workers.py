@@ -12,7 +12,7 @@ from cryptomarket.backoff import Backoff
 from cryptomarket.errors import StartRefused
 from cryptomarket.grounds import check_grounds
 from cryptomarket.roles.role import Role, check_role
-from cryptomarket.server import ADDRESSES, banner, listening
+from cryptomarket.server import banner, exchange_address, listening
 from cryptomarket.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -100,6 +100,17 @@ async def _first_of(event: asyncio.Event, timeout_s: float) -> None:
         return
 
 
+def workers_of(settings: Settings, command: Sequence[str], count: int) -> Workers:
+    """As patient as the settings say."""
+    cap_s = settings.workers_backoff_cap_s
+    return Workers(
+        command,
+        count,
+        backoff=[Backoff(base_s=min(0.5, cap_s), cap_s=cap_s, random=random.random) for _ in range(count)],
+        grace_s=settings.stream_farewell_s + settings.workers_grace_s,
+    )
+
+
 async def serve_workers(settings: Settings, role: Role, count: int) -> None:
     """Runs `count` processes of a role at one port until told to stop. Raises StartRefused."""
     check_role(settings, role, count)
@@ -107,15 +118,9 @@ async def serve_workers(settings: Settings, role: Role, count: int) -> None:
     listening(settings).close()
     # Else each of them would say the same, below a banner that is not true.
     await check_grounds(settings)
-    ws_url = settings.deribit_ws_url or ADDRESSES.get(settings.exchange, "")
-    sys.stdout.write(banner(settings, ws_url, role).replace("{port}", str(settings.app_port)))
+    sys.stdout.write(banner(settings, exchange_address(settings), role).replace("{port}", str(settings.app_port)))
     sys.stdout.flush()
-    workers = Workers(
-        command_of(role),
-        count,
-        backoff=[Backoff(base_s=0.5, cap_s=30.0, random=random.random) for _ in range(count)],
-        grace_s=settings.stream_farewell_s + 10,
-    )
+    workers = workers_of(settings, command_of(role), count)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, workers.stop)

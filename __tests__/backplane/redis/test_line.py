@@ -86,7 +86,7 @@ async def test_a_wrong_password_is_told_and_not_shown(own: RedisServer) -> None:
     """Promise: no password in any message, whichever way it is asked."""
     with own.client() as client:
         client.config_set("requirepass", "right")
-    line, right = line_to(f"{own.url}?password={PASSWORD}"), line_to(f"{own.url}?password=right")
+    line, right = (line_to(f"unix://:{password}@{own.socket}") for password in (PASSWORD, "right"))
     with pytest.raises(AuthenticationError) as refused:
         await line.try_once()
     with pytest.raises(BusUnavailable) as away:

@@ -149,13 +149,15 @@ async def test_a_head_that_does_not_come_is_not_waited_for(hub: Hub, sent: bytes
     assert bool(told) is bool(answer)
 
 
-def test_how_long_a_head_is_waited_for_is_a_setting() -> None:
-    """Promise: HEAD_TIMEOUT_S counts."""
+def test_how_long_a_connection_is_waited_for_is_a_setting() -> None:
+    """Promise: HEAD_TIMEOUT_S and IDLE_CONNECTION_S count."""
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:
         pytest.fail("nobody asks")
 
-    http = config_of(Settings(head_timeout_s=7), Doorkeeper(served, clock=Clock.system())).http
+    config = config_of(Settings(head_timeout_s=7, idle_connection_s=9), Doorkeeper(served, clock=Clock.system()))
+    assert config.timeout_keep_alive == 9
+    http = config.http
     assert isinstance(http, type)
     assert issubclass(http, Wire)
     assert http.head_deadline_s == 7

@@ -223,6 +223,8 @@ def config_of(settings: Settings, app: Doorkeeper) -> uvicorn.Config:
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
+        # Who keeps it for less long than a proxy closes it at times in the moment in which that asks again.
+        timeout_keep_alive=settings.idle_connection_s,
         timeout_graceful_shutdown=round(settings.stream_farewell_s) + 3,
     )
 

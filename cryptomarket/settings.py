@@ -47,6 +47,9 @@ class Settings(BaseSettings):
         (), description="Whose X-Forwarded-* headers are believed: addresses and networks; none by default"
     )
     debug: Flag = Field(True, description="True keeps everything in SQLite, False in PostgreSQL")
+    idle_connection_s: int = Field(
+        75, ge=1, description="How long a connection without a request is kept; longer than a proxy before us keeps it"
+    )
     head_timeout_s: Seconds = Field(20.0, description="How long the head of a request may take to come")
     workers_backoff_cap_s: Seconds = Field(
         30.0, description="Longest pause before a process of --workers that died is started again"

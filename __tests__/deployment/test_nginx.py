@@ -16,6 +16,7 @@ import pytest
 
 from __tests__.deployment.certificate import certify
 from cryptomarket.page.routes import PAGE_HEADERS
+from cryptomarket.settings import Settings
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 CONFIGURATION = Path(__file__).resolve().parents[2] / "nginx"
@@ -148,6 +149,13 @@ def test_a_stream_is_not_buffered(start: Start, upstream: Upstream, tmp_path: Pa
     read = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
     (told,) = re.findall(rf"location = {STREAM} {{([^}}]*)}}", read)
     assert {"proxy_buffering off;", "proxy_cache off;", "gzip off;"} <= {line.strip() for line in told.splitlines()}
+
+
+def test_idle_connections_are_ended_by_nginx_and_not_under_it() -> None:
+    """Promise: no request meets a connection that the gateway is just closing, which would be answered 502."""
+    kept = re.search(r"keepalive_timeout (\d+)s;", (CONFIGURATION / "upstream.conf").read_text())
+    assert kept is not None
+    assert int(kept[1]) < Settings().idle_connection_s
 
 
 def test_what_a_caller_claims_about_himself_is_replaced(start: Start, upstream: Upstream) -> None:

@@ -22,8 +22,10 @@ from cryptomarket.live.mailbox import LatestMailbox
 from cryptomarket.live.seat import Reason, Seat
 from cryptomarket.market.instruments import Exchange
 from cryptomarket.server import (
+    COLLECTOR_THRESHOLDS,
     Server,
     Wire,
+    _settle_memory,
     banner,
     config_of,
     exchange_address,
@@ -217,3 +219,17 @@ def test_a_name_that_nobody_waits_for_any_more_is_no_news(caplog: pytest.LogCapt
         assert told() == []
         tell_unless_abandoned(runner.get_loop(), {"message": "never retrieved", "exception": ValueError("another")})
         assert len(told()) == 1
+
+
+def test_the_collector_leaves_alone_what_the_start_has_built() -> None:
+    """Promise: its looks are rare, and pass over what lasts as long as the process: they were most of the tail of a
+    delivery.
+    """
+    before = gc.get_threshold()
+    try:
+        _settle_memory()
+        assert gc.get_threshold() == COLLECTOR_THRESHOLDS
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)

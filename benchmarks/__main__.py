@@ -27,7 +27,7 @@ KEPT = Path(__file__).parent / "results"
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures the gateway beside its rivals.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure; all of: {' '.join(NAMES)}")
-    parser.add_argument("--quick", action="store_true", help="seconds instead of minutes; kept nowhere")
+    parser.add_argument("--quick", action="store_true", help=f"seconds instead of minutes; kept in {BUILD.name}/ only")
     parser.add_argument("--form", choices=sorted(FORMS), help="one form of the product; both, one after the other")
     parser.add_argument("--tables", type=Path, metavar="FILE", help="print the tables of a run that was kept")
     parser.add_argument("--document", action="store_true", help=f"write the tables into {DOCUMENT.name}")
@@ -35,6 +35,13 @@ def _arguments() -> argparse.Namespace:
     unknown = set(found.names) - set(NAMES)
     if unknown:
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
+    if found.quick and found.document:
+        parser.error("figures of seconds mean too little for the document")
+    if found.tables is not None:
+        try:
+            found.kept = msgspec.json.decode(found.tables.read_bytes(), type=Results)
+        except (OSError, msgspec.DecodeError) as unreadable:
+            parser.error(f"{found.tables} is no run that was kept: {unreadable}")
     return found
 
 
@@ -73,8 +80,7 @@ def main() -> None:
     """The command."""
     asked = _arguments()
     if asked.tables is not None:
-        kept = msgspec.json.decode(asked.tables.read_bytes(), type=Results)
-        _show(kept, asked.tables, document=asked.document)
+        _show(asked.kept, asked.tables, document=asked.document)
         return
     for form in [asked.form] if asked.form else FORMS:
         results = Results(

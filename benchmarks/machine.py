@@ -39,6 +39,20 @@ def _version_of(program: str, *arguments: str) -> str:
     return _first(r"(\d+\.\d+(?:\.\d+)?)", said.stdout + said.stderr)
 
 
+def _commit() -> str:
+    """Which state of the code this is; with a plus sign when it is none that was committed."""
+    git = shutil.which("git")
+    if git is None:
+        return "unknown"
+
+    def asked(*words: str) -> str:
+        found = subprocess.run([git, *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+        return found.stdout.strip()
+
+    changed = asked("status", "--porcelain", "--untracked-files=no", "--", "../cryptomarket", ".")
+    return (asked("rev-parse", "--short", "HEAD") or "unknown") + ("+" if changed else "")
+
+
 def this_machine() -> Machine:
     """The machine at hand."""
     memory_kb = _first(r"^MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())
@@ -50,7 +64,7 @@ def this_machine() -> Machine:
         python=platform.python_version(),
         open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         versions={
-            "cryptomarket": __version__,
+            "cryptomarket": f"{__version__} ({_commit()})",
             "uvicorn": version("uvicorn"),
             "uvloop": version("uvloop"),
             "redis-server": _version_of("redis-server", "--version"),

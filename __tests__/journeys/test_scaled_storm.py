@@ -20,8 +20,8 @@ TICKERS = (
     "trx_usdc", "BTC-PERPETUAL", "ETH-PERPETUAL",
 )  # fmt: skip
 PERSONS = 20
-# Two hundred publications in a second, all tickers together.
-MARKET = replace(BUSY, index_period_s=0.06, activity={"BTC-PERPETUAL": 0.06, "ETH-PERPETUAL": 0.06})
+# Ten indices twenty times a second, and two perpetuals at most ten times: some two hundred publications.
+MARKET = replace(BUSY, index_period_s=0.05, activity={"BTC-PERPETUAL": 0.06, "ETH-PERPETUAL": 0.06})
 PROCESSES = ("api1", "api2", "ingest1", "write1")
 
 
@@ -89,6 +89,7 @@ async def test_nothing_is_lost_doubled_or_out_of_order(
     # For the long form, whose figures are kept.
     sys.stdout.write(told)
     assert comings > 3 * STREAMS
-    # Of 200 a second that the exchange has to say, at least: a market that hardly moves is no storm.
-    assert len(log) > 50 * SECONDS
+    # Of 200 a second that the exchange has to say: a market that hardly moves is no storm. A thousand readers in one
+    # process keep it from saying all of them.
+    assert len(log) > (150 if STREAMS < 1000 else 100) * SECONDS
     assert heard > 10 * STREAMS * SECONDS

@@ -53,6 +53,30 @@ async def test_fresh_is_one_snapshot_for_each_ticker_and_the_id_on_the_last() ->
         assert (eth.data["ticker"], eth.data["price"], eth.data["last_seq"]) == ("eth_usd", None, None)
 
 
+async def test_no_event_of_a_former_order_is_told_in_the_next() -> None:
+    """Promise: a process that has just begun anew, and published nothing yet, tells nothing of what it knew before,
+    whatever id of the new order another process has handed out.
+    """
+    async with house() as built:
+        await some_ticks(built, 40)
+        built.hub.begin(Position("another", 20), {})
+        reader = await built.opened(["btc_usd"], Position("another", 10), reading=False)
+        assert reader.opening.resume is Resume.RESET
+
+
+async def test_an_order_that_begins_while_a_stream_opens_is_a_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: what `connected` says is true in the moment in which it is said."""
+    async with house() as built:
+        await some_ticks(built, 40)
+
+        async def recall(_of: object) -> None:
+            built.hub.begin(Position("another", 60), {})
+
+        monkeypatch.setattr(built.openers[0], "_recall", recall)
+        reader = await built.opened(["btc_usd"], Position(EPOCH, 30), reading=False)
+        assert (reader.opening.resume, reader.opening.position.epoch) == (Resume.RESET, "another")
+
+
 async def test_a_stream_of_an_empty_set_has_its_id_in_connected() -> None:
     """A group's last event carries its position, also when there is no other."""
     async with house() as built:

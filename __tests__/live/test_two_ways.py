@@ -146,6 +146,8 @@ class Pair:
             pass
         assert one.body.decode() == other.body.decode()
         assert one.headers == other.headers
+        # Whether the connection stays is for the server alone to say, and on HTTP/2 for nobody.
+        assert b"connection" not in one.headers
         self._ids += [one.last_id] if one.last_id is not None else []
 
     @staticmethod

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from cryptomarket.backplane.bus import Bus
-from cryptomarket.errors import LogTooShort, Unavailable
+from cryptomarket.errors import DatabaseUnavailable, LogTooShort
 from cryptomarket.live.events import event
 from cryptomarket.live.hub import Hub
 from cryptomarket.live.mailbox import Entry
@@ -184,7 +184,11 @@ class Opener:
         return position
 
     async def _reaches(self, after: Position, tickers: Collection[str]) -> bool:
-        """Whether everything after a position can be told: by the ring, the log, or the database and then the log."""
+        """Whether everything after a position can be told: by the ring, the log, or the database and then the log.
+
+        Raises BusUnavailable: an id that only an absent bus could answer is worth coming back with. A database that is
+        away is not waited for, since streams go on without it.
+        """
         if self._hub.ring.reaches(after.seq):
             return True
         until = self._hub.position.seq
@@ -201,7 +205,7 @@ class Opener:
                 stored = await self._archive.after(after, until, tickers, limit=1)
             # Where the database ends, the log must go on.
             await self._bus.since(Position(after.epoch, stored.stored_seq), until, 1)
-        except (LogTooShort, Unavailable):
+        except (LogTooShort, DatabaseUnavailable):
             return False
         return True
 

@@ -77,7 +77,7 @@ class _Writing:
             self._count(message.get("body", b""))
 
         async with aclosing(frames):
-            response = EventSourceResponse(frames, headers=HEADERS, ping=0, sep="\n")
+            response = _response(frames)
             writing = asyncio.create_task(response(scope, receive, counted))
             leaving = asyncio.create_task(self._seat.left.wait())
             try:
@@ -128,7 +128,14 @@ class _Writing:
 
 @cache
 def _headers() -> list[tuple[bytes, bytes]]:
-    return EventSourceResponse(_no_frames(), headers=HEADERS, ping=0, sep="\n").raw_headers
+    return _response(_no_frames()).raw_headers
+
+
+def _response(frames: AsyncGenerator[bytes, None]) -> EventSourceResponse:
+    response = EventSourceResponse(frames, headers=HEADERS, ping=0, sep="\n")
+    # Whether the connection stays is the server's word (RFC 9112, 9.6), and on HTTP/2 nobody's (RFC 9113, 8.2.2).
+    del response.headers["connection"]
+    return response
 
 
 async def _no_frames() -> AsyncGenerator[bytes, None]:

@@ -1,5 +1,6 @@
 """A question is asked until it is answered, as long as that makes sense, by somebody who is known."""
 
+import traceback
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -90,3 +91,18 @@ async def test_an_answer_that_breaks_off_is_none() -> None:
 
     with pytest.raises(Unavailable, match="cut"):
         await Scripted([broken]).asking().ask(ME)
+
+
+async def test_what_cannot_be_sent_is_no_outage() -> None:
+    """Promise: a request that is wrong itself is told at once, not waited for, and without the words of the library,
+    which quote what was to be sent.
+    """
+
+    def refuses(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.LocalProtocolError("Illegal header value b'Bearer hush'")
+
+    gateway = Scripted([refuses])
+    with pytest.raises(ValueError, match=r"Nothing can be sent to http://gateway\.test") as refused:
+        await gateway.asking().ask(ME)
+    assert "hush" not in "".join(traceback.format_exception(refused.value))
+    assert gateway.waited_s == []

@@ -27,7 +27,7 @@ def page(*times_ms: int, cursor: str = "null") -> str:
         (lambda c: c.me(), '{"user_id":"u","exchange":"simulator"}', "GET", "/api/v2/me"),
         (lambda c: c.subscriptions(), '{"subscriptions":[]}', "GET", "/api/v2/subscriptions"),
         (lambda c: c.subscribe(NAME), '{"tickers":[]}', "PUT", f"/api/v2/subscriptions/{NAME}"),
-        (lambda c: c.cancel("a/b"), '{"tickers":[]}', "DELETE", "/api/v2/subscriptions/a%2Fb"),
+        (lambda c: c.cancel("a?b"), '{"tickers":[]}', "DELETE", "/api/v2/subscriptions/a%3Fb"),
         (lambda c: c.cancel_all(), '{"cancelled":[]}', "DELETE", "/api/v2/subscriptions"),
         (lambda c: c.latest("btc_usd"), "{%s}" % (INDEX % 1), "GET", "/api/v2/ticks/btc_usd/latest"),
         (

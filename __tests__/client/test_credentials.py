@@ -1,6 +1,11 @@
 """What a client proves itself with is shown by nothing."""
 
+from collections.abc import Callable
+
+import pytest
+
 from cryptomarket.client.credentials import AccessToken, ApiKey, KeyPair, Token
+from cryptomarket.errors import Unauthenticated
 from cryptomarket.secret import Secret
 
 
@@ -18,3 +23,19 @@ def test_forms_are_those_of_the_token_endpoint() -> None:
         "grant_type": "client_credentials", "client_id": "demo-1", "client_secret": "hush"
     }  # fmt: skip
     assert ApiKey("hush").form() == {"grant_type": "api_key", "api_key": "hush"}
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", " ", "\x00", "é", "\ud800"])
+@pytest.mark.parametrize(
+    "credentials",
+    [AccessToken, ApiKey, lambda text: KeyPair(text, "s"), lambda text: KeyPair("c", Secret(text))],
+    ids=["token", "key", "id", "secret"],
+)
+def test_what_can_be_none_is_refused_unrepeated(credentials: Callable[[str], object], end: str) -> None:
+    """Promise: a token, a key, either half of a pair with what none has is nobody's, at once; nothing repeats it."""
+    with pytest.raises(Unauthenticated, match="copied with a line end") as refused:
+        credentials(f"hush{end}")
+    assert "hush" not in str(refused.value)
+    assert refused.value.__context__ is None
+    with pytest.raises(Unauthenticated, match="is empty"):
+        credentials("")

@@ -122,3 +122,11 @@ async def test_it_goes_on_where_another_one_ended() -> None:
     assert (again.name, again.position) == ("message", "e-8")
     assert '"price":1.50' in again.data
     assert header(gateway.asked, "last-event-id")[1] == "e-8"
+
+
+@pytest.mark.parametrize("after", ["x\ny", "e-1\r", "é-1", ""])
+def test_an_id_that_can_be_none_is_told_at_once(after: str) -> None:
+    """Promise: what no header can carry is wrong use, not a gateway that is away, and is not repeated."""
+    with pytest.raises(ValueError, match="The id to go on after") as refused:
+        Scripted([streams(tick(1))]).client().stream("btc_usd", after=after)
+    assert repr(after) not in f" {refused.value} "

@@ -27,7 +27,7 @@ def call(monkeypatch: pytest.MonkeyPatch, gateway: Scripted, *words: str, typed:
     monkeypatch.setattr(
         commands, "Client", lambda url, *who, **options: Client(url, *who, **options, http=gateway.http)
     )
-    return CliRunner().invoke(commands.app, [*words, "--url", URL], input=typed)
+    return CliRunner().invoke(commands.app, [*words, *(() if "--url" in words else ("--url", URL))], input=typed)
 
 
 def test_a_login_keeps_the_token_and_not_the_secret(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,3 +87,41 @@ def test_nothing_is_drawn_of_nothing(store: FileStore, monkeypatch: pytest.Monke
     done = call(monkeypatch, Scripted([empty]), "candles", "btc_usd")
     assert (done.exit_code, done.stdout) == (0, "")
     assert "no price of btc_usd" in done.stderr
+
+
+def test_what_was_copied_badly_is_told_unrepeated(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: a token with a line end is an unknown caller's, an id with one wrong use; neither is asked with, waited
+    for or shown.
+    """
+    gateway = Scripted([says(200, ME)])
+    done = call(monkeypatch, gateway, "history", "btc_usd", "--token", "hush\r")
+    assert (done.exit_code, done.stdout, gateway.asked) == (3, "", [])
+    assert done.stderr.startswith("cryptomarket: The token is empty, or has a character that none has")
+    assert "hush" not in done.stderr
+    done = call(monkeypatch, gateway, "tail", "btc_usd", "--json", "--token", "t", "--from-id", "x\ny")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == "cryptomarket: The id to go on after is empty, or has a character that no event's id has.\n"
+    assert store.get(URL) is None
+
+
+@pytest.mark.parametrize(
+    "words", [("status",), ("history", "btc_usd"), ("login", "--client-id", "me"), ("logout",)], ids=lambda it: it[0]
+)
+def test_a_gateway_is_named_by_a_url(store: FileStore, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]) -> None:
+    """Promise: a URL that can be none is wrong use; a password in one is shown nowhere; one gateway has one token."""
+    gateway = Scripted([says(200)])
+    for url in ("foo", "ftp://gateway.test", "http://me:hush@gateway.test"):
+        done = call(monkeypatch, gateway, *words, "--url", url, typed="s\n")
+        assert (done.exit_code, done.stdout, gateway.asked) == (2, "", [])
+        assert done.stderr.startswith("cryptomarket: The gateway's URL has to be ")
+        assert "hush" not in done.stderr
+
+
+def test_a_token_is_found_however_its_gateway_is_written(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: a slash at the end, upper case and the usual port are the same gateway."""
+    store.put(URL, Kept("t-1", "u_1"))
+    for url in (f"{URL}/", f"{URL.upper()}:80"):
+        done = call(monkeypatch, Scripted([says(200, '{"data":[]}')]), "history", "btc_usd", "--url", url)
+        assert "Nobody is logged in" not in done.output
+    done = call(monkeypatch, Scripted([says(200)]), "logout", "--url", f"{URL}/")
+    assert (done.exit_code, store.get(URL)) == (0, None)

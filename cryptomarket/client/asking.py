@@ -18,6 +18,9 @@ from cryptomarket.secret import Secret
 Sleep = Callable[[float], Awaitable[None]]
 # What changes nothing, or leaves the same when it is done twice (RFC 9110, 9.2.2).
 _REPEATABLE = frozenset({"GET", "PUT"})
+# The way to the gateway, or what is at its end. What a request itself lacks is no fault of theirs, and trying again
+# would not mend it.
+CONNECTION_FAULTS = (httpx2.TimeoutException, httpx2.NetworkError, httpx2.ProxyError, httpx2.RemoteProtocolError)
 _BACKOFF_BASE_S, _BACKOFF_CAP_S = 0.2, 10.0
 
 
@@ -147,8 +150,11 @@ class Asking:
     async def _send(self, request: httpx2.Request, *, also: int | None = None) -> httpx2.Response:
         try:
             response = await self.http.send(request, stream=True)
-        except httpx2.TransportError as error:
+        except CONNECTION_FAULTS as error:
             raise away(self.http.base_url, error) from error
+        except httpx2.TransportError as error:
+            # What the library says of a header quotes it, and it may be a secret.
+            raise ValueError(f"Nothing can be sent to {origin_of(request.url)}: {type(error).__name__}.") from None
         if response.is_success or response.status_code == also:
             return response
         try:
@@ -161,14 +167,18 @@ async def read(response: httpx2.Response) -> bytes:
     """The whole body. Raises Unavailable when the connection is lost on the way."""
     try:
         return await response.aread()
-    except httpx2.TransportError as error:
+    except CONNECTION_FAULTS as error:
         raise away(response.url, error) from error
+
+
+def origin_of(url: httpx2.URL) -> str:
+    """Where a gateway is, without the rest of the URL."""
+    return f"{url.scheme}://{url.netloc.decode()}"
 
 
 def away(url: httpx2.URL, error: httpx2.TransportError) -> Unavailable:
     """The gateway is not there, or was lost."""
-    where = f"{url.scheme}://{url.netloc.decode()}"
-    return Unavailable(f"The gateway at {where} is away: {_reason_of(error)}.", retry_after_s=0.0)
+    return Unavailable(f"The gateway at {origin_of(url)} is away: {_reason_of(error)}.", retry_after_s=0.0)
 
 
 def _reason_of(error: Exception) -> str:

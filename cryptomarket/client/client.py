@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeVar
-from urllib.parse import quote
 
 import httpx2
 import msgspec
@@ -35,6 +34,7 @@ from cryptomarket.client.events import AnyTick
 from cryptomarket.client.exports import ExportFormat, download
 from cryptomarket.client.stream import MARKET, Stream
 from cryptomarket.client.times import Moment, text_of
+from cryptomarket.client.words import part_of, url_of
 from cryptomarket.market.candles import Resolution
 from cryptomarket.market.instruments import Kind
 from cryptomarket.market.ticks import Source
@@ -51,7 +51,8 @@ class Client:
 
     `credentials` are a KeyPair of the exchange, an ApiKey of the gateway, or an AccessToken; a token is asked for at
     the first need, and again when it has died. Questions wait up to `patience_s` seconds for a gateway that is away or
-    asks for patience; then they raise Unavailable or TooMany. `http` is for whoever needs another transport.
+    asks for patience; then they raise Unavailable or TooMany. `http` is for whoever needs another transport. Raises
+    ValueError for a URL that can be no gateway's.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Client:
         random: Callable[[], float] = chance.random,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        self._http = http or httpx2.AsyncClient(base_url=url, timeout=_TIMEOUT_S)
+        self._http = http or httpx2.AsyncClient(base_url=url_of(url), timeout=_TIMEOUT_S)
         self._asking = Asking(self._http, credentials, patience_s=patience_s, random=random, sleep=sleep)
 
     async def __aenter__(self) -> Self:
@@ -137,11 +138,11 @@ class Client:
 
     async def subscribe(self, ticker: str) -> tuple[str, ...]:
         """Takes a ticker into the saved set, and gives the set. Raises NotFound for one that does not exist."""
-        return (await self._ask(Question("PUT", f"/api/v2/subscriptions/{_part(ticker)}"), SavedSet)).tickers
+        return (await self._ask(Question("PUT", f"/api/v2/subscriptions/{part_of(ticker)}"), SavedSet)).tickers
 
     async def cancel(self, ticker: str) -> tuple[str, ...]:
         """Takes a ticker out of the saved set, and gives the set. Raises NotFound for one that is not in it."""
-        return (await self._ask(Question("DELETE", f"/api/v2/subscriptions/{_part(ticker)}"), SavedSet)).tickers
+        return (await self._ask(Question("DELETE", f"/api/v2/subscriptions/{part_of(ticker)}"), SavedSet)).tickers
 
     async def cancel_all(self) -> tuple[str, ...]:
         """Empties the saved set, and gives what was in it."""
@@ -213,13 +214,13 @@ class Client:
     ) -> Candles:
         """The candles that overlap [start, end), whole, oldest first; the last 1000 without `start`."""
         query = {"resolution": Resolution(resolution).value, **_range(start, end)}
-        return await self._ask(Question("GET", f"/api/v2/candles/{_part(ticker)}", query), Candles)
+        return await self._ask(Question("GET", f"/api/v2/candles/{part_of(ticker)}", query), Candles)
 
     async def gaps(
         self, ticker: str, start: Moment | None = None, end: Moment | None = None
     ) -> tuple[RecordedGap, ...]:
         """The intervals of [start, end) in which nothing was heard, at most 1000."""
-        return (await self._ask(Question("GET", f"/api/v2/gaps/{_part(ticker)}", _range(start, end)), RangeOf)).data
+        return (await self._ask(Question("GET", f"/api/v2/gaps/{part_of(ticker)}", _range(start, end)), RangeOf)).data
 
     async def export(
         self,
@@ -268,12 +269,8 @@ class Client:
         return await self._ask(Question("GET", "/ready", is_open=True, also=503), Readiness)
 
 
-def _part(ticker: str) -> str:
-    return quote(ticker, safe="")
-
-
 def _ticks(ticker: str) -> str:
-    return f"/api/v2/ticks/{_part(ticker)}"
+    return f"/api/v2/ticks/{part_of(ticker)}"
 
 
 def _range(start: Moment | None, end: Moment | None) -> dict[str, object]:

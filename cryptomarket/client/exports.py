@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
-import httpx2
 import msgspec
 
 from cryptomarket.client.answers import Export
-from cryptomarket.client.asking import Asking, Question, away
+from cryptomarket.client.asking import CONNECTION_FAULTS, Asking, Question, away
 from cryptomarket.errors import CryptomarketError
 
 _export = msgspec.json.Decoder(Export)
@@ -48,7 +47,7 @@ async def download(asking: Asking, question: Question, to: Path) -> Export:
             try:
                 async for piece in response.aiter_bytes():
                     file.write(piece)
-            except httpx2.TransportError as error:
+            except CONNECTION_FAULTS as error:
                 raise BrokenDownload(f"{to.name} broke off: {away(response.url, error)}") from error
             file.flush()
             await asyncio.to_thread(os.fsync, file.fileno())

@@ -9,7 +9,7 @@ import httpx2
 import msgspec
 
 from cryptomarket.backoff import Backoff
-from cryptomarket.client.asking import Asking, Question, away
+from cryptomarket.client.asking import CONNECTION_FAULTS, Asking, Question, away
 from cryptomarket.client.events import (
     AnyTick,
     Connected,
@@ -28,6 +28,7 @@ from cryptomarket.client.events import (
     event_of,
 )
 from cryptomarket.client.refusals import GatewayFailed
+from cryptomarket.client.words import position_of, ticker_of
 from cryptomarket.errors import TooMany, Unavailable
 
 PATH = "/api/v2/sse/connection"
@@ -60,7 +61,8 @@ class Stream:
     handed out; a stream opened with it as `after` goes on exactly there. Where that can't be, a `Reset` says so.
 
     Raises Unauthenticated when the gateway does not know the caller (any more), another Refusal for a question that
-    can't be, and Unavailable when there was no connection for `patience_s` seconds (None: it tries for ever).
+    can't be, and Unavailable when there was no connection for `patience_s` seconds (None: it tries for ever). Names
+    and an `after` that can be none raise ValueError at once.
     """
 
     def __init__(
@@ -74,10 +76,10 @@ class Stream:
         silence_s: float,
         patience_s: float | None,
     ) -> None:
-        self.position = after
+        self.position = position_of(after)
         self._asking = asking
         self._tells = tuple(tells)
-        self._query = {**query, "tickers": ",".join(tickers) or None}
+        self._query = {**query, "tickers": ",".join(map(ticker_of, tickers)) or None}
         # Connecting may take as long as other questions; the gateway says something at least every few seconds.
         self._timeout = httpx2.Timeout(asking.http.timeout.connect, read=silence_s)
         self._patience_s = patience_s
@@ -169,7 +171,7 @@ async def _next_of(
         return await anext(events, None)
     except httpx2.SSEError as error:
         raise GatewayFailed(response.status_code, str(error), response.headers.get("x-request-id", "")) from error
-    except httpx2.TransportError as error:
+    except CONNECTION_FAULTS as error:
         raise away(response.url, error) from error
 
 

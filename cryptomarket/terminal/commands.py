@@ -22,6 +22,7 @@ from cryptomarket.client import (
     Unauthenticated,
 )
 from cryptomarket.client.client import USUAL_URL
+from cryptomarket.client.words import url_of
 from cryptomarket.market.candles import Resolution
 from cryptomarket.terminal.endings import Ending, hear_ctrl_c, told
 from cryptomarket.terminal.examples import epilog_of
@@ -52,6 +53,7 @@ def _run(work: Coroutine[object, object, None]) -> None:
 
 def _client(url: str, token: str, *, patience_s: float = 5.0) -> Client:
     """A client with the token that was given, or kept. Raises Unauthenticated without any."""
+    url = url_of(url)
     if token:
         return Client(url, AccessToken(token), patience_s=patience_s)
     kept = token_store().get(url)
@@ -205,14 +207,15 @@ def status(url: Url = USUAL_URL, token: Token = "") -> None:
     """How the gateway is, part by part, and who is logged in. Ends with 4 when it is not ready."""
 
     async def work() -> None:
-        async with Client(url, patience_s=0) as anybody:
+        where = url_of(url)
+        async with Client(where, patience_s=0) as anybody:
             health, readiness = await anybody.health(), await anybody.readiness()
         simulated = ", simulated prices" if health.simulated else ""
-        typer.echo(f"{url}  version {health.version}  exchange {health.exchange}{simulated}")
+        typer.echo(f"{where}  version {health.version}  exchange {health.exchange}{simulated}")
         for name, part in sorted(readiness.parts.items()):
             typer.echo(f"  {'ready    ' if part.ready else 'NOT READY'}  {name}: {part.detail}")
-        if token or token_store().get(url) is not None:
-            async with _client(url, token) as client:
+        if token or token_store().get(where) is not None:
+            async with _client(where, token) as client:
                 me = await client.me()
                 typer.echo(f"  logged in as {me.username or me.user_id} ({me.user_id})")
         else:
@@ -232,12 +235,15 @@ def login(
     """Log in: the secret is asked for or read from the input; only the token is kept, in the keyring or a 0600 file."""
 
     async def work() -> None:
+        where = url_of(url)
         credentials = ApiKey(_secret("API key")) if api_key else KeyPair(_name(client_id), _secret("Client secret"))
-        async with Client(url, credentials, patience_s=5.0) as client:
+        async with Client(where, credentials, patience_s=5.0) as client:
             issued = await client.login()
         store = token_store()
-        store.put(url, Kept(issued.access_token.reveal(), issued.user_id))
-        typer.echo(f"{issued.user_id} is logged in at {url} for {issued.expires_in_s // 3600} h; kept in {store.place}")
+        store.put(where, Kept(issued.access_token.reveal(), issued.user_id))
+        typer.echo(
+            f"{issued.user_id} is logged in at {where} for {issued.expires_in_s // 3600} h; kept in {store.place}"
+        )
 
     _run(work())
 
@@ -247,18 +253,18 @@ def logout(url: Url = USUAL_URL) -> None:
     """End the token, everywhere, and forget it."""
 
     async def work() -> None:
-        store = token_store()
-        kept = store.get(url)
+        where, store = url_of(url), token_store()
+        kept = store.get(where)
         if kept is None:
-            typer.echo(f"Nobody was logged in at {url}.")
+            typer.echo(f"Nobody was logged in at {where}.")
             return
-        store.remove(url)
+        store.remove(where)
         try:
-            async with Client(url, AccessToken(secret_of(kept)), patience_s=5.0) as client:
+            async with Client(where, AccessToken(secret_of(kept)), patience_s=5.0) as client:
                 await client.revoke()
         except Unauthenticated:
             typer.echo("The token had ended before.")
-        typer.echo(f"{kept.user_id} is logged out of {url}.")
+        typer.echo(f"{kept.user_id} is logged out of {where}.")
 
     _run(work())
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from __tests__.client.gateways import Scripted, says
+from __tests__.client.gateways import Scripted, breaks, says
 from cryptomarket.client import Client
 from cryptomarket.terminal import commands
 from cryptomarket.terminal.tokens import FileStore, Kept
@@ -125,3 +125,16 @@ def test_a_token_is_found_however_its_gateway_is_written(store: FileStore, monke
         assert "Nobody is logged in" not in done.output
     done = call(monkeypatch, Scripted([says(200)]), "logout", "--url", f"{URL}/")
     assert (done.exit_code, store.get(URL)) == (0, None)
+
+
+def test_a_token_that_could_not_be_ended_is_kept(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: a logout at a gateway that is away has not logged out, says so, and can be done again."""
+    store.put(URL, Kept("t-1", "u_1"))
+    for answer in (breaks(), says(503)):
+        done = call(monkeypatch, Scripted([answer]), "logout")
+        assert (done.exit_code, done.stdout) == (4, "")
+        assert store.get(URL) == Kept("t-1", "u_1")
+    gateway = Scripted([says(200)])
+    done = call(monkeypatch, gateway, "logout")
+    assert (done.exit_code, store.get(URL)) == (0, None)
+    assert gateway.asked[0].headers["authorization"] == "Bearer t-1"

@@ -258,12 +258,13 @@ def logout(url: Url = USUAL_URL) -> None:
         if kept is None:
             typer.echo(f"Nobody was logged in at {where}.")
             return
-        store.remove(where)
         try:
             async with Client(where, AccessToken(secret_of(kept)), patience_s=5.0) as client:
                 await client.revoke()
         except Unauthenticated:
             typer.echo("The token had ended before.")
+        # Not before it is dead: with it goes the only way to end it.
+        store.remove(where)
         typer.echo(f"{kept.user_id} is logged out of {where}.")
 
     _run(work())

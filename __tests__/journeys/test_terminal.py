@@ -77,6 +77,17 @@ async def command(gate: Gateway, *words: str, typed: str = "") -> tuple[int, str
     return process.returncode, said.decode(), complained.decode()
 
 
+async def in_shell(gate: Gateway, words: str) -> str:
+    """What a command says among others of a shell, complaints too."""
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-c", f'"{sys.executable}" -m cryptomarket {words}', cwd=gate.folder, env=environment(gate),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    async with asyncio.timeout(30):
+        said, _ = await process.communicate()
+    return said.decode()
+
+
 def written(path: Path) -> list[tuple[str, str]]:
     """Event and id of the whole lines of a file, but snapshots, which tell the state and not what happened."""
     if not path.exists():
@@ -287,11 +298,12 @@ async def test_a_narrow_terminal_shows_whole_prices(stage: Scene) -> None:
 
 async def test_each_command_says_what_it_did(gate: Gateway, tmp_path: Path) -> None:
     """Promise: history, candles, export and status show what is there; `--json` is exact; help teaches by examples."""
-    (status, said, _), (_, rows, _), (_, drawn, _), (_, helped, _) = await asyncio.gather(
+    (status, said, _), (_, rows, _), (_, drawn, _), (_, helped, _), headed = await asyncio.gather(
         command(gate, "status"),
         command(gate, "history", "btc_usd", "--last", "1h", "--limit", "3", "--json"),
         command(gate, "candles", "btc_usd", "--last", "10m"),
         command(gate, "tail", "--help"),
+        in_shell(gate, "tail btc_usd --json | head -1; echo ${PIPESTATUS[0]}"),
     )
     assert status == 0
     assert "simulated prices" in said
@@ -300,6 +312,7 @@ async def test_each_command_says_what_it_did(gate: Gateway, tmp_path: Path) -> N
     assert "open still" in drawn
     assert "cryptomarket tail btc_usd --json | jq .price" in " ".join(helped.split())
     assert "Exit statuses" in helped
+    assert re.fullmatch(r'\{"event":.+\}\n141\n', headed), headed
     path = tmp_path / "btc.parquet"
     status, said, complaint = await command(gate, "export", "btc_usd", "--to", str(path), "--last", "1h")
     assert status == 0, complaint

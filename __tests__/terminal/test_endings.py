@@ -1,6 +1,9 @@
 """A script learns from the exit status what to do."""
 
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -68,3 +71,31 @@ def test_what_is_drawn_on_a_terminal_hears_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     hear_ctrl_c(on_terminal=True)
     assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+
+
+SAYS_A_LINE = """
+import sys, typer
+from cryptomarket.terminal.endings import told
+app = typer.Typer()
+@app.command()
+def say() -> None:
+    with told():
+        sys.stdout.write("a line\\n")
+        FLUSHES
+app()
+"""
+
+
+@pytest.mark.parametrize("flushes", ["", "sys.stdout.flush()"], ids=["at_its_end", "at_once"])
+def test_who_reads_no_more_is_no_mistake(flushes: str) -> None:
+    """Promise: an output that nobody reads any more, as of `| head`, ends a command without a word, as SIGPIPE would,
+    also when it is noticed only at the end.
+    """
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        words = [sys.executable, "-c", SAYS_A_LINE.replace("FLUSHES", flushes)]
+        done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, timeout=30, check=False)
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (Ending.UNREAD, b"")

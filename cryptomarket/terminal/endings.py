@@ -1,8 +1,10 @@
 """How a command ends: its exit status, and the sentence before it."""
 
+import os
 import signal
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 
 import typer
@@ -20,6 +22,7 @@ class Ending(IntEnum):
     AWAY = 4
     NOT_WHOLE = 5
     INTERRUPTED = 130
+    UNREAD = 141
 
 
 MEANINGS = {
@@ -30,6 +33,7 @@ MEANINGS = {
     Ending.AWAY: "the gateway is away, or not ready",
     Ending.NOT_WHOLE: "a download did not come whole; it is not under its name",
     Ending.INTERRUPTED: "Ctrl-C",
+    Ending.UNREAD: "whoever read the output has gone, as `head` does",
 }
 _HOW_TO_LOG_IN = "Log in with: cryptomarket login (the simulator knows demo-1 with the secret demo-1-secret)."
 
@@ -63,6 +67,11 @@ def told() -> Iterator[None]:
     """Ends the command with a sentence on the error output, and the status that goes with it."""
     try:
         yield
+        # What waits to be written would else fail at the very end, where nobody can tell what it means.
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _write_no_more()
+        raise typer.Exit(Ending.UNREAD) from None
     except (CryptomarketError, OSError, ValueError) as error:
         typer.echo(f"cryptomarket: {error}", err=True)
         for note in getattr(error, "__notes__", []):
@@ -72,3 +81,11 @@ def told() -> Iterator[None]:
         raise typer.Exit(ending_of(error)) from None
     except KeyboardInterrupt:
         raise typer.Exit(Ending.INTERRUPTED) from None
+
+
+def _write_no_more() -> None:
+    """What is left to be written goes nowhere (docs.python.org/3/library/signal.html, "Note on SIGPIPE")."""
+    with suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

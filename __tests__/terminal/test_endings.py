@@ -95,7 +95,8 @@ def test_who_reads_no_more_is_no_mistake(flushes: str) -> None:
     os.close(read)
     try:
         words = [sys.executable, "-c", SAYS_A_LINE.replace("FLUSHES", flushes)]
-        done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, timeout=30, check=False)
+        buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+        done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, env=buffered, timeout=30, check=False)
     finally:
         os.close(write)
     assert (done.returncode, done.stderr) == (Ending.UNREAD, b"")

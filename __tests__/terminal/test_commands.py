@@ -138,3 +138,30 @@ def test_a_token_that_could_not_be_ended_is_kept(store: FileStore, monkeypatch: 
     done = call(monkeypatch, gateway, "logout")
     assert (done.exit_code, store.get(URL)) == (0, None)
     assert gateway.asked[0].headers["authorization"] == "Bearer t-1"
+
+
+def test_a_narrow_history_goes_without_what_is_dispensable(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: however narrow the terminal, no price is cut off and no line longer than it: the position leaves first,
+    then the quotes, and they come back with the room.
+    """
+    store.put(URL, Kept("t-1", "u_1"))
+    row = (
+        '{"ticker":"BTC-PERPETUAL","instrument_name":"BTC-PERPETUAL","kind":"perpetual","price":85500.125,'
+        '"best_bid_price":85499.5,"best_ask_price":85501.75,"timestamp":1795219200000,"received_us":2,'
+        '"source":"stream","position":"0123456789abcdef-1234567"}'
+    )
+    head = '"ticker":"BTC-PERPETUAL","start":1,"end":9,"count":1,"complete":true,"gaps":[],"next_cursor":null'
+    gateway = Scripted([says(200, f'{{{head},"data":[{row}]}}')])
+    words = {"position": "0123456789abcdef-1234567", "bid": "85499.5", "ask": "85501.75", "time": "1795219200000"}
+    shown = {}
+    for width in range(14, 101):
+        monkeypatch.setenv("COLUMNS", str(width))
+        drawn = call(monkeypatch, gateway, "history", "BTC-PERPETUAL").stdout
+        assert "85500.125" in drawn, width
+        assert max(map(len, drawn.splitlines())) <= width
+        shown[width] = {name for name, word in words.items() if f" {word} " in drawn}
+    assert shown[14] == set()
+    assert shown[44] == {"time"}
+    assert shown[60] == {"time", "bid", "ask"}
+    assert shown[100] == set(words)
+    assert all(shown[width] <= shown[width + 1] for width in range(14, 100))

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -21,13 +20,13 @@ from cryptomarket.client import (
     Status,
     Tick,
 )
+from cryptomarket.terminal.tables import table_within
 
 _STATE_STYLES = {"live": "green", "unknown": "dim", "stale": "yellow", "halted": "yellow", "maintenance": "yellow"}
 _KEPT_GAPS = 3
 _COLUMNS = ("ticker", "price", "change", "bid", "ask", "feed", "age", "ticks")
-# What a narrow terminal goes without, one after the other: a price that is cut off would be another price.
+# What a narrow terminal goes without, one after the other.
 _DISPENSABLE = (("ticks",), ("age",), ("bid", "ask"), ("change",), ("feed",))
-_ENDLESS = 1000
 _HUNDRED = Decimal(100)
 
 
@@ -104,14 +103,9 @@ class Board:
 
     def _table_within(self, console: Console, options: ConsoleOptions) -> Table:
         rows = [self._cells(ticker, row) for ticker, row in self.rows.items()]
-        names: tuple[str, ...] = _COLUMNS
-        table = _table(names, rows)
-        for dispensable in _DISPENSABLE:
-            if Measurement.get(console, options.update(max_width=_ENDLESS), table).maximum <= options.max_width:
-                break
-            names = tuple(name for name in names if name not in dispensable)
-            table = _table(names, rows)
-        return table
+        return table_within(
+            console, options.max_width, _COLUMNS, rows, dispensable=_DISPENSABLE, to_the_left={"ticker", "feed"}
+        )
 
     def _title(self) -> str:
         simulated = "  simulated prices" if self.exchange == "simulator" else ""
@@ -131,15 +125,6 @@ class Board:
         price = Text(f"{_plain(tick.price)} {arrow}", style=style)
         quotes = {"bid": _plain(bid), "ask": _plain(ask)}
         return {**known, **quotes, "price": price, "change": _change(row.first, tick.price), "age": f"{age_s:.1f} s"}
-
-
-def _table(names: Sequence[str], rows: Sequence[Mapping[str, RenderableType]]) -> Table:
-    table = Table(expand=False)
-    for name in names:
-        table.add_column(name, justify="left" if name in {"ticker", "feed"} else "right", no_wrap=True)
-    for cells in rows:
-        table.add_row(*(cells.get(name, "") for name in names))
-    return table
 
 
 def _line(text: str, style: str) -> Text:

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,6 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from cryptomarket.client import (
     AccessToken,
@@ -22,11 +21,13 @@ from cryptomarket.client import (
     Unauthenticated,
 )
 from cryptomarket.client.client import USUAL_URL
+from cryptomarket.client.events import AnyTick
 from cryptomarket.client.words import url_of
 from cryptomarket.market.candles import Resolution
 from cryptomarket.terminal.endings import Ending, hear_ctrl_c, told
 from cryptomarket.terminal.examples import epilog_of
 from cryptomarket.terminal.moments import duration_ms
+from cryptomarket.terminal.tables import table_within
 from cryptomarket.terminal.tail import Tail, tail_to_end
 from cryptomarket.terminal.tokens import Kept, secret_of, token_store
 
@@ -42,6 +43,9 @@ End = Annotated[str | None, typer.Option(help="Exclusive, written like --start; 
 Last = Annotated[str | None, typer.Option("--last", help="Instead of --start: so long before now: 90s, 15m, 2h, 7d.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON, a line per value, prices digit for digit.")]
 
+_COLUMNS = ("time (ms)", "price", "bid", "ask", "position")
+# What a narrow terminal goes without, one after the other.
+_DISPENSABLE = (("position",), ("bid", "ask"), ("time (ms)",))
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -64,6 +68,22 @@ def _client(url: str, token: str, *, patience_s: float = 5.0) -> Client:
 
 def _start_of(start: str | None, last: str | None) -> str | None:
     return start if last is None else str(time.time_ns() // 1_000_000 - duration_ms(last))
+
+
+def _row(tick: AnyTick) -> dict[str, str]:
+    bid, ask = (tick.best_bid_price, tick.best_ask_price) if isinstance(tick, InstrumentTick) else (None, None)
+    cells = (tick.timestamp_ms, tick.price, bid, ask, tick.position)
+    return {name: "" if cell is None else str(cell) for name, cell in zip(_COLUMNS, cells, strict=True)}
+
+
+def _draw(rows: Sequence[Mapping[str, str]]) -> None:
+    console = Console()
+    # Written by ourselves: the library has an end of its own for an output that nobody reads any more.
+    with console.capture() as drawn:
+        console.print(
+            table_within(console, console.width, _COLUMNS, rows, dispensable=_DISPENSABLE, to_the_left=_COLUMNS)
+        )
+    sys.stdout.write(drawn.get())
 
 
 def _say(value: object) -> None:
@@ -112,7 +132,7 @@ def history(
     """Stored ticks of a time, and on the error output what of it is missing."""
 
     async def work() -> None:
-        table = Table("time (ms)", "price", "bid", "ask", "position")
+        rows: list[dict[str, str]] = []
         left, pages = limit, None
         async with _client(url, token) as client:
             begin, order = _start_of(start, last), "desc" if newest else "asc"
@@ -122,16 +142,12 @@ def history(
                     if json:
                         _say(tick)
                     else:
-                        bid, ask = (
-                            (tick.best_bid_price, tick.best_ask_price) if isinstance(tick, InstrumentTick) else ("", "")
-                        )
-                        cells = (tick.timestamp_ms, tick.price, bid, ask, tick.position)
-                        table.add_row(*("" if cell is None else str(cell) for cell in cells))
+                        rows.append(_row(tick))
                 left -= len(page.ticks)
                 if left <= 0:
                     break
         if not json:
-            Console().print(table)
+            _draw(rows)
         if pages is not None and not pages.complete:
             typer.echo(
                 f"Not everything of this time was heard or is stored yet; recorded gaps: {len(pages.gaps)}.", err=True

@@ -283,7 +283,9 @@ async def test_a_terminal_shows_a_table_that_lives(stage: Scene) -> None:
 
 
 async def test_a_narrow_terminal_shows_whole_prices(stage: Scene) -> None:
-    """Promise: where there is no room for everything, prices are as they were sent, and no line is broken."""
+    """Promise: where there is no room for everything, prices are as they were sent, and no line is broken. SIGTERM ends
+    it as Ctrl-C does.
+    """
     async with terminal(stage.gate, "tail", "btc_usd", columns=NARROW) as (screen, process):
         first = await screen.next_price("btc_usd")
         second = await screen.next_price("btc_usd", other_than=first["price"])
@@ -291,9 +293,10 @@ async def test_a_narrow_terminal_shows_whole_prices(stage: Scene) -> None:
             assert (Decimal(row["price"].replace(",", "")),) in said_by(stage, "btc_usd")
         lines = screen.text.rstrip().splitlines()
         assert len(lines) == len(("title", "top", "names", "rule", "btc_usd", "bottom", "footer")), screen.text
-        screen.type(b"\x03")
+        process.terminate()
         async with asyncio.timeout(20):
-            assert await process.wait() == Ending.INTERRUPTED
+            assert await process.wait() == 143
+        await screen.until(lambda: not screen.screen.cursor.hidden)
 
 
 async def test_each_command_says_what_it_did(gate: Gateway, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A script learns from the exit status what to do."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from cryptomarket.client import (
     Unauthenticated,
     Unavailable,
 )
-from cryptomarket.terminal.endings import MEANINGS, Ending, hear_ctrl_c, told
+from cryptomarket.terminal.endings import MEANINGS, Ending, hear_ctrl_c, told, until_signalled
 
 
 @pytest.mark.parametrize(
@@ -100,3 +101,42 @@ def test_who_reads_no_more_is_no_mistake(flushes: str) -> None:
     finally:
         os.close(write)
     assert (done.returncode, done.stderr) == (Ending.UNREAD, b"")
+
+
+@pytest.mark.parametrize(
+    ("sent", "ending"), [(signal.SIGTERM, Ending.TERMINATED), (signal.SIGHUP, Ending.HUNG_UP)], ids=["term", "hup"]
+)
+@pytest.mark.usefixtures("capsys")
+def test_a_signal_lets_a_command_undo_what_it_has_done(sent: signal.Signals, ending: Ending) -> None:
+    """Promise: SIGTERM and SIGHUP end the work in order, also where the terminal can't be written to any more, and the
+    next would end it at once.
+    """
+    undone: list[object] = []
+
+    async def work() -> None:
+        try:
+            async with asyncio.timeout(20):
+                os.kill(os.getpid(), sent)
+                await asyncio.Event().wait()
+        finally:
+            undone.append(signal.getsignal(sent))
+            raise OSError("the terminal has gone")
+
+    with pytest.raises(typer.Exit) as exit_, told():
+        asyncio.run(until_signalled(work()))
+    assert (exit_.value.exit_code, undone) == (ending, [signal.SIG_DFL])
+
+
+def test_what_a_starter_wants_unheard_is_unheard() -> None:
+    """Promise: `nohup` keeps its word, and a failure that no signal has caused is told as what it is."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    async def work() -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        raise OSError("No file.")
+
+    try:
+        with pytest.raises(OSError, match="No file"):
+            asyncio.run(until_signalled(work()))
+    finally:
+        signal.signal(signal.SIGHUP, before)

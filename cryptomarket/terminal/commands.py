@@ -24,7 +24,7 @@ from cryptomarket.client.client import USUAL_URL
 from cryptomarket.client.events import AnyTick
 from cryptomarket.client.words import url_of
 from cryptomarket.market.candles import Resolution
-from cryptomarket.terminal.endings import Ending, hear_ctrl_c, told
+from cryptomarket.terminal.endings import Ending, hear_ctrl_c, told, until_signalled
 from cryptomarket.terminal.examples import epilog_of
 from cryptomarket.terminal.moments import duration_ms
 from cryptomarket.terminal.tables import table_within
@@ -50,9 +50,11 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 def _run(work: Coroutine[object, object, None]) -> None:
-    hear_ctrl_c(on_terminal=sys.stdout.isatty())
+    on_terminal = sys.stdout.isatty()
+    hear_ctrl_c(on_terminal=on_terminal)
     with told():
-        asyncio.run(work)
+        # What draws on no terminal has nothing to undo, and ends as any program does.
+        asyncio.run(until_signalled(work) if on_terminal else work)
 
 
 def _client(url: str, token: str, *, patience_s: float = 5.0) -> Client:

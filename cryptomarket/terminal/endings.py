@@ -1,9 +1,10 @@
 """How a command ends: its exit status, and the sentence before it."""
 
+import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager, suppress
 from enum import IntEnum
 
@@ -21,8 +22,10 @@ class Ending(IntEnum):
     UNKNOWN_CALLER = 3
     AWAY = 4
     NOT_WHOLE = 5
+    HUNG_UP = 129
     INTERRUPTED = 130
     UNREAD = 141
+    TERMINATED = 143
 
 
 MEANINGS = {
@@ -32,9 +35,12 @@ MEANINGS = {
     Ending.UNKNOWN_CALLER: "nobody is logged in, or the token or the key pair is not good (any more)",
     Ending.AWAY: "the gateway is away, or not ready",
     Ending.NOT_WHOLE: "a download did not come whole; it is not under its name",
+    Ending.HUNG_UP: "the terminal has gone (SIGHUP)",
     Ending.INTERRUPTED: "Ctrl-C",
     Ending.UNREAD: "whoever read the output has gone, as `head` does",
+    Ending.TERMINATED: "SIGTERM",
 }
+_SIGNALLED = {signal.SIGHUP: Ending.HUNG_UP, signal.SIGTERM: Ending.TERMINATED}
 _HOW_TO_LOG_IN = "Log in with: cryptomarket login (the simulator knows demo-1 with the secret demo-1-secret)."
 
 
@@ -60,6 +66,32 @@ def hear_ctrl_c(*, on_terminal: bool) -> None:
     """
     if on_terminal and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+async def until_signalled(work: Awaitable[None]) -> None:
+    """Does the work, which SIGTERM and SIGHUP end as Ctrl-C does: what it has made of the terminal it undoes. A second
+    one ends it at once, and what its starter has made it deaf to (nohup) it does not hear. Raises typer.Exit.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    came: list[signal.Signals] = []
+
+    def end(sent: signal.Signals) -> None:
+        came.append(sent)
+        loop.remove_signal_handler(sent)
+        if task is not None:
+            task.cancel()
+
+    for sent in _SIGNALLED:
+        if signal.getsignal(sent) is signal.SIG_DFL:
+            loop.add_signal_handler(sent, end, sent)
+    try:
+        await work
+    except (asyncio.CancelledError, OSError):
+        if not came:
+            raise
+        if signal.SIGHUP in came:
+            _write_no_more()
+        raise typer.Exit(_SIGNALLED[came[0]]) from None
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """Each question of a client goes to the address that the contract names, with what was said and nothing else."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
-from __tests__.client.gateways import Scripted, says
-from cryptomarket.client import Client, KeyPair
+from __tests__.client.gateways import KNOWN, Scripted, says
+from cryptomarket.client import Client, GatewayFailed, KeyPair
+from cryptomarket.client.credentials import Credentials
 
 INDEX = (
     '"ticker":"btc_usd","instrument_name":"btc_usd","kind":"index","price":1.5,"timestamp":%d,"received_us":2,'
@@ -98,3 +100,23 @@ async def test_a_login_tells_whose_it_is() -> None:
     issued = await Scripted([says(200, token)]).client(KeyPair("demo-1", "demo-1-secret")).login()
     assert (issued.user_id, issued.scope, issued.expires_in_s) == ("u", "person", 60)
     assert "hush" not in repr(issued)
+
+
+@pytest.mark.parametrize(
+    ("ask", "credentials"),
+    [
+        (lambda c, at: c.me(), KNOWN),
+        (lambda c, at: c.latest("btc_usd"), KNOWN),
+        (lambda c, at: c.export("btc_usd", at / "x.csv"), KNOWN),
+        (lambda c, at: c.login(), KeyPair("c", "s")),
+    ],
+    ids=["me", "latest", "export", "login"],
+)
+async def test_who_is_no_gateway_is_told_by_address_and_status(
+    ask: Callable[[Client, Path], Awaitable[object]], credentials: Credentials, tmp_path: Path
+) -> None:
+    """Promise: another server's page is no answer, and whose it is and with which status is said."""
+    client = Scripted([says(200, "<html>")]).client(credentials)
+    with pytest.raises(GatewayFailed, match=r"^http://gateway\.test has .+ no gateway does.* \(status 200\)$"):
+        await ask(client, tmp_path)
+    assert not (tmp_path / "x.csv.part").exists()

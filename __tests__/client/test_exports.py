@@ -105,8 +105,24 @@ async def test_what_is_not_whole_has_no_name(script: list[Answering], tmp_path: 
 
 
 async def test_a_name_says_the_format_or_nothing_is_asked(tmp_path: Path) -> None:
-    """Promise: no format is guessed."""
+    """Promise: no format is guessed; who names none is told which there are."""
     gateway = Scripted([says(200)])
-    with pytest.raises(ValueError, match="txt"):
-        await gateway.client().export("x", tmp_path / "x.txt")
+    for name, form in (("x.txt", None), ("x", None), ("x.csv", "xml")):
+        with pytest.raises(ValueError, match=r"there are \.ndjson, \.csv, \.parquet, \.arrow\.") as refused:
+            await gateway.client().export("x", tmp_path / name, form=form)
+        assert repr(form or name) in str(refused.value)
     assert gateway.asked == []
+
+
+async def test_where_no_file_can_be_nothing_is_asked(tmp_path: Path) -> None:
+    """Promise: a folder of that name, or none to be in, is told before anything is sent, in a sentence; nothing is left
+    behind.
+    """
+    (tmp_path / "a.csv").mkdir()
+    gateway = Scripted([says(200)])
+    with pytest.raises(IsADirectoryError, match=r"^\S+a\.csv is a folder: name a file\.$"):
+        await gateway.client().export("x", tmp_path / "a.csv")
+    with pytest.raises(FileNotFoundError, match=r"^There is no folder \S+none to write b\.csv into\.$"):
+        await gateway.client().export("x", tmp_path / "none" / "b.csv")
+    assert gateway.asked == []
+    assert not (tmp_path / "a.csv.part").exists()

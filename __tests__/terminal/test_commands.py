@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from __tests__.client.gateways import Scripted, breaks, says
+from __tests__.client.gateways import Scripted, breaks, says, streams
+from __tests__.client.test_stream import CONNECTED, tick
 from cryptomarket.client import Client
 from cryptomarket.terminal import commands
 from cryptomarket.terminal.tokens import FileStore, Kept
@@ -165,3 +166,39 @@ def test_a_narrow_history_goes_without_what_is_dispensable(store: FileStore, mon
     assert shown[60] == {"time", "bid", "ask"}
     assert shown[100] == set(words)
     assert all(shown[width] <= shown[width + 1] for width in range(14, 100))
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("history", "btc_usd", "--start", "1", "--last", "1m"), "--start and --last are two words for one thing"),
+        (("candles", "btc_usd", "--start", "1", "--last", "1m"), "--start and --last are two words for one thing"),
+        (("export", "btc_usd", "--to", "x.csv", "--start", "1", "--last", "1m"), "--start and --last are two words"),
+        (("export", "btc_usd", "--to", "x.txt"), "'x.txt' ends with no format of an export: there are .ndjson, .csv"),
+        (("history", ""), "'' is no name of a ticker"),
+        (("history", "a/b"), "'a/b' is no name of a ticker"),
+        (("tail", "", "--json"), "'' is no name of a ticker"),
+    ],
+    ids=lambda it: it if isinstance(it, str) else "_".join(it),
+)
+def test_what_cannot_be_meant_is_told_in_a_sentence(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], complaint: str
+) -> None:
+    """Promise: nothing is left out in silence, and nothing is asked for that can't be: wrong use ends with 2."""
+    gateway = Scripted([says(200, ME)])
+    done = call(monkeypatch, gateway, *words, "--token", "t")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"cryptomarket: {complaint}")
+    assert {request.url.path for request in gateway.asked} <= {"/api/v2/me"}
+    assert store.get(URL) is None
+
+
+def test_an_empty_saved_set_is_said_to_be_one(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: who names no ticker and has saved none learns why nothing comes, and hears what is saved later."""
+    store.put(URL, Kept("t-1", "u_1"))
+    stream = streams(CONNECTED % "fresh", tick(1))
+    gateway = Scripted([says(200, ME), says(200, '{"subscriptions":[]}'), stream])
+    done = call(monkeypatch, gateway, "tail", "--json", "--count", "1")
+    assert (done.exit_code, done.stdout.count("\n")) == (0, 1)
+    assert done.stderr == "cryptomarket: The saved set is empty: until it has tickers, there is silence.\n"
+    assert [request.url.path for request in gateway.asked][1] == "/api/v2/subscriptions"

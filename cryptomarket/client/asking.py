@@ -11,7 +11,7 @@ import msgspec
 
 from cryptomarket.backoff import Backoff
 from cryptomarket.client.credentials import AccessToken, Credentials, Token
-from cryptomarket.client.refusals import error_of
+from cryptomarket.client.refusals import error_of, understood
 from cryptomarket.errors import TooMany, Unauthenticated, Unavailable
 from cryptomarket.secret import Secret
 
@@ -76,12 +76,19 @@ class Asking:
         self._token = credentials.token if isinstance(credentials, AccessToken) else None
         self._logging_in = asyncio.Lock()
 
+    @property
+    def where(self) -> str:
+        """Who is asked."""
+        return origin_of(self.http.base_url)
+
     async def login(self) -> Token:
         """A new token for the credentials. Raises Unauthenticated for wrong ones, and where there are none."""
         if self._credentials is None or isinstance(self._credentials, AccessToken):
             raise Unauthenticated("There are no credentials to log in with: give a KeyPair or an ApiKey.")
         request = self.http.build_request("POST", "/api/v2/auth/token", data=self._credentials.form())
-        told = _token_answer.decode(await read(await self._send(request)))
+        body = await read(await self._send(request))
+        with understood(self.where):
+            told = _token_answer.decode(body)
         self._token = Secret(told.access_token)
         return Token(self._token, told.user_id, told.scope, told.expires_in)
 
@@ -154,11 +161,11 @@ class Asking:
             raise away(self.http.base_url, error) from error
         except httpx2.TransportError as error:
             # What the library says of a header quotes it, and it may be a secret.
-            raise ValueError(f"Nothing can be sent to {origin_of(request.url)}: {type(error).__name__}.") from None
+            raise ValueError(f"Nothing can be sent to {self.where}: {type(error).__name__}.") from None
         if response.is_success or response.status_code == also:
             return response
         try:
-            raise error_of(response.status_code, response.headers, await read(response))
+            raise error_of(response.status_code, response.headers, await read(response), where=self.where)
         finally:
             await response.aclose()
 

@@ -31,7 +31,8 @@ from cryptomarket.client.answers import (
 from cryptomarket.client.asking import Asking, Question, Sleep
 from cryptomarket.client.credentials import Credentials, Token
 from cryptomarket.client.events import AnyTick
-from cryptomarket.client.exports import ExportFormat, download
+from cryptomarket.client.exports import ExportFormat, download, format_of
+from cryptomarket.client.refusals import understood
 from cryptomarket.client.stream import MARKET, Stream
 from cryptomarket.client.times import Moment, text_of
 from cryptomarket.client.words import part_of, url_of
@@ -83,7 +84,16 @@ class Client:
         await self._http.aclose()
 
     async def _ask(self, question: Question, kind: type[Answer]) -> Answer:
-        return msgspec.json.decode(await self._asking.ask(question), type=kind)
+        body = await self._asking.ask(question)
+        with understood(self._asking.where):
+            return msgspec.json.decode(body, type=kind)
+
+    async def _ask_tick(self, question: Question) -> TickAt:
+        body = await self._asking.ask(question)
+        with understood(self._asking.where):
+            told = msgspec.json.decode(body, type=Distance)
+            tick = msgspec.json.decode(body, type=AnyTick)
+        return TickAt(tick=tick, difference_ms=told.difference_ms, age_ms=told.age_ms)
 
     # Who asks
 
@@ -194,12 +204,12 @@ class Client:
 
     async def latest(self, ticker: str) -> TickAt:
         """The newest tick, with its `age_ms`. Raises NotFound when nothing of it was ever heard."""
-        return _tick_at(await self._asking.ask(Question("GET", f"{_ticks(ticker)}/latest")))
+        return await self._ask_tick(Question("GET", f"{_ticks(ticker)}/latest"))
 
     async def at(self, ticker: str, moment: Moment, *, max_difference_ms: int | None = None) -> TickAt:
         """The tick closest to a moment, with its `difference_ms`. Raises NotFound when there is none so close."""
         query = {"time": text_of(moment), "max_difference_ms": max_difference_ms}
-        return _tick_at(await self._asking.ask(Question("GET", f"{_ticks(ticker)}/at", query)))
+        return await self._ask_tick(Question("GET", f"{_ticks(ticker)}/at", query))
 
     async def statistics(self, ticker: str, start: Moment | None = None, end: Moment | None = None) -> Statistics:
         """Count, lowest, highest, average, first and last price of [start, end)."""
@@ -236,11 +246,11 @@ class Client:
         """Writes all ticks of [start, end) into a file, of the format that its name ends with unless `form` says
         another. The file is there only when it came whole, and is what the gateway says it has sent.
 
-        Raises BrokenDownload, and ValueError for a name that ends with no format.
+        Raises BrokenDownload, ValueError for a name that ends with no format, and OSError where no file can be.
         """
         path = Path(to)
         query: dict[str, object] = {
-            "format": ExportFormat(form or path.suffix[1:]).value,
+            "format": format_of(path, form).value,
             "fields": ",".join(fields) or None,
             "source": source,
             **_range(start, end),
@@ -275,8 +285,3 @@ def _ticks(ticker: str) -> str:
 
 def _range(start: Moment | None, end: Moment | None) -> dict[str, object]:
     return {"start": text_of(start), "end": text_of(end)}
-
-
-def _tick_at(body: bytes) -> TickAt:
-    told = msgspec.json.decode(body, type=Distance)
-    return TickAt(tick=msgspec.json.decode(body, type=AnyTick), difference_ms=told.difference_ms, age_ms=told.age_ms)

@@ -11,6 +11,7 @@ import msgspec
 
 from cryptomarket.client.answers import Export
 from cryptomarket.client.asking import CONNECTION_FAULTS, Asking, Question, away
+from cryptomarket.client.refusals import GatewayFailed, understood
 from cryptomarket.errors import CryptomarketError
 
 _export = msgspec.json.Decoder(Export)
@@ -34,14 +35,37 @@ class BrokenDownload(CryptomarketError):
     """A file did not come whole, or not as it was sent. What came is kept under its name with `.part`."""
 
 
+def format_of(path: Path, form: ExportFormat | str | None) -> ExportFormat:
+    """The format that is said, or that a file's name ends with. Raises ValueError, naming them all."""
+    try:
+        return ExportFormat(form or path.suffix[1:])
+    except ValueError:
+        known = ", ".join(f".{each}" for each in ExportFormat)
+        told = f"{form!r} is no format of an export" if form else f"{path.name!r} ends with no format of an export"
+        raise ValueError(f"{told}: there are {known}.") from None
+
+
+def _check_place(to: Path) -> None:
+    """Raises OSError where no file can be."""
+    if to.is_dir():
+        raise IsADirectoryError(f"{to} is a folder: name a file.")
+    if not to.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {to.parent} to write {to.name} into.")
+
+
 async def download(asking: Asking, question: Question, to: Path) -> Export:
     """Writes an export into a file, which takes its name only when the gateway's own facts prove it whole.
 
     Raises BrokenDownload, OSError for a file that can't be written, and what any question raises.
     """
+    await asyncio.to_thread(_check_place, to)
     part = to.with_name(f"{to.name}.part")
     async with asking.opened(question) as response:
-        request_id = response.headers["x-request-id"]
+        request_id = response.headers.get("x-request-id")
+        if request_id is None:
+            raise GatewayFailed(
+                response.status_code, f"{asking.where} has sent a file without a name, as no gateway does"
+            )
         file = await asyncio.to_thread(part.open, "wb")
         with file:
             try:
@@ -51,7 +75,9 @@ async def download(asking: Asking, question: Question, to: Path) -> Export:
                 raise BrokenDownload(f"{to.name} broke off: {away(response.url, error)}") from error
             file.flush()
             await asyncio.to_thread(os.fsync, file.fileno())
-    facts = _export.decode(await asking.ask(Question("GET", f"/api/v2/exports/{request_id}")))
+    told = await asking.ask(Question("GET", f"/api/v2/exports/{request_id}"))
+    with understood(asking.where):
+        facts = _export.decode(told)
     if facts.state != "done" or not await asyncio.to_thread(is_whole, part, facts):
         raise BrokenDownload(f"{to.name} is not what the gateway has sent; it is kept as {part.name}.")
     await asyncio.to_thread(part.replace, to)

@@ -1,6 +1,7 @@
 """A gateway's answer that is no success, as the error that a caller acts on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 
 import msgspec
@@ -62,21 +63,34 @@ def seconds_of(headers: Mapping[str, str]) -> float:
     return float(text) if text.isascii() and text.isdigit() else _RETRY_AFTER_S
 
 
-def error_of(status: int, headers: Mapping[str, str], body: bytes) -> CryptomarketError:
-    """The error that an answer means. Its notes name the request, by which the gateway's log finds it."""
+@contextmanager
+def understood(where: str) -> Iterator[None]:
+    """Raises GatewayFailed for a success that can't be read: who is at `where` is no gateway, or of another version."""
+    try:
+        yield
+    except msgspec.MsgspecError as error:
+        raise GatewayFailed(HTTPStatus.OK, f"{where} has answered what no gateway does: {error}") from error
+
+
+def error_of(status: int, headers: Mapping[str, str], body: bytes, *, where: str) -> CryptomarketError:
+    """The error that an answer from `where` means. Its notes name the request, by which the gateway's log finds it."""
     try:
         problem = _problem.decode(body)
     except msgspec.MsgspecError:
         problem = _Problem()
     request_id = problem.request_id or headers.get("x-request-id", "")
-    error = _error(status, headers, problem, request_id)
+    error = _error(status, headers, problem, request_id, where)
     if request_id:
         error.add_note(f"request {request_id}")
     return error
 
 
-def _error(status: int, headers: Mapping[str, str], problem: _Problem, request_id: str) -> CryptomarketError:
-    detail = problem.detail or problem.title or "The gateway has answered with no reason."
+def _error(
+    status: int, headers: Mapping[str, str], problem: _Problem, request_id: str, where: str
+) -> CryptomarketError:
+    said = problem.detail or problem.title
+    unsaid = f"{where} has answered without a reason, as no gateway does"
+    detail = said or f"{unsaid} (status {status})"
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         limit = headers.get("ratelimit-limit", "")
         return TooMany(detail, retry_after_s=seconds_of(headers), limit=int(limit) if limit.isdigit() else 0)
@@ -84,4 +98,4 @@ def _error(status: int, headers: Mapping[str, str], problem: _Problem, request_i
         return Unavailable(detail, retry_after_s=seconds_of(headers))
     if refusal := _REFUSALS.get(status):
         return refusal(detail, field=problem.errors[0].field if problem.errors else None)
-    return GatewayFailed(status, detail, request_id)
+    return GatewayFailed(status, said or unsaid, request_id)

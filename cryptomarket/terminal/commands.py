@@ -69,6 +69,8 @@ def _client(url: str, token: str, *, patience_s: float = 5.0) -> Client:
 
 
 def _start_of(start: str | None, last: str | None) -> str | None:
+    if start is not None and last is not None:
+        raise ValueError("--start and --last are two words for one thing: give one of them.")
     return start if last is None else str(time.time_ns() // 1_000_000 - duration_ms(last))
 
 
@@ -112,6 +114,8 @@ def tail(
         async with _client(url, token) as client:
             # A gateway that was never there is told at once; one that goes away is waited for.
             await client.me()
+            if not tickers and not await client.subscriptions():
+                typer.echo("cryptomarket: The saved set is empty: until it has tickers, there is silence.", err=True)
             wish = Tail(tuple(tickers or ()), as_lines=json or not sys.stdout.isatty(), out=out, after=from_id)
             await tail_to_end(client, wish, timer_s=timer, count=count)
 

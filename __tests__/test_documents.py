@@ -2,12 +2,14 @@
 
 import re
 import subprocess
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LINK = re.compile(r"(?<!\\)\[[^\]]*\]\(([^)\s]+)\)")
+# A link, and the one that a picture in its text would hide: [![text](picture)](page).
+LINK = re.compile(r"(?<!\\)\[[^\]]*\]\(([^)\s]+)\)(?:[^\[\]]*\]\(([^)\s]+)\))?")
 CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
@@ -30,7 +32,7 @@ def anchors(path: Path) -> set[str]:
 def broken(page: Path) -> list[str]:
     """The relative links of a page that lead nowhere."""
     found = []
-    for link in LINK.findall(CODE.sub("", page.read_text())):
+    for link in filter(None, chain.from_iterable(LINK.findall(CODE.sub("", page.read_text())))):
         if re.match(r"[a-z]+:", link):
             continue
         name, _, anchor = link.partition("#")
@@ -52,6 +54,7 @@ def test_a_dead_link_is_seen(tmp_path: Path) -> None:
     (tmp_path / "other.md").write_text("# A `title`, here\n\n```\n# none\n```\n")
     page.write_text(
         "[a](other.md#a-title-here) [b](other.md#none) [c](gone.md) [d](#own) `[e](code.md)` [f](https://x.test)"
+        "\n\n[![g](page.md)](lost.md) [![h](no.png)](page.md) [![i](page.md) words](far.md) ![j](page.md) (k.md)"
         "\n\n## Own\n"
     )
-    assert broken(page) == ["other.md#none", "gone.md"]
+    assert broken(page) == ["other.md#none", "gone.md", "lost.md", "no.png", "far.md"]

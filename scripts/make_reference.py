@@ -62,7 +62,11 @@ def index() -> str:
         "  ready it is. They are its metrics; there is no `/metrics` yet.\n"
         "- [settings.md](settings.md): every setting, and its default.\n"
         "- [commands.md](commands.md): the command line.\n"
-        "- [../redis.md](../redis.md): every key in Redis, its life and its bound.\n"
+        "\nWritten by hand, as scripts within Redis make half of what it names, and held against a running Redis:\n"
+        "\n- [../redis.md](../redis.md): every key in Redis, its type, life and bound.\n"
+        "  [test_keys.py](../../__tests__/backplane/test_keys.py) uses everything, and looks for a key that is not in\n"
+        "  it, lives longer, holds more; [test_scaled_jobs.py](../../__tests__/journeys/test_scaled_jobs.py) for one\n"
+        "  of Celery's.\n"
     )
 
 

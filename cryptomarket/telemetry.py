@@ -151,12 +151,13 @@ def redact_text(text: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _is_secret(name: str) -> bool:
+def is_secret(name: str) -> bool:
+    """Whether what has this name is never shown."""
     return _SECRET_NAMES.search(name) is not None
 
 
 def _redacted(name: str, value: object, depth: int) -> object:
-    if _is_secret(name) or isinstance(value, Secret | Sealed):
+    if is_secret(name) or isinstance(value, Secret | Sealed):
         return STARS
     if value is None or isinstance(value, bool | int | float):
         return value

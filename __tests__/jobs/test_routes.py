@@ -8,6 +8,8 @@ import pytest
 from __tests__.accounts.acquainted import acquainted
 from __tests__.jobs.world import BESIDE, NOW_MS, World, run_of
 from cryptomarket.accounts.tokens import Scope
+from cryptomarket.jobs.arguments import Arguments, OfTickers
+from cryptomarket.jobs.job import Occasion, Result
 from cryptomarket.jobs.runs import RunState
 
 SCOPES = {"operator": Scope.OPERATOR}
@@ -71,3 +73,18 @@ async def test_only_operators_see_jobs(client: httpx2.AsyncClient, monkeypatch: 
     monkeypatch.setitem(SCOPES, "operator", Scope.PERSON)
     assert (await client.get("/workers/tasks")).status_code == 403
     assert (await client.post("/workers/tasks/beside")).status_code == 403
+
+
+async def test_a_ticker_named_like_a_secret_breaks_no_list(client: httpx2.AsyncClient, world: World) -> None:
+    """Promise: neither what a job says of it, nor a result that can't be read, keeps runs from being looked at."""
+
+    async def refuses(_arguments: Arguments, _occasion: Occasion) -> Result:
+        return {"stored": {}, "refused": {"token": "no such ticker"}}
+
+    world.does = refuses
+    run = (await world.runner.run(BESIDE, "by-hand", OfTickers(tickers=["token"]), scheduled_ms=NOW_MS)).run
+    assert run is not None
+    await world.runs.note(run_of(BESIDE, at_ms=NOW_MS - 5, state=RunState.SUCCEEDED, result='{"secret":***}'))
+    assert (await client.get("/workers/tasks/by-hand")).json()["result"] == {"stored": {}, "refused": {"token": "***"}}
+    listed = (await client.get("/workers/tasks")).json()["tasks"]
+    assert [task["result"].get("omitted") for task in listed] == [None, "a result that can't be read"]

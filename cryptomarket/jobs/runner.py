@@ -15,8 +15,8 @@ from cryptomarket.errors import BusUnavailable, CryptomarketError, DatabaseUnava
 from cryptomarket.jobs.arguments import Arguments, written
 from cryptomarket.jobs.job import LONGEST_PAUSE_S, Job, Occasion, Work
 from cryptomarket.jobs.repository import RunRepository
+from cryptomarket.jobs.results import result_text
 from cryptomarket.jobs.runs import Cause, Run, RunState
-from cryptomarket.market.wire import encode
 from cryptomarket.telemetry import redact_text
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,6 @@ FIRST_PAUSE_S = 1.0
 # A run whose process dies each time must not be begun for ever.
 DEATHS = 2
 MAX_TEXT = 2000
-MAX_RESULT = 8000
 _RETRYABLE = (Unavailable, ExchangeRetryable)
 T = TypeVar("T")
 
@@ -162,7 +161,7 @@ class Runner:
             if not limit.expired():
                 raise
             return await self._end(job, run, RunState.TIMED_OUT, error=f"It took longer than {job.limit_s:g} s.")
-        return await self._end(job, run, RunState.SUCCEEDED, result=_json(result))
+        return await self._end(job, run, RunState.SUCCEEDED, result=result_text(result))
 
     async def _again_or_failed(self, job: Job, run: Run, failure: CryptomarketError) -> Outcome:
         if run.attempts > job.retries:
@@ -205,10 +204,3 @@ class Runner:
 def _told(error: BaseException) -> str:
     """An error as it is kept and shown: its kind and its sentence, without anything that looks like a secret."""
     return redact_text(f"{type(error).__name__}: {error}")[:MAX_TEXT]
-
-
-def _json(result: Mapping[str, object]) -> str:
-    text = redact_text(encode(result).decode())
-    if len(text) <= MAX_RESULT:
-        return text
-    return msgspec.json.encode({"omitted": f"a result of {len(text)} characters"}).decode()

@@ -6,6 +6,7 @@ import msgspec
 from pydantic import BaseModel, Field
 
 from cryptomarket.jobs.job import Job
+from cryptomarket.jobs.results import read_result
 from cryptomarket.jobs.runs import Run, RunState
 
 TASK_ID = "collect_index_prices-1790165100000"
@@ -65,7 +66,7 @@ def run_told(run: Run) -> TaskAnswer:
         started=run.started_ms,
         finished=run.finished_ms,
         arguments=msgspec.json.decode(run.arguments),
-        result=None if run.result is None else msgspec.json.decode(run.result),
+        result=None if run.result is None else read_result(run.result),
         error=run.error,
     )
 

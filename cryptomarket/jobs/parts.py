@@ -28,7 +28,7 @@ def anything(_arguments: Arguments, _now_ms: int) -> None:
 @dataclass(frozen=True, slots=True)
 class JobsParts:
     """In `request.state.jobs`. `on_asked` is told that a run was asked for; `check` raises Impossible for arguments
-    that can't be, all together, at that time in milliseconds.
+    that can't be, all together, at that time in milliseconds, and Malformed for those that it can't read.
     """
 
     jobs: Mapping[str, Job]
@@ -41,8 +41,8 @@ class JobsParts:
     async def ask_for(self, name: str, given: Mapping[str, object]) -> Run:
         """Adds a run of a job, which whoever runs jobs finds within a second.
 
-        Raises NotFound for no job of ours, Impossible for arguments that it does not take, Conflict while it is running
-        and must not run beside itself, and DatabaseUnavailable.
+        Raises NotFound for no job of ours, Impossible for arguments that it does not take, Malformed for a time that is
+        none, Conflict while it is running and must not run beside itself, and DatabaseUnavailable.
         """
         job = self.jobs.get(name)
         if job is None:

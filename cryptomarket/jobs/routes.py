@@ -108,11 +108,11 @@ async def read_task(
         422,
         503,
         shown={
-            400: ("Malformed request", "The body can't be read: it must be a JSON object.", None),
+            400: ("Malformed request", "The body can't be read: it must be a JSON object.", "body"),
             403: FORBIDDEN,
             404: _UNKNOWN,
             409: ("Conflict", "The job repair_gaps is under way already, and must not run beside itself.", None),
-            422: ("Impossible request", "days: Expected `int` >= 1.", "days"),
+            422: ("Impossible request", "days must be a whole number from 1 to 36500.", "days"),
         },
     ),
 )

@@ -42,7 +42,6 @@ def finding(kind: str, *where: str) -> Json:
         ("string_too_long", "tickers", "tickers is too long: it must have at most 16384 characters."),
         ("string_type", "word", "word can't be read."),
         ("missing", "date", "date is missing: it must be written YYYY-MM-DD, such as 2026-01-31."),
-        ("json_invalid", "", "body can't be read."),
         ("something_new", "unknown", "unknown can't be read."),
     ],
 )
@@ -59,3 +58,20 @@ def test_a_sentence_says_what_where_and_what_would_be_right(kind: str, name: str
 def test_one_that_cannot_be_read_is_enough(kinds: list[str], status: int) -> None:
     """Promise: 422 when all of it can be read, else 400."""
     assert status_of([finding(kind, "timer") for kind in kinds]) == status
+
+
+@pytest.mark.parametrize(
+    ("kind", "where"),
+    [("json_invalid", ("body", 1)), ("json_invalid", ("body",)), ("dict_type", ("body",)), ("model_type", ("body",)),
+     ("model_attributes_type", ("body",))],
+)  # fmt: skip
+def test_a_body_that_is_no_object_says_so(kind: str, where: tuple[str | int, ...]) -> None:
+    """Promise: the same sentence for what is no JSON, wherever it breaks off, and for JSON of another shape."""
+    [told] = sentences([{"type": kind, "loc": where}], PARAMETERS, SCHEMAS)
+    assert (told.field, told.message) == ("body", "The body can't be read: it must be a JSON object.")
+
+
+def test_a_part_of_a_body_is_named() -> None:
+    """Promise: where the body is an object, it is the field within it that can't be read."""
+    [told] = sentences([{"type": "dict_type", "loc": ("body", "settings")}], PARAMETERS, SCHEMAS)
+    assert (told.field, told.message) == ("settings", "settings can't be read.")

@@ -60,6 +60,33 @@ async def test_what_can_not_be_is_refused(
     assert (await client.get("/workers/tasks")).json()["tasks"] == []
 
 
+@pytest.mark.parametrize("media_type", ["application/json", "application/x-www-form-urlencoded", None])
+@pytest.mark.parametrize("body", ["{", "[1]", "1", "{}}"])
+async def test_a_body_that_is_no_object_says_so(client: httpx2.AsyncClient, media_type: str | None, body: str) -> None:
+    """Promise: 400 with what it must be, whether it breaks off, is of another shape, or is sent as something else."""
+    headers = {} if media_type is None else {"Content-Type": media_type}
+    answer = await client.post("/workers/tasks/beside", content=body, headers=headers)
+    told = answer.json()
+    assert (answer.status_code, told["detail"]) == (400, "The body can't be read: it must be a JSON object.")
+    assert told["errors"] == [{"field": "body", "message": told["detail"]}]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "sentence"),
+    [
+        ({"days": 0}, 422, "days must be a whole number from 1 to 36500."),
+        ({"hours": 1}, 422, "There is no argument 'hours'; this job takes days, dry_run."),
+    ],
+)
+async def test_a_refusal_says_what_would_be_right(
+    client: httpx2.AsyncClient, body: dict[str, object], status: int, sentence: str
+) -> None:
+    """Promise: a plain sentence, and the argument by name."""
+    answer = await client.post("/workers/tasks/alone", json=body)
+    assert (answer.status_code, answer.json()["detail"]) == (status, sentence)
+    assert [each["field"] for each in answer.json()["errors"]] == list(body)
+
+
 async def test_a_job_that_is_under_way_is_a_conflict(client: httpx2.AsyncClient) -> None:
     """Promise: 409 when it must not run beside itself, naming the run."""
     first = (await client.post("/workers/tasks/alone")).json()["task_id"]

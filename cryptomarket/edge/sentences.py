@@ -24,6 +24,8 @@ _IMPOSSIBLE = {
     "string_pattern_mismatch": "is written differently",
     "value_error": "cannot be",
 }
+_SHAPES = {"dict_type", "model_type", "model_attributes_type", "dataclass_type"}
+NO_OBJECT = "The body can't be read: it must be a JSON object."
 _NOUNS = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
 
 
@@ -42,10 +44,19 @@ def sentences(
     described = {parameter["name"]: parameter for parameter in parameters}
     told = []
     for each in found:
+        if _is_no_object(each):
+            told.append(FieldProblem(field="body", message=NO_OBJECT))
+            continue
         name = ".".join(str(step) for step in each["loc"][1:]) or "body"
         right = _right(described[name], schemas) if name in described else ""
         told.append(FieldProblem(field=name, message=f"{name} {_wrong(each['type'])}{right}."))
     return told
+
+
+def _is_no_object(found: Mapping[str, Json]) -> bool:
+    """Whether the body as a whole is no JSON, or JSON of another shape. Of what can't be parsed, the place is where."""
+    place = found["loc"]
+    return place[0] == "body" and (found["type"] == "json_invalid" or (len(place) == 1 and found["type"] in _SHAPES))
 
 
 def _wrong(kind: str) -> str:

@@ -146,6 +146,17 @@ def test_a_queue_that_is_none_is_refused(
     assert "There is no queue hihg; there are high, default, low." in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("asked", [["--help"], ["-h"], ["high", "--help"]])
+def test_how_it_is_called_is_told(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Promise: who asks for help gets it, and no settings are needed for that."""
+    monkeypatch.setenv("EXCHANGE", "no such exchange")
+    monkeypatch.setattr(sys, "argv", ["worker", *asked])
+    main()
+    assert "python -m cryptomarket.worker [queue …]" in capsys.readouterr().out
+
+
 class Paused(Exception):
     """The task was sent again."""
 

@@ -235,6 +235,9 @@ def check_grounds_apart() -> None:
 
 def main() -> None:
     """Runs it until it is told to stop."""
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        typer.echo(__doc__)
+        return
     try:
         worker = Worker(load_settings())
     except StartRefused as refusal:

@@ -5,6 +5,7 @@
 It listens on port 5555, or on FLOWER_PORT, and wants a password: from it, tasks can be ended and workers stopped.
 """
 
+import asyncio
 import os
 import sys
 
@@ -12,6 +13,7 @@ import typer
 
 from cryptomarket.broker import broker_app, log_as_we_do
 from cryptomarket.errors import StartRefused
+from cryptomarket.redis_link import check_redis
 from cryptomarket.settings import load_settings
 
 PASSWORD = "FLOWER_BASIC_AUTH"  # noqa: S105 - the name of a variable
@@ -25,6 +27,7 @@ def main() -> None:
         user, _, password = os.environ.get(PASSWORD, "").partition(":")
         if not user or not password:
             raise StartRefused(f"Whoever reaches Flower may stop workers: set {PASSWORD}=user:password.")
+        asyncio.run(check_redis(settings))
     except StartRefused as refusal:
         typer.echo(f"cryptomarket: {refusal}", err=True)
         sys.exit(2)

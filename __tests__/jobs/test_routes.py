@@ -34,6 +34,7 @@ async def test_a_job_is_started_and_followed(client: httpx2.AsyncClient, world: 
     assert [(task["error"], task["started"]) for task in listed["tasks"]] == [("it did not like it", NOW_MS - 5)]
     assert {job["name"] for job in listed["jobs"]} == {"alone", "beside"}
     assert (await client.get("/workers/tasks", params={"limit": 1})).json()["count"] == 1
+    assert (await client.get("/workers/tasks", params={"name": "alone"})).json()["count"] == 0
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,7 @@ async def test_a_job_is_started_and_followed(client: httpx2.AsyncClient, world: 
         ("POST", "/workers/tasks/alone", {"days": 36_500}, 422),
         ("POST", "/workers/tasks/beside", {"tickers": []}, 422),
         ("POST", "/workers/tasks/beside", ["btc_usd"], 400),
+        ("GET", "/workers/tasks?name=nothing", None, 404),
         ("GET", "/workers/tasks?limit=0", None, 422),
         ("GET", "/workers/tasks?limit=many", None, 400),
     ],

@@ -38,15 +38,20 @@ class JobsParts:
     on_asked: Callable[[], None] = nothing
     check: Callable[[Arguments, int], None] = anything
 
+    def known(self, name: str, *, field: str) -> Job:
+        """The job of that name, which was said in `field`. Raises NotFound."""
+        job = self.jobs.get(name)
+        if job is None:
+            raise NotFound(f"There is no job {name[:64]!r}; there are {', '.join(sorted(self.jobs))}.", field=field)
+        return job
+
     async def ask_for(self, name: str, given: Mapping[str, object]) -> Run:
         """Adds a run of a job, which whoever runs jobs finds within a second.
 
         Raises NotFound for no job of ours, Impossible for arguments that it does not take, Malformed for a time that is
         none, Conflict while it is running and must not run beside itself, and DatabaseUnavailable.
         """
-        job = self.jobs.get(name)
-        if job is None:
-            raise NotFound(f"There is no job {name[:64]!r}; there are {', '.join(sorted(self.jobs))}.", field="task")
+        job = self.known(name, field="task")
         arguments = read_arguments(job.arguments, given)
         now_ms = self.clock.wall_ms()
         self.check(arguments, now_ms)

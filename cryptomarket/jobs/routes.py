@@ -21,7 +21,7 @@ router = APIRouter(prefix="/workers", tags=["jobs"], dependencies=[Depends(opera
 TASKS_UNLESS_SAID = 50
 MAX_TASKS = 500
 FORBIDDEN = ("Forbidden", "This needs a token with the scope operator.", None)
-_UNKNOWN = ("Not found", "There is no job 'collect_everything'; there are check_health, collect_index_prices.", "task")
+_UNKNOWN = "There is no job 'collect_everything'; there are check_health, collect_index_prices."
 
 
 async def jobs_of(request: Request) -> JobsParts:
@@ -40,11 +40,13 @@ Jobs = Annotated[JobsParts, Depends(jobs_of)]
         400,
         401,
         403,
+        404,
         422,
         503,
         shown={
             400: ("Malformed request", "limit can't be read: it must be a whole number from 1 to 500.", "limit"),
             403: FORBIDDEN,
+            404: ("Not found", _UNKNOWN, "name"),
             422: ("Impossible request", "limit is too large: it must be a whole number from 1 to 500.", "limit"),
         },
     ),
@@ -58,6 +60,8 @@ async def list_tasks(
     limit: Annotated[int, Query(description="So many at most", ge=1, le=MAX_TASKS, examples=[20])] = TASKS_UNLESS_SAID,
 ) -> TasksAnswer:
     """A run whose process died is told as of now, whatever it could still write down."""
+    if name is not None:
+        jobs.known(name, field="name")
     now_ms = jobs.clock.wall_ms()
     found = await jobs.runs.recent(limit=limit, job=name, state=state, now_ms=now_ms)
     told = [run_told(run.as_of(now_ms)) for run in found]
@@ -110,7 +114,7 @@ async def read_task(
         shown={
             400: ("Malformed request", "The body can't be read: it must be a JSON object.", "body"),
             403: FORBIDDEN,
-            404: _UNKNOWN,
+            404: ("Not found", _UNKNOWN, "task"),
             409: ("Conflict", "The job repair_gaps is under way already, and must not run beside itself.", None),
             422: ("Impossible request", "days must be a whole number from 1 to 36500.", "days"),
         },

@@ -238,7 +238,7 @@ def check_jobs(shown: list[list[str]], told: Json) -> None:
 async def test_its_figures_are_those_of_the_gateway(gate: Gateway, browser: Browser) -> None:
     """Promise: sessions, owners, channels, credits, lag, readers, gaps and jobs are to the letter what the addresses
     for operators tell at that moment, and what really is: a gateway killed once, a reader let go, one behind, a feed
-    that is silent, a ticker refused and one that lingers.
+    that is silent, a ticker refused and one that lingers. Where the runs of jobs can't be told, it says why.
     """
     operator = await gate.operator()
     await comes_true(partial(has_everything, gate, operator))
@@ -266,6 +266,11 @@ async def test_its_figures_are_those_of_the_gateway(gate: Gateway, browser: Brow
             assert shown["parts"] == [[PARTS[name], part["detail"], str(part["ready"]).lower()] for name, part in parts]
             check_gaps(shown["gaps"], told["/api/v2/operation/gaps"])
             check_jobs(shown["jobs"], told["/workers/tasks"])
+        away = "The database can't be reached."
+        await page.route("**/workers/tasks", lambda route: route.fulfill(status=503, json={"detail": away}))
+        await page.reload()
+        await page.locator("#jobs-empty", has_text=away).wait_for(timeout=10_000)
+        await page.locator('#link[data-state="open"]').wait_for()
     assert gate.process is not None
     assert {slot["owner"].partition("-")[0] for slot in now["slots"]} == {str(gate.process.pid)}
     assert {"missing", "lingering", "held"} == {how for _, how in channels(now)}

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
-from cryptomarket.market.instruments import looks_like_a_name
+from cryptomarket.market.instruments import looks_like_a_name, looks_like_an_index
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 _WEBSOCKET_URL = re.compile(r"wss?://[^\s/?#@]+(/\S*)?", re.IGNORECASE)
@@ -28,6 +28,13 @@ def _tickers(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if not looks_like_a_name(name):
             raise ValueError(f"{name[:64]!r} is not the name of a ticker")
+    return names
+
+
+def _indices(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not looks_like_an_index(name):
+            raise ValueError(f"{name[:64]!r} is not the name of an index, such as btc_usd")
     return names
 
 
@@ -67,6 +74,7 @@ def _websocket_url(url: str) -> str:
 Flag = Annotated[bool, BeforeValidator(_boolean)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)]
 Tickers = Annotated[Names, AfterValidator(_tickers)]
+Indices = Annotated[Names, AfterValidator(_indices)]
 Proxies = Annotated[Names, AfterValidator(_proxies)]
 Hosts = Annotated[str, AfterValidator(_hosts)]
 WebSocketUrl = Annotated[str, AfterValidator(_websocket_url)]

@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfig
 from cryptomarket.errors import StartRefused
 from cryptomarket.jobs.job import LONGEST_PAUSE_S
 from cryptomarket.market.instruments import Exchange
-from cryptomarket.setting_values import Flag, Hosts, Period, Proxies, Seconds, Tickers, WebSocketUrl
+from cryptomarket.setting_values import Flag, Hosts, Indices, Period, Proxies, Seconds, Tickers, WebSocketUrl
 
 REDIS_PORT = 6379
 SENTINEL_PORT = 26379
@@ -164,7 +164,7 @@ class Settings(BaseSettings):
         120, ge=0, description="Questions of one address to /prices and /api/v1/deribit, without a token; 0: closed"
     )
     collect_index_prices_s: Period = Field(60.0, description="How often prices of indices are asked for; 0: never")
-    collected_indices: Tickers = Field(("btc_usd", "eth_usd"), description="…which indices")
+    collected_indices: Indices = Field(("btc_usd", "eth_usd"), description="…which indices")
     collect_tickers_s: Period = Field(45.0, description="How often tickers whose feed is not live are; 0: never")
     refresh_latest_s: Period = Field(50.0, description="How often the bus is given last ticks that it lacks; 0: never")
     flush_persons_s: Period = Field(86_400.0, description="How often persons are written down: at midnight UTC")

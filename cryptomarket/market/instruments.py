@@ -74,6 +74,11 @@ def looks_like_a_name(name: str) -> bool:
     return bool(_INDEX_NAME.fullmatch(name.lower()) or _INSTRUMENT_NAME.fullmatch(name.upper()))
 
 
+def looks_like_an_index(name: str) -> bool:
+    """Whether text could be the name of an index, in any case."""
+    return looks_like_a_name(name) and bool(_INDEX_NAME.fullmatch(name.lower()))
+
+
 class Directory(Protocol):
     """Which tickers exist. Served by the catalogue, used by everyone who takes a name from outside."""
 

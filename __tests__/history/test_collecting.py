@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import select
 
 from __tests__.history.world import FENCE, index_tick
 from cryptomarket.backplane.bus import Outgoing
@@ -14,10 +15,11 @@ from cryptomarket.db import Database
 from cryptomarket.deribit.history import IndexPrices, Records
 from cryptomarket.deribit.messages import Stamped
 from cryptomarket.deribit.trades import Trades
-from cryptomarket.errors import ExchangeFatal, ExchangeRetryable
+from cryptomarket.errors import ExchangeFatal, ExchangeRetryable, Impossible, UnknownTicker
 from cryptomarket.history.collecting import Collector, unheard
 from cryptomarket.history.collection_repository import CollectionRepository
 from cryptomarket.history.repository import Repository
+from cryptomarket.history.tables import price_tickers
 from cryptomarket.market.ticks import FeedState, Gap, GapCause, Status
 from cryptomarket.market.wire import PublicationKind, encode
 
@@ -27,6 +29,7 @@ PERPETUAL = (
     b'"quote_currency":"USD","is_active":true,"state":"open"}'
 )
 INSTRUMENTS = ("BTC-PERPETUAL", "ETH-PERPETUAL", "SOL-PERPETUAL")
+TICKER = b'{"instrument_name":"%s","timestamp":%d,"state":"open","mark_price":85500.1,"last_price":85500.5}'
 TRADES = b'{"trades":[{"timestamp":%d,"price":85500.5,"mark_price":85500.1,"index_price":85499.0}],"has_more":false}'
 
 
@@ -45,9 +48,12 @@ class Exchange:
         self.asked.append(name)
         if name in self.broken and method != "public/get_instrument":
             raise self.broken[name]
+        if method == "public/get_instrument" and not name.endswith("-PERPETUAL"):
+            raise ExchangeFatal(-32602, "Invalid params", reason="instrument not found")
         result = {
             "public/get_index_price_names": b'["btc_usd","eth_usd"]',
             "public/get_instrument": PERPETUAL.replace(b"BTC-PERPETUAL", name.encode()),
+            "public/ticker": TICKER % (name.encode(), TIME_MS),
             "public/get_last_trades_by_instrument_and_time": TRADES % (TIME_MS + 500),
         }.get(method, b'{"index_price":8.55e4,"estimated_delivery_price":1}')
         return Stamped(result, TIME_MS * 1000 + 999)
@@ -82,14 +88,51 @@ async def test_one_that_fails_for_now_keeps_no_other_from_being_stored(
 
 
 async def test_one_that_the_exchange_refuses_for_good_only_says_so(database: Database) -> None:
-    """Promise: a name that is no index is told; where there is nothing else, the job fails."""
-    collecting = collector(Exchange({"nope_usd": ExchangeFatal(-32602, "Invalid params")}), database)
+    """Promise: an index that is refused is told; where there is nothing else, the job fails."""
+    collecting = collector(Exchange({"eth_usd": ExchangeFatal(-32602, "Invalid params")}), database)
     told = await collecting.tickers(["btc_usd"], job="collect", scheduled_ms=TIME_MS)
     assert list(told) == ["stored", "refused"]
-    told = await collecting.index_prices(["btc_usd", "nope_usd"], job="prices", scheduled_ms=TIME_MS)
+    told = await collecting.index_prices(["btc_usd", "eth_usd"], job="prices", scheduled_ms=TIME_MS)
     assert "-32602" in str(told["refused"])
     with pytest.raises(ExchangeFatal):
-        await collecting.index_prices(["nope_usd"], job="collect", scheduled_ms=TIME_MS + 1)
+        await collecting.index_prices(["eth_usd"], job="collect", scheduled_ms=TIME_MS + 1)
+
+
+async def test_a_name_counts_in_any_case_and_once(database: Database) -> None:
+    """Promise: names that differ in case alone are one ticker, asked for once and stored once under its own name, also
+    when another spelling was collected for that time before.
+    """
+    exchange = Exchange()
+    collecting = collector(exchange, database)
+    names = ["btc-perpetual", "BTC_USD", "BTC-PERPETUAL", "btc_usd"]
+    told = await collecting.tickers(names, job="collect", scheduled_ms=TIME_MS)
+    assert sorted(told["stored"]) == ["BTC-PERPETUAL", "btc_usd"]  # type: ignore[call-overload]
+    told = await collecting.tickers(["Btc-Perpetual", "Btc_Usd"], job="collect", scheduled_ms=TIME_MS)
+    assert told == {"stored": {}, "refused": {}}
+    told = await collecting.index_prices(["BTC_USD"], job="prices", scheduled_ms=TIME_MS)
+    assert list(told["stored"]) == ["btc_usd"]  # type: ignore[call-overload]
+    async with database.read() as connection:
+        rows = (await connection.execute(select(price_tickers.c.ticker).order_by(price_tickers.c.id))).scalars().all()
+    assert sorted(rows) == ["BTC-PERPETUAL", "btc_usd", "btc_usd"]
+
+
+async def test_what_is_no_index_and_what_nobody_knows_is_told(database: Database) -> None:
+    """Promise: each with its sentence, beside what is well; where there is nothing else, the job fails with it, and the
+    exchange was asked for the price of neither.
+    """
+    exchange = Exchange()
+    collecting = collector(exchange, database)
+    names = ["btc_usd", "btc-perpetual", "eth_us"]
+    told = await collecting.index_prices(names, job="collect", scheduled_ms=TIME_MS)
+    assert list(told["stored"]) == ["btc_usd"]  # type: ignore[call-overload]
+    assert told["refused"] == {
+        "eth_us": "There is no ticker 'eth_us'. Did you mean btc_usd?",
+        "BTC-PERPETUAL": "BTC-PERPETUAL is no index; collect_tickers asks for it.",
+    }
+    with pytest.raises(Impossible, match="BTC-PERPETUAL is no index"):
+        await collecting.index_prices(["BTC-PERPETUAL"], job="prices", scheduled_ms=TIME_MS)
+    with pytest.raises(UnknownTicker, match="There is no ticker 'eth_us'"):
+        await collecting.tickers(["eth_us"], job="prices", scheduled_ms=TIME_MS)
 
 
 async def test_the_trades_of_a_gap_are_stored_once(database: Database, repository: Repository) -> None:

@@ -14,12 +14,14 @@ from __tests__.simulator.talk import NOW_US, Talk
 from cryptomarket.backplane.bus import Outgoing
 from cryptomarket.catalog.directory import Catalogue
 from cryptomarket.clock import Clock
+from cryptomarket.deribit.errors import failure_of
 from cryptomarket.deribit.messages import Stamped
+from cryptomarket.errors import UnknownTicker
 from cryptomarket.foundation import Backplane, open_backplane, open_database
 from cryptomarket.history.collection_repository import CollectionRepository, Errand
 from cryptomarket.history.repository import Repository
 from cryptomarket.history.tables import candles, collected, gaps, price_tickers, statuses
-from cryptomarket.jobs.arguments import Arguments
+from cryptomarket.jobs.arguments import Arguments, Checking, OfTickers
 from cryptomarket.jobs.job import Occasion
 from cryptomarket.jobs.repository import RunRepository
 from cryptomarket.market.ticks import FeedState, Gap, GapCause, Source, Status
@@ -54,6 +56,9 @@ class Exchange:
         assert timeout_s > 0
         self.asked += [params.get("index_name") or params.get("instrument_name")]
         reply = self.talk.ask(method, **params)
+        if "error" in reply:
+            error = reply["error"]
+            raise failure_of(error["code"], error["message"], method, error.get("data", {}).get("reason", ""))
         return Stamped(json.dumps(reply["result"]).encode(), reply["usOut"])
 
 
@@ -140,6 +145,23 @@ async def test_only_what_the_stream_does_not_tell_is_collected(company: Company)
     assert "btc_usd" not in company.exchange.asked
     await company.says("BTC-PERPETUAL", FeedState.LIVE)
     assert await company.run("collect_tickers", NOW_MS + 45_000) == {"stored": {}, "refused": {}}
+
+
+async def test_named_tickers_are_those_of_the_catalogue(company: Company) -> None:
+    """Promise: minutes of named tickers are kept under the ticker's own name, whatever the case of what was said; one
+    that nobody knows is told, and fails a run that names no other.
+    """
+    database = company.works.database
+    past = [index_tick(NOW_MS - ago_ms) for ago_ms in (400_000, 340_000)]
+    await CollectionRepository(database).keep(Errand("seed", "btc_usd", 0), past, Source.COLLECTED)
+    named = OfTickers(tickers=["BTC_USD", "btc_usd", "nope"])
+    told = await company.works.finalise_candles(named, Occasion(NOW_MS))
+    refused = {"nope": "There is no ticker 'nope'. Did you mean btc_usd?"}
+    assert told == {"tickers": 1, "minutes": 2, "refused": refused}
+    with pytest.raises(UnknownTicker, match="There is no ticker 'nope'"):
+        await company.works.finalise_candles(OfTickers(tickers=["nope"]), Occasion(NOW_MS))
+    compared = await company.works.check_candles(Checking(tickers=["BTC_USD", "btc_usd"]), Occasion(NOW_MS))
+    assert compared["indices"] == 1
 
 
 async def test_every_job_may_be_run_twice(company: Company) -> None:

@@ -65,9 +65,13 @@ class CandleCheck:
         """
         start_ms, end_ms = self._closed(asked)
         counts, refused, told = Counter[str](), dict[str, str](), list[Told]()
+        seen: set[str] = set()
         for name in sorted(names)[:MAX_TICKERS]:
             try:
                 instrument = await self.directory.resolve(name)
+                if instrument.name in seen:
+                    continue
+                seen.add(instrument.name)
                 if instrument.kind is Kind.INDEX:
                     counts["indices"] += 1
                     continue

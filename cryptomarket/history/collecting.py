@@ -4,7 +4,7 @@ Each function may be called twice for one time: what is stored is stored once.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -19,6 +19,7 @@ from cryptomarket.errors import (
     ExchangeFatal,
     ExchangeRetryable,
     ExchangeUnavailable,
+    Impossible,
     UnknownTicker,
 )
 from cryptomarket.history.collection_repository import CollectionRepository, Errand
@@ -38,6 +39,7 @@ TRADES_OF_A_GAP = 20_000
 FAILURES = 3
 _FOR_NOW = ExchangeRetryable | ExchangeUnavailable | DatabaseUnavailable
 Told = dict[str, object]
+Failures = dict[str, CryptomarketError]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,47 +52,72 @@ class Collector:
     directory: Directory
     repository: CollectionRepository
 
-    async def index_prices(self, names: Sequence[str], *, job: str, scheduled_ms: int) -> Told:
-        """The prices of indices, asked for together, each kept as soon as it is there. Raises the failure of one
-        that may be well the next time, once the others are kept; one that the exchange refuses for good only says so.
+    async def resolved(self, names: Collection[str]) -> tuple[dict[str, Instrument], Failures]:
+        """The instruments of these names in any case, each once and by its own name; and by the name that was given,
+        why there is none: UnknownTicker, or ExchangeUnavailable where that can't be found out now.
         """
-        return await self._collect(names, self.prices.price, job=job, scheduled_ms=scheduled_ms)
+        turns = asyncio.Semaphore(AT_ONCE)
+        found: dict[str, Instrument] = {}
+        failed: Failures = {}
+
+        async def one(name: str) -> None:
+            async with turns:
+                try:
+                    instrument = await self.directory.resolve(name)
+                    found[instrument.name] = instrument
+                except (UnknownTicker, ExchangeUnavailable) as failure:
+                    failed[name] = failure
+
+        async with asyncio.TaskGroup() as together:
+            for name in dict.fromkeys(names):
+                together.create_task(one(name))
+        return found, failed
+
+    async def index_prices(self, names: Collection[str], *, job: str, scheduled_ms: int) -> Told:
+        """The prices of indices, asked for together, each kept as soon as it is there. Raises the failure of one
+        that may be well the next time, once the others are kept; one that the exchange refuses for good, that nobody
+        knows or that is no index only says so.
+        """
+        found, failed = await self.resolved(names)
+        for name in [name for name, instrument in found.items() if instrument.kind is not Kind.INDEX]:
+            failed[name] = Impossible(f"{name} is no index; collect_tickers asks for it.", field="tickers")
+            del found[name]
+        return await self._collect(found, failed, job=job, scheduled_ms=scheduled_ms)
 
     async def tickers(self, names: Collection[str], *, job: str, scheduled_ms: int) -> Told:
         """The same for tickers of any kind, the one that was collected the longest ago first: where there are more than
         a period has time for, each has its turn.
         """
         last_ms = await self.repository.last_done(job)
-        in_turn = sorted(names, key=lambda name: (last_ms.get(name, 0), name))
-        return await self._collect(in_turn, self._now, job=job, scheduled_ms=scheduled_ms)
+        found, failed = await self.resolved(names)
+        in_turn = sorted(found, key=lambda name: (last_ms.get(name, 0), name))
+        return await self._collect({name: found[name] for name in in_turn}, failed, job=job, scheduled_ms=scheduled_ms)
 
-    async def _now(self, name: str) -> Tick:
-        instrument = await self.directory.resolve(name)
+    async def _now(self, instrument: Instrument) -> Tick:
         if instrument.kind is Kind.INDEX:
             return await self.prices.price(instrument.name)
         return await self.records.ticker(instrument)
 
     async def _collect(
-        self, names: Sequence[str], ask: Callable[[str], Awaitable[Tick]], *, job: str, scheduled_ms: int
+        self, instruments: Mapping[str, Instrument], failed: Failures, *, job: str, scheduled_ms: int
     ) -> Told:
         had = await self.repository.done(job, scheduled_ms)
         turns = asyncio.Semaphore(AT_ONCE)
         stored: Told = {}
-        failed: dict[str, CryptomarketError] = {}
 
-        async def one(name: str) -> None:
+        async def one(name: str, instrument: Instrument) -> None:
             async with turns:
                 try:
-                    tick = await ask(name)
+                    tick = await self._now(instrument)
                     if await self.repository.keep(Errand(job, name, scheduled_ms), [tick], Source.COLLECTED):
                         stored[name] = {"price": tick.price, "timestamp": tick.timestamp_ms}
-                except (ExchangeError, ExchangeUnavailable, UnknownTicker, DatabaseUnavailable) as failure:
+                except (ExchangeError, ExchangeUnavailable, DatabaseUnavailable) as failure:
                     failed[name] = failure
 
         async with asyncio.TaskGroup() as together:
-            for name in names:
+            for name, instrument in instruments.items():
                 if name not in had:
-                    together.create_task(one(name))
+                    together.create_task(one(name, instrument))
         again = [failure for failure in failed.values() if isinstance(failure, _FOR_NOW)]
         if again:
             raise again[0]

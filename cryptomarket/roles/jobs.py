@@ -119,9 +119,13 @@ class Works:
         return {"due_again_ms": await make_months(self.rows, now_ms=self.clock.wall_ms())}
 
     async def finalise_candles(self, arguments: Arguments, _occasion: Occasion) -> Result:
-        """See upkeep.finalise_candles."""
-        names = _named(arguments) or await self._wanted()
-        return await finalise_candles(self.rows, self.collector.repository, names, clock=self.clock)
+        """See upkeep.finalise_candles. One that is named and unknown is told, and fails what names no other."""
+        found, failed = await self.collector.resolved(_named(arguments))
+        if failed and not found:
+            raise next(iter(failed.values()))
+        names = found or await self._wanted()
+        told = await finalise_candles(self.rows, self.collector.repository, names, clock=self.clock)
+        return {**told, "refused": {name: str(failure) for name, failure in failed.items()}}
 
     async def check_candles(self, arguments: Arguments, _occasion: Occasion) -> Result:
         """See CandleCheck.check."""

@@ -11,9 +11,9 @@ from __tests__.journeys.gateway import Gateway, Json, exact, gateway
 from __tests__.journeys.witness import comes_true
 from __tests__.journeys.working import faked_clock
 
-PERIOD_MS = 1000
+PERIOD_MS = 2000
 OFTEN = {
-    "collect_index_prices_s": "1",
+    "collect_index_prices_s": "2",
     "collect_tickers_s": "2",
     "refresh_latest_s": "2",
     "check_health_s": "2",
@@ -43,8 +43,9 @@ async def run_by_hand(gate: Gateway, *job: str) -> str:
 
 
 async def test_every_job_is_run_when_it_is_due(tmp_path: Path) -> None:
-    """Promise: each period of each job is run once, with what it has come to; both indices are stored for each period,
-    to the digit that its record tells; `/ready` says that the clock is kept; an operator starts one by hand.
+    """Promise: each period of each job is run once, with what it has come to; of those of the prices none is left out,
+    and both indices are stored for each, to the digit that its record tells; `/ready` says that the clock is kept; an
+    operator starts one by hand.
     """
     async with gateway(tmp_path, **OFTEN) as gate:
         jobs = set(OFTEN) - {"retention_days"}
@@ -52,7 +53,7 @@ async def test_every_job_is_run_when_it_is_due(tmp_path: Path) -> None:
         async def has_all_run() -> bool:
             found = await asyncio.to_thread(rows, gate, "SELECT job FROM crypto_job_runs WHERE state = 'succeeded'")
             counted = Counter(job for (job,) in found)
-            return all(counted[name.removesuffix("_s")] >= 2 for name in jobs)
+            return counted["collect_index_prices"] >= 3 and all(counted[name.removesuffix("_s")] >= 2 for name in jobs)
 
         await comes_true(has_all_run, within_s=30)
         async with gate.client() as client:
@@ -75,13 +76,14 @@ async def test_every_job_is_run_when_it_is_due(tmp_path: Path) -> None:
         assert '"resolution":"60","start":1769860800000,"end":1769871600000,"tickers":1,"indices":1' in told
         assert (await gate.run("jobs", "run", "check_candles", "resolution=7"))[0] == 2
         assert (await gate.run("jobs", "run", "nothing"))[0] == 2
-    found = rows(gate, "SELECT job, scheduled_ms, result FROM crypto_job_runs WHERE cause = 'schedule'")
-    assert max(Counter((job, at) for job, at, _ in found).values()) == 1
+    ended = "cause = 'schedule' AND state = 'succeeded'"
+    assert rows(gate, f"SELECT DISTINCT attempts FROM crypto_job_runs WHERE {ended}") == [(1,)]
+    sql = f"SELECT scheduled_ms, result FROM crypto_job_runs WHERE job = 'collect_index_prices' AND {ended}"
+    stored = {at: exact(result)["stored"] for at, result in rows(gate, sql)}
+    assert sorted(stored) == list(range(min(stored), max(stored) + PERIOD_MS, PERIOD_MS)), "a period was left out"
+    assert all(set(told) == {"btc_usd", "eth_usd"} for told in stored.values())
     prices = {
-        (ticker, told["timestamp"], str(told["price"]))
-        for job, _, result in found
-        if job == "collect_index_prices" and result
-        for ticker, told in exact(result)["stored"].items()
+        (ticker, told["timestamp"], str(told["price"])) for each in stored.values() for ticker, told in each.items()
     }
     kept = rows(gate, "SELECT ticker, timestamp_ms, price FROM crypto_price_tickers WHERE source = 'collected'")
     assert prices <= set(kept)

@@ -162,7 +162,7 @@ def jobs_run(
         given = read_words(arguments or [])
     except CryptomarketError as error:
         _refuse(error)
-    run = _run(run_job(_settings(), name, given, wait=wait))
+    run = _run(run_job(_settings(), name, given, wait=wait, tell=lambda line: typer.echo(line, err=True)))
     typer.echo(run_told(run) if wait else run.id)
     if wait and run.state != RunState.SUCCEEDED:
         raise typer.Exit(1)

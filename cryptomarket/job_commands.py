@@ -1,7 +1,7 @@
 """Jobs from the command line: what has run, how it went, and starting one by hand, also in a gateway that runs."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -16,6 +16,8 @@ from cryptomarket.roles.timetable import jobs_in
 from cryptomarket.settings import Settings
 
 LOOK_S = 0.2
+# Whoever runs jobs looks for what was asked for each second.
+BEGUN_S = 5.0
 
 
 async def list_jobs(settings: Settings) -> list[str]:
@@ -32,16 +34,35 @@ async def list_jobs(settings: Settings) -> list[str]:
     return lines
 
 
-async def run_job(settings: Settings, name: str, given: Mapping[str, object], *, wait: bool) -> Run:
-    """Asks for a run, which the gateway or a worker that runs begins within a second or two; with `wait`, gives it
-    when it has ended. Raises NotFound, Impossible, Conflict, and StartRefused for a store that can't be opened.
+async def run_job(
+    settings: Settings,
+    name: str,
+    given: Mapping[str, object],
+    *,
+    wait: bool,
+    tell: Callable[[str], None],
+    begun_s: float = BEGUN_S,
+) -> Run:
+    """Asks for a run, which the gateway or a worker that runs begins within a second or two; with `wait`, tells its id,
+    and once that nobody has begun it within `begun_s`, and gives it when it has ended. Raises NotFound, Impossible,
+    Conflict, and StartRefused for a store that can't be opened.
     """
     async with open_database(settings) as database:
         parts = JobsParts(jobs_in(settings), RunRepository(database), Clock.system(), check=check_request)
         run = await parts.ask_for(name, given)
-        while wait and not RunState(run.state).is_final:
-            await asyncio.sleep(LOOK_S)
-            run = await parts.one(run.id)
+        return await _ended(parts, run, tell, begun_s) if wait else run
+
+
+async def _ended(parts: JobsParts, run: Run, tell: Callable[[str], None], begun_s: float) -> Run:
+    tell(run.id)
+    late_s = parts.clock.monotonic_s() + begun_s
+    is_told = False
+    while not RunState(run.state).is_final:
+        if run.started_ms is None and not is_told and parts.clock.monotonic_s() >= late_s:
+            is_told = True
+            tell("Nobody has begun it yet: is a gateway or a worker running?")
+        await asyncio.sleep(LOOK_S)
+        run = await parts.one(run.id)
     return run
 
 

@@ -13,7 +13,7 @@ from cryptomarket.jobs.job import Job
 from cryptomarket.jobs.repository import RunRepository
 from cryptomarket.jobs.runs import Cause, Run, RunState
 
-# Whoever looks for what was asked for looks more often than this; one that finds nobody is not begun later.
+# How long at least a run waits for somebody who begins it; of a job whose expiry is longer, it waits as long as that.
 PATIENCE_MS = 60_000
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from __tests__.backplane.redis_server import free_port
-from __tests__.journeys import blocked_worker, faked_beat
+from __tests__.journeys import blocked_worker, faked_beat, quiet_worker
 from __tests__.journeys.black_hole import black_hole
 from __tests__.journeys.commands import command
 from __tests__.journeys.gateway import Json, exact
@@ -47,6 +47,7 @@ AUTH = "public/auth"
 REDIS_PASSWORD = "redis-password-of-tests"
 FLOWER_PASSWORD = "flower-password-of-tests"
 SUCCEEDED = ["succeeded", "hand", "check_health"]
+UNACKNOWLEDGED = "could not be acknowledged; connecting anew"
 PLANTED = "a-word-that-was-laid-into-every-place"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "redis.md"
 
@@ -307,8 +308,9 @@ async def test_failures_end_and_are_told(tmp_path: Path, postgres: PostgresServe
 
 
 async def test_a_worker_outlives_a_redis_that_says_nothing(tmp_path: Path, postgres: PostgresServer) -> None:
-    """Promise: what a worker and a beat send is swallowed for a while, and no connection is closed: when it arrives
-    again, they go on, and each period still has one run.
+    """Promise: what a worker and a beat send is swallowed for a while, and no connection is closed; a run is under way,
+    whose end can't be told to Redis: the worker says so and connects anew; when all arrives again, both go on, and that
+    run, like each, was begun once.
     """
     with own_redis() as redis:
         async with (
@@ -316,15 +318,25 @@ async def test_a_worker_outlives_a_redis_that_says_nothing(tmp_path: Path, postg
             black_hole(redis.port) as way,
         ):
             through = {"redis_url": f"redis://127.0.0.1:{way.port}/0"}
-            async with helping(built, "worker", **through) as worker, helping(built, "beat", **through) as beat:
-                await has_run(built, "collect_index_prices", count=2)
+            patient = {**through, "request_timeout_s": "20"}
+            async with (
+                helping(built, "worker", module=quiet_worker.__name__, **patient) as worker,
+                helping(built, "beat", **through) as beat,
+            ):
+                await has_run(built, "collect_index_prices")
+                built.simulator.add_faults(Fault(kind="mute", methods=("public/get_index_price",)))
+                await has_run(built, "collect_index_prices", "running")
                 way.hold()
-                await asyncio.sleep(JOBS_AWAY_S)  # sleep: nobody tells how long a network is away
+                away = asyncio.create_task(asyncio.sleep(JOBS_AWAY_S))  # sleep: nobody tells how long a network is away
+                await has_run(built, "collect_index_prices", "timed_out")
+                await comes_true(lambda: UNACKNOWLEDGED in worker.said(), within_s=20)
+                await away
+                built.simulator.clear_faults()
                 way.release()
                 before = sum(run["state"] == "succeeded" for run in runs(built, "collect_index_prices"))
-                await has_run(built, "collect_index_prices", count=before + 3, within_s=60)
+                await has_run(built, "collect_index_prices", count=before + 2, within_s=60)
                 assert worker.process.returncode is None
                 assert beat.process.returncode is None
             found = runs(built, "collect_index_prices")
-            assert max(Counter(run["scheduled_ms"] for run in found).values()) == 1
+            assert {run["attempts"] for run in found} == {1}
             check_rows(built)

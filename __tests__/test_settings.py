@@ -64,6 +64,8 @@ def test_what_is_for_tests_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         ("APP_PORT", "eighty", "APP_PORT"),
         ("ALWAYS_TICKERS", "btc usd,eth_usd", "'btc usd' is not the name of a ticker"),
         ("COLLECTED_INDICES", "btc_usd,BTC-PERPETUAL", "'BTC-PERPETUAL' is not the name of an index"),
+        ("BEAT_DEAD_S", "0.5", "BEAT_DEAD_S"),
+        ("CHECK_HEALTH_S", "0.5", "CHECK_HEALTH_S: a period is 1 s or more, or 0, which is never"),
         ("POOL_SIZE", "2", "POOL_SIZE"),
         ("LOGIN_SLOTS", "10", "POOL_SIZE must be larger than LOGIN_SLOTS"),
         ("PROJECT_MODE", "staging", "PROJECT_MODE"),

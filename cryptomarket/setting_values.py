@@ -11,6 +11,8 @@ from cryptomarket.market.instruments import looks_like_a_name, looks_like_an_ind
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 _WEBSOCKET_URL = re.compile(r"wss?://[^\s/?#@]+(/\S*)?", re.IGNORECASE)
+# Who keeps the time looks once in so long.
+SHORTEST_PERIOD_S = 1.0
 _HOST_NAME = re.compile(r"[\w.-]+")
 
 
@@ -71,6 +73,12 @@ def _websocket_url(url: str) -> str:
     return url
 
 
+def _period(period_s: float) -> float:
+    if 0 < period_s < SHORTEST_PERIOD_S:
+        raise ValueError(f"a period is {SHORTEST_PERIOD_S:g} s or more, or 0, which is never")
+    return period_s
+
+
 Flag = Annotated[bool, BeforeValidator(_boolean)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)]
 Tickers = Annotated[Names, AfterValidator(_tickers)]
@@ -79,4 +87,4 @@ Proxies = Annotated[Names, AfterValidator(_proxies)]
 Hosts = Annotated[str, AfterValidator(_hosts)]
 WebSocketUrl = Annotated[str, AfterValidator(_websocket_url)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Period = Annotated[float, Field(ge=0, le=31_536_000, allow_inf_nan=False)]
+Period = Annotated[float, Field(ge=0, le=31_536_000, allow_inf_nan=False), AfterValidator(_period)]

@@ -208,7 +208,7 @@ class Settings(BaseSettings):
     )
     job_dead_s: Seconds = Field(300.0, description="When a job whose worker has died is given to another")
     job_runs_kept: int = Field(100, ge=1, le=10_000, description="How many runs of each job are remembered")
-    beat_dead_s: Seconds = Field(30.0, description="When another beat takes over from one that has died")
+    beat_dead_s: Seconds = Field(30.0, ge=3, description="When another beat takes over from one that has died")
     body_limit_bytes: int = Field(65_536, ge=1024, description="Largest body of a request")
 
     @model_validator(mode="after")

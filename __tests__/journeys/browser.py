@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, async_playwright
 
-from __tests__.journeys.gateway import Json, Reader
+from __tests__.journeys.gateway import Gateway, Json, Reader
 
 CHROMIUM = "/usr/bin/chromium"
 QUIET_CHROMIUM = [
@@ -35,6 +35,7 @@ window.EventSource = class extends EventSource {
 """
 BARS = "() => Number(document.getElementById('chart').dataset.bars ?? 0)"
 EPOCH = "0000000000000001"
+UNAUTHORIZED = 401
 SECOND_MS = 1000
 
 
@@ -96,6 +97,24 @@ async def enter(page: Page, account: str = "demo-1") -> None:
     """Signs in by the name of a demo account."""
     await page.get_by_role("button", name=account, exact=True).click()
     await page.locator("#link[data-state=open]").wait_for()
+
+
+async def assert_signing_out_is_true(page: Page, gate: Gateway, inside: str) -> None:
+    """Whoever cannot be signed out stays inside and is told so; whoever leaves has a dead token."""
+    [cookie] = await page.context.cookies()
+    leave = page.get_by_role("button", name="Sign out")
+    async with gate.client(cookie["value"]) as client:
+        await page.route("**/auth/revoke", lambda route: route.abort())
+        await leave.click()
+        await page.locator(".note[data-mood=bad]", has_text="Could not sign out").wait_for()
+        await page.locator(inside).wait_for()
+        assert await page.locator("#door").is_hidden()
+        assert (await client.get("/api/v2/subscriptions")).status_code != UNAUTHORIZED
+        await page.unroute("**/auth/revoke")
+        await leave.click()
+        await page.locator("#door").wait_for()
+        assert (await client.get("/api/v2/subscriptions")).status_code == UNAUTHORIZED
+    assert await page.context.cookies() == []
 
 
 async def subscribe(page: Page, *tickers: str) -> None:

@@ -14,6 +14,7 @@ from __tests__.journeys.black_hole import black_hole
 from __tests__.journeys.browser import (
     BARS,
     PHONE,
+    assert_signing_out_is_true,
     chains_hold,
     chromium,
     enter,
@@ -193,7 +194,7 @@ async def test_a_day_of_a_trader(gate: Gateway, browser: Browser, tmp_path: Path
 
 async def test_a_key_pair_leaves_no_trace(gate: Gateway, browser: Browser) -> None:
     """Promise: a wrong pair is told in words; a right one enters, and is found nowhere in the page afterwards; who
-    comes back later is still known, by a cookie that no script can read.
+    comes back later is still known, by a cookie that no script can read; who signs out is told so only when it is true.
     """
     async with opened(browser, gate.url) as (page, witness):
         await page.get_by_label("Client id").fill("demo-3")
@@ -211,6 +212,7 @@ async def test_a_key_pair_leaves_no_trace(gate: Gateway, browser: Browser) -> No
         await page.reload()
         await page.locator("#link[data-state=open]").wait_for()
         assert not any("secret" in url or "eyJ" in url for url in witness.asked)
+        await assert_signing_out_is_true(page, gate, "#link[data-state=open]")
 
 
 async def test_a_connection_that_breaks_costs_nothing(gate: Gateway, browser: Browser) -> None:

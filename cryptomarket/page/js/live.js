@@ -4,6 +4,7 @@ import { Refused, address, ask, asked, named } from "./api.js";
 import { Cards, showChange } from "./cards.js";
 import { Chart } from "./chart.js";
 import { beforePaint, make, put, the } from "./elements.js";
+import { introduce } from "./exchange.js";
 import { Exporting } from "./exporting.js";
 import { Fields } from "./fields.js";
 import { Gaps } from "./gaps.js";
@@ -57,7 +58,6 @@ new Search(
 );
 
 let shown = "";
-let exchange = "";
 
 const showHead = beforePaint(() => {
   const feed = market.of(shown);
@@ -248,22 +248,6 @@ function showDoor() {
   the("door").hidden = false;
 }
 
-/** What anybody may know: which exchange is behind. */
-async function introduce() {
-  const health = await asked(fetch(new URL("health", document.baseURI)).then((answer) => answer.json()));
-  if (!health) return;
-  exchange = health.exchange;
-  the("simulated").hidden = !health.simulated;
-  describeExchange();
-  if (health.simulated) door.offerDemo();
-}
-
-function describeExchange() {
-  the("exchange").hidden = exchange === "";
-  the("exchange").dataset.exchange = exchange;
-  put(the("exchange"), exchange && say(`exchange_${exchange}`));
-}
-
 const door = new Door(
   {
     form: the("sign-in"), fields: [the("client-id"), the("client-secret")], wrong: the("sign-in-wrong"), submit: the("enter"),
@@ -279,19 +263,20 @@ startTabs(/** @type {HTMLElement} */ (document.querySelector("[role=tablist]")),
   journal.refresh();
   fields.refresh();
 });
-the("leave").addEventListener("click", () => {
+the("leave").addEventListener("click", async () => {
   // Before the token dies: the stream would be told so, and ask why.
   stream.close();
-  void asked(signOut()).then(leave);
+  if (await signOut(the("leave"))) return leave();
+  stream.open();
+  notes.tell(say("sign_out_failed"), "bad");
 });
 the("nothing-names").append(...OFFERED.map((ticker) => make("button", { type: "button", class: "button", onclick: () => void subscribe(ticker) }, ticker)));
 onLanguage(() => {
   link.describe();
-  describeExchange();
   showHead();
 });
 translate(document);
 document.body.classList.remove("is-starting");
-void introduce();
+void introduce().then((isSimulated) => isSimulated && door.offerDemo());
 if (wasSignedIn()) void enter();
 else showDoor();

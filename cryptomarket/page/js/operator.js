@@ -1,9 +1,11 @@
 // The operator's page: asks how the gateway is, now and then, for as long as somebody looks.
 
-import { Refused, ask, asked } from "./api.js";
+import { Refused, ask } from "./api.js";
 import { put, the } from "./elements.js";
+import { introduce } from "./exchange.js";
 import { Jobs } from "./jobs.js";
 import { startLooks } from "./looks.js";
+import { Notes } from "./notes.js";
 import { showDemand, showParts, showSlots } from "./panels.js";
 import { Door, rememberSignedIn, signOut, wasSignedIn } from "./signing.js";
 import { Tiles } from "./tiles.js";
@@ -13,6 +15,7 @@ import { onLanguage, say, translate } from "./words.js";
 const PERIOD_MS = 2000;
 const PERIODS_OF_GAPS = 5;
 
+const notes = new Notes(the("notes"));
 const tiles = new Tiles(the("tiles"));
 const timeline = new Timeline({
   place: the("timeline"), empty: the("timeline-empty"), count: the("timeline-count"), reach: the("reach"),
@@ -21,7 +24,6 @@ const jobs = new Jobs({ panel: the("jobs"), body: the("jobs-body"), empty: the("
 
 let next = 0;
 let round = 0;
-let exchange = "";
 /** @type {{operation: any, readiness: any} | null} What was told last. */
 let told = null;
 
@@ -87,32 +89,22 @@ function leave(why) {
   become("closed");
 }
 
-async function introduce() {
-  const health = await asked(fetch(new URL("health", document.baseURI)).then((answer) => answer.json()));
-  if (!health) return;
-  exchange = health.exchange;
-  the("simulated").hidden = !health.simulated;
-  describeExchange();
-}
-
-function describeExchange() {
-  the("exchange").hidden = exchange === "";
-  the("exchange").dataset.exchange = exchange;
-  put(the("exchange"), exchange && say(`exchange_${exchange}`));
-}
-
 new Door(
   { form: the("sign-in"), fields: [the("api-key")], wrong: the("sign-in-wrong"), submit: the("enter") },
   ([api_key]) => ({ grant_type: "api_key", api_key }),
   () => void enter(),
 );
 startLooks();
-the("leave").addEventListener("click", () => void asked(signOut()).then(() => leave("")));
+the("leave").addEventListener("click", async () => {
+  clearTimeout(next);
+  if (await signOut(the("leave"))) return leave("");
+  notes.tell(say("sign_out_failed"), "bad");
+  void look();
+});
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden && told) void look();
 });
 onLanguage(() => {
-  describeExchange();
   become(the("link").dataset.state);
   show();
   timeline.show();

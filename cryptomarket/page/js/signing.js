@@ -26,11 +26,24 @@ export async function signIn(grant) {
   return { userId: told.user_id, scope: String(told.scope).split(" ") };
 }
 
-/** Ends the token, after whatever was still asked with it. Throws Refused. */
-export async function signOut() {
-  rememberSignedIn(false);
+/**
+ * Ends the token, after whatever was still asked with it.
+ * @param {HTMLButtonElement} button Asked with, and no second time meanwhile.
+ * @returns {Promise<boolean>} Whether it is dead now. Otherwise whoever comes here next would be this person.
+ */
+export async function signOut(button) {
+  button.disabled = true;
   letGo();
-  await ask("auth/revoke", { method: "POST" });
+  try {
+    await ask("auth/revoke", { method: "POST" });
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    if (error.status !== 401) return false;
+  } finally {
+    button.disabled = false;
+  }
+  rememberSignedIn(false);
+  return true;
 }
 
 /** What a refusal means to somebody who signs in. @param {Refused} refused */

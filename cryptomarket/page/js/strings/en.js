@@ -9,6 +9,7 @@ export const strings = {
   theme_dark: "dark",
   sign_in: "Sign in",
   sign_out: "Sign out",
+  sign_out_failed: "Could not sign out: you are still signed in here. Try again.",
   close: "Close",
   api: "API",
   simulated_title: "Simulated prices.",

@@ -9,6 +9,7 @@ export const strings = {
   theme_dark: "тёмные",
   sign_in: "Войти",
   sign_out: "Выйти",
+  sign_out_failed: "Выйти не удалось: вы всё ещё в системе. Попробуйте ещё раз.",
   close: "Закрыть",
   api: "API",
   simulated_title: "Цены не настоящие.",

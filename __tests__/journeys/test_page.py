@@ -194,7 +194,8 @@ async def test_a_day_of_a_trader(gate: Gateway, browser: Browser, tmp_path: Path
 
 async def test_a_key_pair_leaves_no_trace(gate: Gateway, browser: Browser) -> None:
     """Promise: a wrong pair is told in words; a right one enters, and is found nowhere in the page afterwards; who
-    comes back later is still known, by a cookie that no script can read; who signs out is told so only when it is true.
+    comes back later is still known, by a cookie that no script can read, even if the gateway cannot say so at once;
+    who signs out is told so only when it is true.
     """
     async with opened(browser, gate.url) as (page, witness):
         await page.get_by_label("Client id").fill("demo-3")
@@ -210,6 +211,12 @@ async def test_a_key_pair_leaves_no_trace(gate: Gateway, browser: Browser) -> No
         assert "secret" not in kept
         assert "eyJ" not in kept, "no token"
         await page.reload()
+        await page.locator("#link[data-state=open]").wait_for()
+        await page.route("**/api/v2/me", lambda route: route.fulfill(status=503, json={}))
+        await page.reload()
+        await page.locator("#away", has_text="Trying again").wait_for()
+        assert await page.locator("#door").is_hidden(), "nobody has said that he is not known"
+        await page.unroute("**/api/v2/me")
         await page.locator("#link[data-state=open]").wait_for()
         assert not any("secret" in url or "eyJ" in url for url in witness.asked)
         await assert_signing_out_is_true(page, gate, "#link[data-state=open]")

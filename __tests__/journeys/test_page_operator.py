@@ -299,13 +299,16 @@ async def test_an_operator_sees_what_the_gateway_does(gate: Gateway, browser: Br
 
 
 async def test_nobody_else_does(gate: Gateway, browser: Browser) -> None:
-    """Promise: a person is told that he is no operator, and sees nothing."""
+    """Promise: a person is told that he is no operator, sees nothing, and finds his prices as he left them."""
     async with opened(browser, gate.url) as (page, _witness):
         await enter(page)
         await page.goto(f"{gate.url}/operator")
         await page.locator("#sign-in-wrong", has_text="no operator").wait_for()
         assert await page.locator("#desk").is_hidden()
         assert await page.locator(".slot").count() == 0
+        await page.goto(gate.url)
+        await page.locator("#link[data-state=open]").wait_for()
+        await page.goto(f"{gate.url}/operator")
         await sign_in(page, "cmk_aaaaaaaaaaaa_" + "0" * 64)
         await page.locator("#sign-in-wrong", has_text="not known").wait_for()
 

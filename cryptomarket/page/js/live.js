@@ -1,6 +1,6 @@
 // The live page: who is here, what the stream tells, and what is shown of it.
 
-import { Refused, address, ask, asked, named } from "./api.js";
+import { Refused, address, ask, named } from "./api.js";
 import { Cards, showChange } from "./cards.js";
 import { Chart } from "./chart.js";
 import { beforePaint, make, put, the } from "./elements.js";
@@ -26,6 +26,7 @@ import { onLanguage, say, translate } from "./words.js";
 
 const OFFERED = ["btc_usd", "eth_usd", "BTC-PERPETUAL", "ETH-PERPETUAL"];
 const DAY_MS = 86_400_000;
+const KNOCK_MS = 3000;
 
 const market = new Market();
 const ledger = new Ledger();
@@ -58,6 +59,7 @@ new Search(
 );
 
 let shown = "";
+let knocking = 0;
 
 const showHead = beforePaint(() => {
   const feed = market.of(shown);
@@ -213,18 +215,22 @@ async function isStillKnown() {
   }
 }
 
+/** Inside at once when the gateway knows us. One that does not answer has not said that it does not. */
 async function enter() {
-  const me = await asked(ask("me"));
-  if (!me) {
-    rememberSignedIn(false);
-    showDoor();
-    return;
+  clearTimeout(knocking);
+  let me;
+  try {
+    me = await ask("me");
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    if (error.status === 401) rememberSignedIn(false);
+    if (error.status === 401 || error.status === 403) return show("door");
+    knocking = setTimeout(() => void enter(), KNOCK_MS * (0.5 + Math.random()));
+    return show("away");
   }
   put(the("who"), me.username ?? me.user_id);
   the("who").title = me.email ?? me.user_id;
-  the("account").hidden = false;
-  the("door").hidden = true;
-  the("desk").hidden = false;
+  show("desk");
   stream.open();
 }
 
@@ -239,13 +245,13 @@ function leave() {
   cards.refresh();
   the("stage").hidden = true;
   document.title = "cryptomarket";
-  showDoor();
+  show("door");
 }
 
-function showDoor() {
-  the("desk").hidden = true;
-  the("account").hidden = true;
-  the("door").hidden = false;
+/** @param {"door" | "away" | "desk"} room */
+function show(room) {
+  for (const each of ["door", "away", "desk"]) the(each).hidden = each !== room;
+  the("account").hidden = room !== "desk";
 }
 
 const door = new Door(
@@ -279,4 +285,4 @@ translate(document);
 document.body.classList.remove("is-starting");
 void introduce().then((isSimulated) => isSimulated && door.offerDemo());
 if (wasSignedIn()) void enter();
-else showDoor();
+else show("door");

@@ -40,6 +40,8 @@ async function look() {
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     if (error.status === 401 || error.status === 403) {
+      // Who is no operator is somebody all the same, on the page of prices.
+      if (error.status === 401) rememberSignedIn(false);
       leave(error.status === 403 ? say("operator_wrong_scope") : "");
       return;
     }
@@ -80,7 +82,6 @@ async function enter() {
 /** @param {string} why */
 function leave(why) {
   clearTimeout(next);
-  rememberSignedIn(false);
   told = null;
   the("desk").hidden = true;
   the("account").hidden = true;

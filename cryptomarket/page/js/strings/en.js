@@ -17,6 +17,7 @@ export const strings = {
   exchange_production: "Deribit",
   exchange_test: "Deribit test",
   exchange_simulator: "Simulator",
+  away_knocking: "The gateway does not answer. Trying again…",
   away: "The gateway does not answer. Is the network there?",
 
   door_title: "Every price once, in order, and a proof that none is missing.",

@@ -17,6 +17,7 @@ export const strings = {
   exchange_production: "Deribit",
   exchange_test: "Deribit, тестовая",
   exchange_simulator: "Симулятор",
+  away_knocking: "Шлюз не отвечает. Пробуем ещё раз…",
   away: "Шлюз не отвечает. Есть ли сеть?",
 
   door_title: "Каждая цена один раз, по порядку, и с доказательством, что ни одна не пропала.",

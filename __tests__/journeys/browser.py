@@ -1,6 +1,7 @@
 """A real browser before the pages: what it shows, what it asks for, and what it complains of."""
 
 import json
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
@@ -124,11 +125,7 @@ async def subscribe(page: Page, *tickers: str) -> None:
         await page.keyboard.type(ticker.replace("_", " ").replace("-", " ").lower())
         await page.get_by_role("option", name=ticker).first.wait_for()
         await page.keyboard.press("Enter")
-        await (
-            page.locator(f'.card[data-ticker="{ticker}"] .card-price', has_text="2")
-            .or_(page.locator(f'.card[data-ticker="{ticker}"] .card-price', has_text="8"))
-            .first.wait_for()
-        )
+        await page.locator(f'.card[data-ticker="{ticker}"] .card-price', has_text=re.compile(r"\d")).wait_for()
 
 
 async def violations(page: Page) -> list[str]:

@@ -1,5 +1,6 @@
 """The live page in a real browser, as a trader meets it."""
 
+import asyncio
 import csv
 import re
 import time
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, Route
 
 from __tests__.journeys.black_hole import black_hole
 from __tests__.journeys.browser import (
@@ -341,3 +342,50 @@ async def test_it_is_used_without_a_mouse(gate: Gateway, browser: Browser) -> No
         await page.keyboard.press("Delete")
         await page.locator('.card[data-ticker="eth_usd"]').wait_for(state="detached")
         await page.wait_for_function("() => document.activeElement.id === 'search'", timeout=10_000)
+
+
+async def test_what_is_not_known_is_not_said_to_be_nothing(gate: Gateway, browser: Browser) -> None:
+    """Promise: while the gateway has not said what was missed, or refuses to, the page says so, and nothing else; it
+    asks again when it is told to, and keeps what it knows meanwhile. History that is refused is told of, too.
+    """
+    missed = {"from_ms": 1, "to_ms": 2, "cause": "silence", "state": "recorded"}
+    asked = asyncio.Event()
+
+    async def keep_waiting(route: Route) -> None:
+        await asked.wait()
+        await refuse(route)
+
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=503, json={})
+
+    async def tell(route: Route) -> None:
+        await route.fulfill(json={"data": [missed]})
+
+    async with opened(browser, gate.url) as (page, _witness):
+        words, rows = page.locator("#gaps-words"), page.locator("#gaps-body tr")
+        await page.route("**/api/v2/ticks/**", refuse)
+        await page.route("**/api/v2/gaps/**", keep_waiting)
+        await enter(page, "demo-3")
+        await subscribe(page, "xrp_usdc")
+        await page.locator("#stage[data-ticker=xrp_usdc]").wait_for()
+        await page.locator("#chart-refused", has_text="could not be loaded").wait_for()
+        await page.locator("#tab-gaps").click()
+        assert await words.inner_text() == "Asking what was missed…"
+        asked.set()
+        await page.locator("#gaps-words[data-state=unknown]").wait_for()
+        assert "not known" in await words.inner_text()
+        assert await violations(page) == []
+        await page.unroute("**/api/v2/gaps/**")
+        await page.locator("#gaps-again").click()
+        await page.locator("#gaps-words[data-state=known]", has_text="Nothing of this ticker was missed").wait_for()
+
+        for answer in (tell, refuse):
+            await page.route("**/api/v2/gaps/**", answer)
+            await page.evaluate("document.getElementById('gaps-again').click()")
+            await rows.first.wait_for()
+        await page.locator("#gaps-words[data-state=unknown]").wait_for()
+        assert await rows.count() == 1
+
+        await page.unroute("**/api/v2/ticks/**")
+        await page.locator("#chart-again").click()
+        await page.locator("#chart-refused").wait_for(state="hidden")

@@ -15,10 +15,15 @@ const MOST_BARS = 20_000;
 const STEP = 12;
 
 export class Chart {
-  /** @param {HTMLElement} element @param {HTMLElement} legend @param {import("./market.js").Market} market */
-  constructor(element, legend, market) {
+  /**
+   * @param {{element: HTMLElement, legend: HTMLElement, refused: HTMLElement, again: HTMLButtonElement}} parts
+   * @param {import("./market.js").Market} market
+   */
+  constructor({ element, legend, refused, again }, market) {
     this.element = element;
     this.legend = legend;
+    /** Shown while some of the history is not there because it was refused, not because there is none. */
+    this.refused = refused;
     this.market = market;
     this.resolution = "S";
     /** @type {import("./market.js").Feed | null} */
@@ -44,6 +49,10 @@ export class Chart {
     /** Says what is below the crosshair, or the last bar. */
     this.tell = beforePaint(() => this.#tell());
     element.addEventListener("keydown", (event) => this.#onKey(event));
+    again.addEventListener("click", () => {
+      element.focus();
+      void this.refresh().then(() => this.#onRange(this.chart.timeScale().getVisibleLogicalRange()));
+    });
     onColours(() => this.#paint());
     onLanguage(() => this.#paint());
     this.#paint();
@@ -110,11 +119,14 @@ export class Chart {
   async #load(work) {
     const { signal } = this.asking;
     this.isAsking = true;
+    this.refused.hidden = true;
     this.element.dataset.loading = this.past?.bars.length ? "more" : "first";
     try {
       await work();
     } catch (error) {
-      if (!signal.aborted && !(error instanceof Refused)) throw error;
+      if (signal.aborted) return;
+      if (!(error instanceof Refused)) throw error;
+      this.refused.hidden = false;
     } finally {
       if (!signal.aborted) {
         this.isAsking = false;
@@ -148,7 +160,7 @@ export class Chart {
   /** @param {{from: number, to: number} | null} range */
   #onRange(range) {
     const { past } = this;
-    if (!range || !past || this.isAsking || past.isWhole || range.from > NEAR_THE_BEGINNING) return;
+    if (!range || !past || this.isAsking || past.isWhole || !this.refused.hidden || range.from > NEAR_THE_BEGINNING) return;
     void this.#load(() => past.older(this.asking.signal)).then(() => {
       if (past === this.past) this.#setData();
     });

@@ -31,10 +31,15 @@ const KNOCK_MS = 3000;
 const market = new Market();
 const ledger = new Ledger();
 const notes = new Notes(the("notes"));
-const chart = new Chart(the("chart"), the("legend"), market);
+const chart = new Chart(
+  { element: the("chart"), legend: the("legend"), refused: the("chart-refused"), again: the("chart-again") }, market,
+);
 const fields = new Fields(the("fields"));
 const journal = new Journal(the("log-body"), the("log-empty"), { withTicks: the("log-ticks"), pause: the("log-pause") });
-const gaps = new Gaps(the("gaps-body"), the("gaps-empty"), the("gaps-count"), (known) => chart.showGaps(known));
+const gaps = new Gaps(
+  { body: the("gaps-body"), words: the("gaps-words"), again: the("gaps-again"), count: the("gaps-count") }, market,
+  (known) => chart.showGaps(known),
+);
 const cards = new Cards(the("cards"), market, { onChoose: choose, onCancel: (ticker) => void cancel(ticker) });
 const exporting = new Exporting({
   dialog: the("export-dialog"), form: the("export-form"), from: the("export-from"), to: the("export-to"),
@@ -46,7 +51,7 @@ const lengths = new Lengths(the("lengths"), the("more-lengths"), recall("length"
 });
 const link = new Link(the("link"), the("link-words"), (text, mood) => notes.tell(text, mood), () => {
   void chart.refresh();
-  void gaps.show(shown, market.nowMs);
+  void gaps.show(shown);
 });
 const stream = new Stream(address("sse/connection"), {
   onEvent: hear,
@@ -152,7 +157,7 @@ function choose(ticker) {
   the("stage").dataset.ticker = ticker;
   exporting.ticker = ticker;
   fields.show(feed);
-  void gaps.show(ticker, market.nowMs);
+  void gaps.show(ticker);
   showChart();
   showHead();
 }

@@ -34,6 +34,16 @@ window.EventSource = class extends EventSource {
     }
 };
 """
+# What the chart has written in its canvases of late: [when, text].
+PEN = """
+window.written = [];
+const write = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+    window.written.push([performance.now(), String(text)]);
+    if (window.written.length > 4000) window.written.splice(0, 2000);
+    return write.call(this, text, ...rest);
+};
+"""
 BARS = "() => Number(document.getElementById('chart').dataset.bars ?? 0)"
 EPOCH = "0000000000000001"
 UNAUTHORIZED = 401
@@ -74,7 +84,13 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def opened(
-    browser: Browser, url: str, *, size: dict[str, int] | None = None, theme: str = "dark", language: str = "en-US"
+    browser: Browser,
+    url: str,
+    *,
+    size: dict[str, int] | None = None,
+    theme: str = "dark",
+    language: str = "en-US",
+    scripts: Sequence[str] = (),
 ) -> AsyncIterator[tuple[Page, Witness]]:
     """A page of somebody who was never here."""
     context: BrowserContext = await browser.new_context(
@@ -88,7 +104,8 @@ async def opened(
     page.on("request", witness.on_request)
     page.on("console", witness.on_console)
     page.on("pageerror", witness.on_error)
-    await page.add_init_script(RECORDER)
+    for script in (RECORDER, *scripts):
+        await page.add_init_script(script)
     await page.goto(url)
     yield page, witness
     await context.close()

@@ -14,6 +14,7 @@ from playwright.async_api import Browser, Page, Route
 from __tests__.journeys.black_hole import black_hole
 from __tests__.journeys.browser import (
     BARS,
+    PEN,
     PHONE,
     assert_signing_out_is_true,
     chains_hold,
@@ -32,6 +33,20 @@ from __tests__.journeys.gateway import Gateway, gateway, reading
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HOURS = 9.0
+# As long as the chart is empty, every price is a round one.
+ROUND_AT_FIRST = """
+const parse = JSON.parse;
+JSON.parse = (text) => {
+    const read = parse(text);
+    const isEmpty = !(Number(document.getElementById("chart").dataset.bars) > 0);
+    return isEmpty && typeof read?.price === "number" ? {...read, price: Math.round(read.price)} : read;
+};
+"""
+# The label of the last price is at last written as the head of the chart has it, with as many digits.
+HAS_THE_DIGITS = """() => {
+    const price = document.getElementById("stage-price").textContent;
+    return price.split(".")[1]?.length >= 4 && window.written.some(([, text]) => text === price);
+}"""
 SETTINGS = {"keep_alive_s": "1", "login_failures": "50"}
 
 
@@ -346,7 +361,8 @@ async def test_it_is_used_without_a_mouse(gate: Gateway, browser: Browser) -> No
 
 async def test_what_is_not_known_is_not_said_to_be_nothing(gate: Gateway, browser: Browser) -> None:
     """Promise: while the gateway has not said what was missed, or refuses to, the page says so, and nothing else; it
-    asks again when it is told to, and keeps what it knows meanwhile. History that is refused is told of, too.
+    asks again when it is told to, and keeps what it knows meanwhile. History that is refused is told of, too; the chart
+    then begins with the first price that comes, and its labels have the digits of those that follow.
     """
     missed = {"from_ms": 1, "to_ms": 2, "cause": "silence", "state": "recorded"}
     asked = asyncio.Event()
@@ -361,7 +377,7 @@ async def test_what_is_not_known_is_not_said_to_be_nothing(gate: Gateway, browse
     async def tell(route: Route) -> None:
         await route.fulfill(json={"data": [missed]})
 
-    async with opened(browser, gate.url) as (page, _witness):
+    async with opened(browser, gate.url, scripts=[PEN, ROUND_AT_FIRST]) as (page, _witness):
         words, rows = page.locator("#gaps-words"), page.locator("#gaps-body tr")
         await page.route("**/api/v2/ticks/**", refuse)
         await page.route("**/api/v2/gaps/**", keep_waiting)
@@ -369,6 +385,7 @@ async def test_what_is_not_known_is_not_said_to_be_nothing(gate: Gateway, browse
         await subscribe(page, "xrp_usdc")
         await page.locator("#stage[data-ticker=xrp_usdc]").wait_for()
         await page.locator("#chart-refused", has_text="could not be loaded").wait_for()
+        await page.wait_for_function(HAS_THE_DIGITS)
         await page.locator("#tab-gaps").click()
         assert await words.inner_text() == "Asking what was missed…"
         asked.set()

@@ -36,6 +36,8 @@ export class Chart {
     /** @type {AbortController} */
     this.asking = new AbortController();
     this.isAsking = false;
+    /** How many digits the labels have. */
+    this.decimals = 0;
     /** @type {any} */
     this.series = null;
     /** @type {any} */
@@ -92,6 +94,7 @@ export class Chart {
   /** The feed has heard a price. @param {import("./market.js").Feed} feed */
   add(feed) {
     if (feed !== this.feed || !this.past || this.isFirstPageMissing) return;
+    if (feed.decimals !== this.decimals) this.#setDigits();
     const point = feed.points[feed.points.length - 1];
     const bar = point && this.past.add(point);
     if (!bar) return;
@@ -139,11 +142,17 @@ export class Chart {
     if (!this.past) return;
     this.series.setData(this.past.bars.map((bar) => this.#drawn(bar)));
     this.#describe();
-    const decimals = Math.min(8, this.feed?.decimals ?? 2);
+    this.#setDigits();
+    this.tell();
+  }
+
+  /** As many digits as the feed has: its first prices may have fewer than those that follow. */
+  #setDigits() {
+    const decimals = this.feed?.decimals ?? 2;
+    this.decimals = decimals;
     this.series.applyOptions({
       priceFormat: { type: "custom", minMove: 10 ** -decimals, formatter: (/** @type {number} */ value) => price(value, decimals) },
     });
-    this.tell();
   }
 
   /** How many bars there are, from which second to which: a canvas says nothing of what it shows. */

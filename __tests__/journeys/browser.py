@@ -34,16 +34,6 @@ window.EventSource = class extends EventSource {
     }
 };
 """
-# What the chart has written in its canvases of late: [when, text].
-PEN = """
-window.written = [];
-const write = CanvasRenderingContext2D.prototype.fillText;
-CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
-    window.written.push([performance.now(), String(text)]);
-    if (window.written.length > 4000) window.written.splice(0, 2000);
-    return write.call(this, text, ...rest);
-};
-"""
 BARS = "() => Number(document.getElementById('chart').dataset.bars ?? 0)"
 EPOCH = "0000000000000001"
 UNAUTHORIZED = 401

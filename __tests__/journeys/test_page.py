@@ -14,7 +14,6 @@ from playwright.async_api import Browser, Page, Route
 from __tests__.journeys.black_hole import black_hole
 from __tests__.journeys.browser import (
     BARS,
-    PEN,
     PHONE,
     assert_signing_out_is_true,
     chains_hold,
@@ -29,24 +28,11 @@ from __tests__.journeys.browser import (
     violations,
 )
 from __tests__.journeys.gateway import Gateway, gateway, reading
+from __tests__.journeys.pictured import HAS_THE_DIGITS, HURRY, PEN, ROUND_AT_FIRST, assert_the_prices_are_those_told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HOURS = 9.0
-# As long as the chart is empty, every price is a round one.
-ROUND_AT_FIRST = """
-const parse = JSON.parse;
-JSON.parse = (text) => {
-    const read = parse(text);
-    const isEmpty = !(Number(document.getElementById("chart").dataset.bars) > 0);
-    return isEmpty && typeof read?.price === "number" ? {...read, price: Math.round(read.price)} : read;
-};
-"""
-# The label of the last price is at last written as the head of the chart has it, with as many digits.
-HAS_THE_DIGITS = """() => {
-    const price = document.getElementById("stage-price").textContent;
-    return price.split(".")[1]?.length >= 4 && window.written.some(([, text]) => text === price);
-}"""
 SETTINGS = {"keep_alive_s": "1", "login_failures": "50"}
 
 
@@ -144,8 +130,8 @@ async def test_a_day_of_a_trader(gate: Gateway, browser: Browser, tmp_path: Path
     """Promise: sign in by name, subscribe from the keyboard, see the price change and the chart grow, look back into
     history, take it along, cancel, and leave; with no complaint, no other host, and nothing asked again and again.
     """
-    async with opened(browser, gate.url) as (page, witness):
-        assert "Simulated prices" in await page.locator("#simulated").inner_text()
+    async with opened(browser, gate.url, scripts=[PEN, HURRY]) as (page, witness):
+        await page.locator("#simulated", has_text="Simulated prices").wait_for(state="visible")
         await enter(page, "demo-2")
         await page.locator("#nothing").wait_for()
         await subscribe(page, "btc_usd", "BTC-PERPETUAL")
@@ -191,8 +177,7 @@ async def test_a_day_of_a_trader(gate: Gateway, browser: Browser, tmp_path: Path
         assert {row["ticker"] for row in rows} == {"btc_usd"}
 
         settled = len(witness.asked)
-        events = len(await told(page))
-        await page.wait_for_function("(events) => window.told.length > events + 20", arg=events)
+        await assert_the_prices_are_those_told(page, "btc_usd", "BTC-PERPETUAL")
         assert witness.asked[settled:] == [], "prices come by the stream: nothing is polled"
         await assert_the_log_shows_the_stream(page)
 

@@ -241,7 +241,8 @@ export class Chart {
       "=": () => scale.applyOptions({ barSpacing: Math.min(60, spacing * 1.25) }),
       "-": () => scale.applyOptions({ barSpacing: Math.max(0.6, spacing / 1.25) }),
       Home: () => scale.scrollToPosition(-(this.past?.bars.length ?? 0), false),
-      End: () => scale.scrollToRealTime(),
+      // Not by an animation: prices that come meanwhile leave it short of the last bar.
+      End: () => scale.scrollToPosition(scale.options().rightOffset, false),
     });
     if (moves[event.key] && !event.ctrlKey && !event.metaKey && !event.altKey) {
       event.preventDefault();

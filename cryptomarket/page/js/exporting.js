@@ -9,9 +9,10 @@ const HOUR_MS = 3_600_000;
 const RANGES = { hour: HOUR_MS, day: 24 * HOUR_MS, week: 7 * 24 * HOUR_MS, all: null };
 
 export class Exporting {
-  /** @param {{dialog: HTMLDialogElement, form: HTMLFormElement, from: HTMLInputElement, to: HTMLInputElement, wrong: HTMLElement, title: HTMLElement, open: HTMLButtonElement, close: HTMLButtonElement}} parts */
-  constructor(parts) {
+  /** @param {{dialog: HTMLDialogElement, form: HTMLFormElement, from: HTMLInputElement, to: HTMLInputElement, wrong: HTMLElement, title: HTMLElement, open: HTMLButtonElement, close: HTMLButtonElement}} parts @param {import("./market.js").Market} market */
+  constructor(parts, market) {
     this.parts = parts;
+    this.market = market;
     this.ticker = "";
     const { dialog, form, open, close } = parts;
     open.addEventListener("click", () => this.#open());
@@ -39,7 +40,7 @@ export class Exporting {
   /** @param {string} range */
   #fill(range) {
     const lengthMs = RANGES[range];
-    const nowMs = Date.now();
+    const { nowMs } = this.market;
     this.parts.from.value = lengthMs === null ? "" : field(nowMs - lengthMs);
     this.parts.to.value = lengthMs === null ? "" : field(nowMs);
   }
@@ -57,7 +58,7 @@ export class Exporting {
     const { from, to, form, wrong, dialog } = this.parts;
     const start = from.value ? Date.parse(`${from.value}Z`) : null;
     const end = to.value ? Date.parse(`${to.value}Z`) : null;
-    if (start !== null && start >= (end ?? Date.now())) {
+    if (start !== null && start >= (end ?? this.market.nowMs)) {
       put(wrong, say("export_wrong_range"));
       from.focus();
       return;

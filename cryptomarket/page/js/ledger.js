@@ -13,6 +13,7 @@ export class Ledger {
   /** A new order begins: nothing of the old one is compared with it, nor counted. */
   reset() {
     this.proven = 0;
+    this.holes = 0;
     this.last.clear();
   }
 

@@ -103,7 +103,7 @@ the("leave").addEventListener("click", async () => {
   void look();
 });
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && told) void look();
+  if (!document.hidden && !the("desk").hidden) void look();
 });
 onLanguage(() => {
   become(the("link").dataset.state);

@@ -79,7 +79,7 @@ export const strings = {
   length_720: "12h",
   length_1D: "1D",
   chart_label: "Chart of prices",
-  chart_keys: "Arrow keys move in time, plus and minus zoom, End returns to now.",
+  chart_keys: "Arrow keys move in time, plus and minus zoom, Home goes to the oldest, End returns to now.",
   chart_refused: "The history could not be loaded.",
   chart_empty: "No price is known yet.",
   open: "Open",

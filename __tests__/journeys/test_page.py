@@ -381,6 +381,11 @@ async def test_what_is_not_known_is_not_said_to_be_nothing(gate: Gateway, browse
         await page.locator("#gaps-again").click()
         await page.locator("#gaps-words[data-state=known]", has_text="Nothing of this ticker was missed").wait_for()
 
+        await page.route("**/api/v2/me", lambda route: route.abort())
+        await page.get_by_role("button", name="Export").click()
+        await page.get_by_role("button", name="Download").click()
+        await page.locator(".note[data-mood=bad]", has_text="does not answer").wait_for()
+
         for answer in (tell, refuse):
             await page.route("**/api/v2/gaps/**", answer)
             await page.evaluate("document.getElementById('gaps-again').click()")

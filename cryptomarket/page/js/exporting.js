@@ -1,6 +1,6 @@
 // Taking history along: the range and the form, and then the browser's own download, which keeps nothing in memory.
 
-import { address, named } from "./api.js";
+import { Refused, address, ask, named } from "./api.js";
 import { make, put } from "./elements.js";
 import { onLanguage, say } from "./words.js";
 
@@ -9,10 +9,11 @@ const HOUR_MS = 3_600_000;
 const RANGES = { hour: HOUR_MS, day: 24 * HOUR_MS, week: 7 * 24 * HOUR_MS, all: null };
 
 export class Exporting {
-  /** @param {{dialog: HTMLDialogElement, form: HTMLFormElement, from: HTMLInputElement, to: HTMLInputElement, wrong: HTMLElement, title: HTMLElement, open: HTMLButtonElement, close: HTMLButtonElement}} parts @param {import("./market.js").Market} market */
-  constructor(parts, market) {
+  /** @param {{dialog: HTMLDialogElement, form: HTMLFormElement, from: HTMLInputElement, to: HTMLInputElement, wrong: HTMLElement, title: HTMLElement, open: HTMLButtonElement, close: HTMLButtonElement}} parts @param {import("./market.js").Market} market @param {(refused: Refused) => void} onRefused */
+  constructor(parts, market, onRefused) {
     this.parts = parts;
     this.market = market;
+    this.onRefused = onRefused;
     this.ticker = "";
     const { dialog, form, open, close } = parts;
     open.addEventListener("click", () => this.#open());
@@ -20,7 +21,7 @@ export class Exporting {
     form.addEventListener("change", (event) => this.#onChange(/** @type {HTMLInputElement} */ (event.target)));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#download();
+      void this.#download();
     });
     onLanguage(() => this.#describe());
   }
@@ -54,7 +55,7 @@ export class Exporting {
     }
   }
 
-  #download() {
+  async #download() {
     const { from, to, form, wrong, dialog } = this.parts;
     const start = from.value ? Date.parse(`${from.value}Z`) : null;
     const end = to.value ? Date.parse(`${to.value}Z`) : null;
@@ -64,11 +65,17 @@ export class Exporting {
       return;
     }
     const chosen = /** @type {HTMLInputElement} */ (form.querySelector("[data-format]:checked"));
+    dialog.close();
+    try {
+      await ask("me"); // The browser's download has no words for a refusal.
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      return this.onRefused(error);
+    }
     const link = make("a", { href: address(`ticks/${named(this.ticker)}`, { format: chosen.dataset.format, start, end }), download: "" });
     document.body.append(link);
     link.click();
     link.remove();
-    dialog.close();
   }
 }
 

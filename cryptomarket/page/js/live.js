@@ -44,7 +44,7 @@ const cards = new Cards(the("cards"), market, { onChoose: choose, onCancel: (tic
 const exporting = new Exporting({
   dialog: the("export-dialog"), form: the("export-form"), from: the("export-from"), to: the("export-to"),
   wrong: the("export-wrong"), title: the("export-title"), open: the("export"), close: the("export-close"),
-}, market);
+}, market, refused);
 const lengths = new Lengths(the("lengths"), the("more-lengths"), recall("length", "S"), (length) => {
   remember("length", length);
   showChart();

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import itertools
+import os
 import re
 import signal
 import time
@@ -244,9 +245,9 @@ async def test_each_period_is_run_once_and_exactly(tmp_path: Path, postgres: Pos
 
 
 async def test_a_run_whose_worker_is_killed_is_run_again(tmp_path: Path, postgres: PostgresServer) -> None:
-    """Promise: `kill -9` of a worker in mid-task, one ticker stored and one not yet answered: another one runs the task
-    again, though it would by now be too late to begin it; both rows of that time are there once, exactly, and what was
-    stored is not asked for again.
+    """Promise: `kill -9` of a task's process, one ticker stored and one not yet answered: the same worker runs the task
+    again at once; then of the whole worker: another one does, though it would by now be too late to begin it; both rows
+    of that time are there once, exactly, and what was stored is not asked for again.
     """
     late = {**OFTEN, "collect_index_prices_s": str(SHORTEST_EXPIRY_S)}
     async with deployment(tmp_path, postgres, *ROLES, market=BUSY, **late) as built:
@@ -255,14 +256,19 @@ async def test_a_run_whose_worker_is_killed_is_run_again(tmp_path: Path, postgre
         async with helping(built, "worker", request_timeout_s="20") as worker:
             task_id = await started(built, token, "collect_index_prices")
             (stored,) = await comes_true(lambda: collected(built), within_s=30)
+            built.simulator.add_faults(Fault(kind="mute", methods=("public/get_index_price",), count=1))
+            for child in children_of(worker.process.pid):
+                os.kill(child, signal.SIGKILL)
+            await comes_true(lambda: [run["attempts"] for run in runs(built, "collect_index_prices")] == [2])
             assert [run["state"] for run in runs(built, "collect_index_prices")] == ["running"]
             await worker.end(signal.SIGKILL)
         assert (await ended(built, token, task_id))["state"] == "timed_out"
         assert collected(built) == [stored]
+        built.simulator.clear_faults()
         async with helping(built, "worker", name="worker2"):
             await has_run(built, "collect_index_prices", "succeeded")
             again = await ended(built, token, task_id)
-        assert (again["state"], again["attempts"]) == ("succeeded", 2)
+        assert (again["state"], again["attempts"]) == ("succeeded", 3)
         rows = collected(built)
         assert Counter(row["ticker"] for row in rows) == {"btc_usd": 1, "eth_usd": 1}
         assert rows[0] == stored

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import typer
@@ -103,6 +104,16 @@ def test_who_reads_no_more_is_no_mistake(flushes: str) -> None:
     assert (done.returncode, done.stderr) == (Ending.UNREAD, b"")
 
 
+@contextmanager
+def as_at_a_start(number: signal.Signals) -> Iterator[None]:
+    """Whatever another test has left: nobody listens to the signal."""
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, before or signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(
     ("sent", "ending"), [(signal.SIGTERM, Ending.TERMINATED), (signal.SIGHUP, Ending.HUNG_UP)], ids=["term", "hup"]
 )
@@ -122,7 +133,7 @@ def test_a_signal_lets_a_command_undo_what_it_has_done(sent: signal.Signals, end
             undone.append(signal.getsignal(sent))
             raise OSError("the terminal has gone")
 
-    with pytest.raises(typer.Exit) as exit_, told():
+    with as_at_a_start(sent), pytest.raises(typer.Exit) as exit_, told():
         asyncio.run(until_signalled(work()))
     assert (exit_.value.exit_code, undone) == (ending, [signal.SIG_DFL])
 

@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from __tests__.journeys.gateway import Gateway, exact, gateway, reading
+from __tests__.journeys.witness import comes_true
 from cryptomarket.client import (
     EVERYTHING,
     AccessToken,
@@ -135,10 +136,17 @@ async def test_history_in_all_its_forms(gate: Gateway, client: Client, tmp_path:
     whole and say the same prices.
     """
     start = datetime(2020, 1, 1, tzinfo=UTC)
-    newest = (await client.latest("btc_usd")).tick
-    end_ms = newest.timestamp_ms
+    stored: list[Tick] = []
+
+    async def are_some() -> bool:
+        stored[:] = [row async for row in client.ticks("btc_usd", start)]
+        return len(stored) > 12
+
+    await comes_true(are_some)
+    # Rows are stored in their order: before the last one, none is still on its way.
+    end_ms = stored[-1].timestamp_ms
     rows = [row async for row in client.ticks("btc_usd", start, end_ms)]
-    assert rows
+    assert rows == [row for row in stored if row.timestamp_ms < end_ms]
     assert [row.timestamp_ms for row in rows] == sorted(row.timestamp_ms for row in rows)
     statistics = await client.statistics("btc_usd", start, end_ms)
     assert statistics.count == len(rows)

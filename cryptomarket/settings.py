@@ -13,6 +13,7 @@ from urllib.parse import quote
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
+from cryptomarket.accounts.tokens import MIN_KEY_BYTES
 from cryptomarket.errors import StartRefused
 from cryptomarket.jobs.job import LONGEST_PAUSE_S
 from cryptomarket.market.instruments import Exchange
@@ -22,7 +23,6 @@ REDIS_PORT = 6379
 SENTINEL_PORT = 26379
 
 SEAL_SECRET_BYTES = 32
-TOKEN_KEY_BYTES = 32
 _PASSWORD_OF_REDIS = re.compile(r"//[^/]*:[^/]*@")
 DEFAULT_DATA_DIR = Path("data")
 
@@ -223,8 +223,8 @@ class Settings(BaseSettings):
             )
         if 0 < len(self.seal_secret.get_secret_value().encode()) < SEAL_SECRET_BYTES:
             raise ValueError(f"SEAL_SECRET is shorter than {SEAL_SECRET_BYTES} bytes; it would protect nothing")
-        if 0 < len(self.token_key.get_secret_value().encode()) < TOKEN_KEY_BYTES:
-            raise ValueError(f"TOKEN_KEY is shorter than the {TOKEN_KEY_BYTES} bytes that HS256 needs (RFC 7518, 3.2)")
+        if 0 < len(self.token_key.get_secret_value().encode()) < MIN_KEY_BYTES:
+            raise ValueError(f"TOKEN_KEY is shorter than the {MIN_KEY_BYTES} bytes that HS256 needs (RFC 7518, 3.2)")
         if url := self.redis_url.get_secret_value():
             if self.redis_password.get_secret_value() and not _PASSWORD_OF_REDIS.search(url):
                 raise ValueError(

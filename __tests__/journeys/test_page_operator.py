@@ -52,6 +52,7 @@ PURPOSES = {"data": "market data", "login": "logins"}
 PARTS = {"exchange": "Exchange", "bus": "Bus", "database": "Database", "writer": "Writer", "jobs": "Jobs"}
 CAUSES = {"restart": "restart of the gateway"}
 SECONDS = {"sec": 1, "min": 60, "hr": 3600}
+LOOK_S, LOOKS = 0.1, 10
 THINNEST, WIDTH = 3, 1000
 """Of a bar of the timeline, and of the timeline."""
 
@@ -163,6 +164,15 @@ async def has_everything(gate: Gateway, operator: str) -> bool:
     return readers and now["gaps_open"] == 1 and LEFT in held and not {SILENT, REFUSED} & held
 
 
+async def keeps_everything(gate: Gateway, operator: str) -> bool:
+    """Whether it also stays so: a reader is behind for good once the kernel takes nothing more for him."""
+    for _ in range(LOOKS):
+        if not await has_everything(gate, operator):
+            return False
+        await asyncio.sleep(LOOK_S)  # sleep: between two looks at another process
+    return True
+
+
 def figures(told: Json) -> dict[str, list[str]]:
     """What the tiles must show of an answer: the figure, what stands below it, and whether it is marked as bad."""
     ready = sum(slot["session_state"] == "ready" for slot in told["slots"])
@@ -241,7 +251,7 @@ async def test_its_figures_are_those_of_the_gateway(gate: Gateway, browser: Brow
     that is silent, a ticker refused and one that lingers. Where the runs of jobs can't be told, it says why.
     """
     operator = await gate.operator()
-    await comes_true(partial(has_everything, gate, operator))
+    await comes_true(partial(keeps_everything, gate, operator))
     async with opened(browser, f"{gate.url}/operator") as (page, _witness):
         await sign_in(page, await key_of(gate))
         await page.locator(".slot").nth(9).wait_for()

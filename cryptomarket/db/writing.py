@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, DateTime, Interval, Numeric, Text, and_, cast, func, literal, or_, true
 
-# Below it, `str` of a Decimal has an exponent (docs.python.org, decimal, "to-scientific-string"), and PostgreSQL none.
 _HOUR_S = 3600
+# Below it, `str` of a Decimal has an exponent (docs.python.org, decimal, "to-scientific-string"), and PostgreSQL none.
 _SMALLEST_PLAIN, _MOST_ZEROS = Decimal("0.000001"), 6
 
 

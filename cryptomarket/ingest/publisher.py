@@ -199,7 +199,9 @@ class Publisher:
         async with aclosing(pipelined(calls, window)) as under_way:
             async for batch, published in under_way:
                 try:
-                    self.counts.published += await published
+                    said = await published
+                    self.counts.published += said
+                    self.counts.unowned += len(batch) - said
                 except Fenced:
                     self.counts.unowned += len(batch)
                     unowned |= {word.ticker for _, word in batch}

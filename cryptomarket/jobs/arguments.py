@@ -71,7 +71,7 @@ def read_arguments(kind: type[Arguments], given: Mapping[str, object]) -> Argume
     Malformed for a time that is none.
     """
     known = kind.__struct_fields__
-    for name in given.keys() - known:
+    for name in sorted(given.keys() - known):
         takes = f"takes {', '.join(known)}" if known else "takes no arguments"
         raise Impossible(f"There is no argument {name[:64]!r}; this job {takes}.", field=name[:64])
     try:

@@ -96,8 +96,7 @@ class WatchedPool(SentinelConnectionPool):
         try:
             named: tuple[str, int] = await self.sentinel_manager.discover_master(self.service_name)
         except (MasterNotFoundError, ResponseError) as unnamed:
-            # Who answers otherwise is no Sentinel.
-            # redis-py keeps of each Sentinel's answer only how it is written.
+            # Who answers otherwise is no Sentinel. Of each answer redis-py keeps only how it is written.
             locked = "; one wants a password, and has none to be given: what the URL has is for the servers"
             why = locked if AuthenticationError.__name__ in str(unnamed) else ""
             raise MasterNotFoundError(f"No Sentinel names a primary called {self.service_name!r}{why}.") from unnamed

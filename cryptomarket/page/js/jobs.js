@@ -9,18 +9,13 @@ const PATH = "workers/tasks";
 const SHOWN = 40;
 
 export class Jobs {
-  /** @param {{panel: HTMLElement, body: HTMLElement, empty: HTMLElement}} parts */
+  /** @param {{body: HTMLElement, empty: HTMLElement}} parts */
   constructor(parts) {
     this.parts = parts;
     /** @type {any[]} */
     this.runs = [];
     /** Why the runs can't be told just now, in the gateway's words. */
     this.refusal = "";
-  }
-
-  /** Makes room for them. */
-  find() {
-    this.parts.panel.hidden = false;
   }
 
   async refresh() {

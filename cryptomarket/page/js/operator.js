@@ -20,7 +20,7 @@ const tiles = new Tiles(the("tiles"));
 const timeline = new Timeline({
   place: the("timeline"), empty: the("timeline-empty"), count: the("timeline-count"), reach: the("reach"),
 });
-const jobs = new Jobs({ panel: the("jobs"), body: the("jobs-body"), empty: the("jobs-empty") });
+const jobs = new Jobs({ body: the("jobs-body"), empty: the("jobs-empty") });
 
 let next = 0;
 let round = 0;
@@ -75,7 +75,6 @@ async function enter() {
   the("door").hidden = true;
   the("desk").hidden = false;
   the("account").hidden = false;
-  await jobs.find();
   await look();
 }
 

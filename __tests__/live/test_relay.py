@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
-from __tests__.live.world import EPOCH, FENCE, START_MS, house, status, tick
-from cryptomarket.live.seat import Reason
+from __tests__.live.pipe import Pipe
+from __tests__.live.world import EPOCH, FENCE, START_MS, events_of, eventually, house, status, tick
+from cryptomarket.live.mailbox import LogMailbox
+from cryptomarket.live.seat import Reason, Seat
 from cryptomarket.market.position import Position
 
 pytestmark = pytest.mark.usefixtures("way")
@@ -30,6 +32,24 @@ async def test_everything_that_is_published_is_broadcast_in_order() -> None:
             await built.publish(tick("btc_usd", START_MS + at), tick("eth_usd", START_MS + at))
         await reader.until_seq(99)
         assert reader.seqs == list(range(1, 100, 2))
+
+
+async def test_what_is_published_in_one_turn_leaves_in_one_write() -> None:
+    """Promise: whatever comes until the loop turns, in however many batches, is one write for each reader; what comes
+    in the next one is another.
+    """
+    async with house() as built:
+        seat, pipe = Seat(LogMailbox(100_000), "u", follows_set=False), Pipe(lambda: None)
+        built.hub.admit(seat)
+        built.hub.place(seat, ["btc_usd"], 0)
+        built.hub.connect(seat, pipe.line)
+        for at in (0, 1):
+            await built.bus.publish([tick("btc_usd", START_MS + at)], FENCE)
+        await eventually(lambda: built.hub.position.seq == 2)
+        await built.bus.publish([tick("btc_usd", START_MS + 2)], FENCE)
+        await eventually(lambda: built.hub.position.seq == 3)
+        written = [[event.data["seq"] for event in events_of(body)] for body in pipe.take()]
+        assert written == [[1, 2], [3]]
 
 
 async def test_who_falls_behind_the_log_starts_anew_and_says_so() -> None:

@@ -1,6 +1,6 @@
 """Which lines get which frames: seats that want the same tickers are one audience, and get the same bytes.
 
-What is offered in one turn of the loop leaves in one write per line. Finding the audiences of a ticker, framing and
+What is offered before a flush leaves in one write per line. Finding the audiences of a ticker, framing and
 joining are done once, whoever hears it; what is done per line is the write.
 """
 
@@ -31,7 +31,7 @@ NO_TALLY = Tally()
 
 @dataclass(eq=False, slots=True)
 class Audience:
-    """Lines that want exactly these tickers. `pending` waits for the end of the turn; `told_s` is the last write,
+    """Lines that want exactly these tickers. `pending` waits for the flush; `told_s` is the last write,
     `tally` what was ever written.
     """
 
@@ -43,7 +43,7 @@ class Audience:
 
 
 class Fanout:
-    """Audiences by ticker. Bound: what one turn publishes waits, and each line's buffer is bounded by the hub."""
+    """Audiences by ticker. Bound: what is published together waits, and each line's buffer is bounded by the hub."""
 
     def __init__(self) -> None:
         self._by_tickers: dict[frozenset[str], Audience] = {}
@@ -51,11 +51,6 @@ class Fanout:
         # Each line's audience, and how much that had been written when the line joined it.
         self._of: dict[Hashable, tuple[Audience, Tally]] = {}
         self._dirty: list[Audience] = []
-
-    @property
-    def is_dirty(self) -> bool:
-        """Whether something waits for the end of the turn."""
-        return bool(self._dirty)
 
     def wants(self, ticker: str) -> bool:
         """Whether anybody here wants a ticker."""
@@ -101,7 +96,7 @@ class Fanout:
         return self._of[who][0].told_s
 
     def offer(self, ticker: str, frame: bytes) -> None:
-        """Lets a frame wait for the end of the turn."""
+        """Lets a frame wait for the flush."""
         audiences = self._by_ticker.get(ticker)
         if audiences:
             chunk = chunk_of(frame)

@@ -69,3 +69,18 @@ def test_what_is_spelled_otherwise_is_not_told(odd: str) -> None:
     leaves = leaves_of(Kind.SPOT, ("state", "stats.high"))
     assert leaves.in_place_of_summaries(f"1,{plain}\r\n2,{plain}") == "1,,\r\n2,,"
     assert leaves.in_place_of_summaries(f"1,{plain}\r\n2,{odd}") is None
+
+
+@pytest.mark.parametrize(
+    ("number", "is_told"), [("0.0000001", False), ("-0.00000012", False), ("0.0000000", False), ("1e-7", False)]
+    + [(number, True) for number in ("0.000000", "-0.000001", "10.0000001", "20.0000000", "0.0000012")]
+)  # fmt: skip
+def test_digits_are_those_of_str(number: str, is_told: bool) -> None:
+    """Promise: a number that `str` writes with an exponent is never told otherwise here than by our own writer, which
+    gets the window then; and any other is told here.
+    """
+    plain = encode_summary(SUMMARY_OF_KIND[Kind.SPOT]()).decode()
+    told = leaves_of(Kind.SPOT, ("state", "last_price")).in_place_of_summaries(
+        f"0.0000001,{plain}".replace('"last_price":null', f'"last_price":{number}')
+    )
+    assert told == (f"0.0000001,,{number}" if is_told else None)

@@ -192,7 +192,8 @@ def _day_of(timestamp_ms: int) -> str:
     return datetime.fromtimestamp(timestamp_ms / 1000, UTC).date().isoformat()
 
 
-def _within(*, has_source: bool) -> list[ColumnElement[bool]]:
+def within(*, has_source: bool) -> list[ColumnElement[bool]]:
+    """What holds for the rows of a question that lie in a window, whose values are given when it is asked."""
     conditions = [
         _row.ticker == bindparam("ticker"),
         _row.timestamp_ms >= bindparam("start_ms"),
@@ -205,12 +206,12 @@ def _within(*, has_source: bool) -> list[ColumnElement[bool]]:
 @cache
 def _boundary(order: Order, *, has_source: bool) -> Select[Any]:
     key = _row.timestamp_ms if order == "asc" else _row.timestamp_ms.desc()
-    return select(_row.timestamp_ms).where(*_within(has_source=has_source)).order_by(key).offset(_ROWS).limit(1)
+    return select(_row.timestamp_ms).where(*within(has_source=has_source)).order_by(key).offset(_ROWS).limit(1)
 
 
 @cache
 def _count(*, has_source: bool) -> Select[Any]:
-    conditions = _within(has_source=has_source)
+    conditions = within(has_source=has_source)
     # Any row will do: the lines of all others are held against it.
     one = select(_row.source, _row.epoch).where(*conditions).limit(1).subquery()
     of_one = (select(one.c.source).scalar_subquery(), select(one.c.epoch).scalar_subquery())
@@ -225,7 +226,7 @@ def _lines(form: _Form) -> Select[Any]:
         keys = [*keys, _row.seq, _row.id]
     return (
         select(_joined(form.writing, form.line, form.place).label("line"))
-        .where(*_within(has_source=form.has_source), *_like(form.writing, form.line, form.place))
+        .where(*within(has_source=form.has_source), *_like(form.writing, form.line, form.place))
         .order_by(*(keys if form.order == "asc" else [key.desc() for key in keys]))
         # As many as there are, and more: an order without a limit might be left out of a subquery.
         .limit(_ROWS)
@@ -244,7 +245,7 @@ def _one_look(kind: _Kind, *further: ColumnElement[bool]) -> Executable:
     # Judged row by row, and not left out: PostgreSQL would guess that hardly any remain, and fetch and sort them.
     is_such = and_(*_like(kind.writing, kind.line, place))
     line = case((is_such, _joined(kind.writing, kind.line, place))).label("line")
-    wanted = select(line, _row.timestamp_ms, _row.epoch).where(*_within(has_source=kind.has_source), *further)
+    wanted = select(line, _row.timestamp_ms, _row.epoch).where(*within(has_source=kind.has_source), *further)
     rows = wanted.order_by(_row.timestamp_ms if is_asc else _row.timestamp_ms.desc()).limit(_ROWS).subquery().columns
     return select(
         bound_together(rows.line, kind.line.end),

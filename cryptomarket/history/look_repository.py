@@ -1,6 +1,7 @@
 """What can be read in one look at the database."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
@@ -21,10 +22,10 @@ from sqlalchemy import (
 )
 
 from cryptomarket.db import Writing
-from cryptomarket.history.cursors import Cursor
+from cryptomarket.history.cursors import Cursor, Order
 from cryptomarket.history.keyset_repository import beyond, in_order
 from cryptomarket.history.lines import Line
-from cryptomarket.history.lines_repository import LinesLook, Window
+from cryptomarket.history.lines_repository import LinesLook, Window, within
 from cryptomarket.history.rows import Choice, Row, StoredGap, StoredStatus
 from cryptomarket.history.tables import gaps, price_tickers, statuses
 from cryptomarket.market.candles import PricePoint
@@ -135,6 +136,13 @@ def _of(ticker: str, choice: Choice) -> ColumnElement[bool]:
     return and_(mine, or_(_row.source == Source.STREAM.value, before_stream, in_gap))
 
 
+@cache
+def _last(order: Order, *, has_source: bool) -> Select[Any]:
+    """The last row of a window, in this order."""
+    backwards = in_order(ROWS, "desc" if order == "asc" else "asc").limit(1)
+    return backwards.where(*within(has_source=has_source))
+
+
 class Look:
     """One state of the database, and what can be read in it. Lives inside `Repository.look`."""
 
@@ -176,17 +184,9 @@ class Look:
         return Believed(*written, more=more)
 
     def _last(self, asked: Cursor, window: Window) -> Row:
-        backwards = in_order(ROWS, "desc" if asked.order == "asc" else "asc").limit(1)
-        found = self._connection.execute(
-            backwards.where(
-                _row.ticker == asked.ticker,
-                _row.timestamp_ms >= window.start_ms,
-                _row.timestamp_ms < window.end_ms,
-                _row.id <= asked.newest_id,
-                *([] if asked.source is None else [_row.source == asked.source.value]),
-            )
-        )
-        return Row._make(found.one())
+        given = {"ticker": asked.ticker, "newest_id": asked.newest_id, "source": asked.source, **window._asdict()}
+        last = _last(asked.order, has_source=asked.source is not None)
+        return Row._make(self._connection.execute(last, given).one())
 
     def gaps(self, ticker: str, start_ms: int, end_ms: int, *, limit: int) -> list[StoredGap]:
         """Recorded gaps that overlap [start_ms, end_ms), oldest first."""

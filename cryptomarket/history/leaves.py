@@ -10,7 +10,7 @@ from typing import get_type_hints
 from cryptomarket.market.instruments import Kind
 from cryptomarket.market.ticks import SUMMARY_OF_KIND
 
-# Nothing in here is ever tried twice: that takes five times as long (docs.python.org, re, "possessive quantifiers").
+# Nothing in here is ever tried twice, which takes twice as long (docs.python.org, re, "possessive quantifiers").
 _NUMBER = r"-?[0-9]++(?:\.[0-9]++)?+"
 # Texts that a cell has as they are: nothing to quote, and no formula.
 _WORD = r"[0-9A-Za-z][0-9A-Za-z_.-]*+"

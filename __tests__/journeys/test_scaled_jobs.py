@@ -332,6 +332,8 @@ async def test_a_worker_outlives_a_redis_that_says_nothing(tmp_path: Path, postg
                 await has_run(built, "collect_index_prices")
                 built.simulator.add_faults(Fault(kind="mute", methods=("public/get_index_price",)))
                 await has_run(built, "collect_index_prices", "running")
+                # Its question goes by Redis, too: one that never got out would fail sooner than it times out.
+                await comes_true(lambda: any(known["applied"] for known in built.simulator.exchange.faults.report()))
                 way.hold()
                 away = asyncio.create_task(asyncio.sleep(JOBS_AWAY_S))  # sleep: nobody tells how long a network is away
                 await has_run(built, "collect_index_prices", "timed_out")

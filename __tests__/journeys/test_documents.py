@@ -67,8 +67,10 @@ ELSEWHERE = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gate(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
-    """One gateway, which has heard prices of all tickers that the pages ask for."""
-    running = Gateway(tmp_path_factory.mktemp("documents"))
+    """One gateway, which has heard prices of all tickers that the pages ask for, and in which no job runs that the
+    pages tell of as one that has not.
+    """
+    running = Gateway(tmp_path_factory.mktemp("documents"), {"CHECK_HEALTH_S": "0"})
     await running.start()
     try:
         token, _ = await running.login()

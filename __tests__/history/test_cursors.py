@@ -36,6 +36,7 @@ def test_a_strangers_cursor_is_refused(text: str) -> None:
     [
         {"newest_id": 2**64}, {"row_id": -1}, {"order": "up"}, {"ticker": "a" * 65}, {"epoch": "a\0"}, {"seq": None},
         {"row_source": "collected"}, {"epoch": None}, {"complete": 1},
+        {"timestamp_ms": 2**60}, {"timestamp_ms": 253402300800000}, {"start_ms": 2**60}, {"end_ms": 2**60},
     ],
 )  # fmt: skip
 def test_a_forged_cursor_reaches_no_statement(forged: dict[str, object]) -> None:

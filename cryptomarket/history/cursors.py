@@ -7,11 +7,14 @@ import msgspec
 
 from cryptomarket.errors import Malformed
 from cryptomarket.history.rows import Row
+from cryptomarket.history.timestamps import END_OF_TIME_MS
 from cryptomarket.market.position import MAX_SEQ
 from cryptomarket.market.ticks import Source
 
 _MAX_LENGTH = 512
 _Whole = Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)]
+_Moment = Annotated[int, msgspec.Meta(ge=0, lt=END_OF_TIME_MS)]
+_End = Annotated[int, msgspec.Meta(ge=0, le=END_OF_TIME_MS)]
 _Word = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[^\x00]*\Z")]
 
 Order = Literal["asc", "desc"]
@@ -25,13 +28,13 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     """
 
     ticker: _Word
-    start_ms: _Whole
-    end_ms: _Whole
+    start_ms: _Moment
+    end_ms: _End
     order: Order
     source: Source | None
     newest_id: _Whole
     complete: bool
-    timestamp_ms: _Whole
+    timestamp_ms: _Moment
     row_source: Source
     epoch: _Word | None
     seq: _Whole | None

@@ -5,9 +5,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, literal, select, text
 
-from cryptomarket.db import Database
+from cryptomarket.db import Database, Prepared
 from cryptomarket.errors import DatabaseUnavailable
 
 FOR_EVER = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i % 7 + 1 FROM n) SELECT count(*) FROM n")
@@ -38,11 +38,25 @@ async def test_a_look_sees_one_state_and_changes_nothing(store_url: str) -> None
     await database.close()
 
 
-async def test_who_leaves_breaks_off_his_question(store_url: str) -> None:
-    """Promise: a question without an end is given up at once, and its connection serves the next one."""
-    database = Database(store_url, pool_size=1)
+def for_ever() -> Prepared:
+    """The same, as it is put to the driver."""
+    number = select(literal(1).label("i")).cte("n", recursive=True)
+    numbers = number.union_all(select(number.c.i % 7 + 1))
+    return Prepared(select(func.count()).select_from(numbers))
+
+
+@pytest.mark.parametrize("is_prepared", [False, True])
+async def test_who_leaves_breaks_off_his_question(store_url: str, *, is_prepared: bool) -> None:
+    """Promise: a question without an end is given up at once, and its connection serves the next one, whether the
+    library asked or we did.
+    """
+    database, prepared = Database(store_url, pool_size=1), for_ever()
+
+    def ask(connection: Connection) -> object:
+        return prepared.one(connection, {}) if is_prepared else connection.execute(FOR_EVER).one()
+
     for _ in range(3):
-        looking = asyncio.create_task(database.look(lambda connection: connection.execute(FOR_EVER).one()))
+        looking = asyncio.create_task(database.look(ask))
         await asyncio.sleep(0.05)  # sleep: the question shall be under way; earlier or later must not matter
         looking.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -57,6 +71,12 @@ async def test_a_file_that_is_no_database_is_away(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'none' / 'store.sqlite3'}")
     with pytest.raises(DatabaseUnavailable):
         await database.look(lambda connection: connection.execute(text("SELECT 1")).scalar_one())
+    await database.close()
+    missing = tmp_path / "missing.sqlite3"
+    database = Database(f"sqlite:///{missing}")
+    with pytest.raises(DatabaseUnavailable):
+        await database.look(lambda connection: connection.execute(text("SELECT 1")).scalar_one())
+    assert not missing.exists()
     await database.close()
     broken = tmp_path / "broken.sqlite3"
     broken.write_bytes(b"no database at all, but long enough to be looked at" * 40)

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import Integer, Text, literal, select, union_all
 
-from cryptomarket.db import Database, Price, bound_together
+from cryptomarket.db import Database, Digits, Price, bound_together
 
 
 async def test_pieces_are_joined_as_they_are(empty_url: str) -> None:
@@ -21,11 +21,12 @@ async def test_pieces_are_joined_as_they_are(empty_url: str) -> None:
     ).subquery()
     number, word = several.c.number, several.c.word
     nothing = writing.shown(literal(None, Text()), absent="-")
-    line = writing.joined(["100 % %d '", number, '" ', word, nothing, writing.shown(number, absent="never")])
+    digits = [Digits(number, 3), Digits(number * 1001, 2)]
+    line = writing.joined(["100 % %d '", number, '" ', word, nothing, writing.shown(number, absent="never"), *digits])
     ordered = select(line.label("line")).order_by(number.desc()).limit(9).subquery()
     async with database.read() as connection:
         told = (await connection.execute(select(bound_together(ordered.c.line, "\r\n")))).scalar_one()
-    assert told == "100 % %d '8\" ü-8\r\n100 % %d '7\" a%s'-7"
+    assert told == "100 % %d '8\" ü-80088008\r\n100 % %d '7\" a%s'-70077007"
     await database.close()
 
 

@@ -38,8 +38,7 @@ class Unreadable(Repository):
         def without_rows(look: Look) -> A:
             with (
                 patch.object(look, "page", side_effect=AWAY),
-                patch.object(look.lines, "window", side_effect=AWAY),
-                patch.object(look.lines, "at_once", side_effect=AWAY),
+                patch.object(look.lines, "ahead", side_effect=AWAY),
             ):
                 return ask(look)
 

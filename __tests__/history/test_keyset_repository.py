@@ -5,6 +5,7 @@ import json
 import shutil
 from functools import partial
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +25,7 @@ from cryptomarket.history.rows import Choice, row_json
 from cryptomarket.history.tables import price_tickers
 from cryptomarket.market.instruments import Kind
 from cryptomarket.market.position import Position
+from cryptomarket.market.ticks import Source
 
 START = Position("e1", 0)
 LINE = line_of(Format.NDJSON, "btc_usd", Kind.INDEX, None)
@@ -34,7 +36,7 @@ async def scan_of_texts(repository: Repository, asked: Cursor, limit: int, betwe
     told: list[object] = []
     begun = False
     while True:
-        page = await repository.page(asked, Choice(), limit=limit, begun=begun)
+        page = await repository.page(asked, Choice(source=asked.source), limit=limit, begun=begun)
         assert LINE is not None
         text = await repository.look(partial(Look.text, asked=asked, line=LINE, limit=limit, begun=begun))
         if text is not None:
@@ -74,23 +76,31 @@ def pages_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     limit=st.integers(1, 9),
     order=st.sampled_from(["asc", "desc"]),
     bounds=st.tuples(st.integers(95, 135), st.integers(95, 135)).map(sorted),
+    source=st.sampled_from([None, Source.STREAM, Source.COLLECTED]),
 )
 def test_the_union_of_pages_is_one_scan(
-    pages_url: str, batches: list[list[Heard]], collected: list[int], limit: int, order: Order, bounds: list[int]
+    *,
+    pages_url: str,
+    batches: list[list[Heard]],
+    collected: list[int],
+    limit: int,
+    order: Order,
+    bounds: list[int],
+    source: Source | None,
 ) -> None:
-    """Any page size, any order, with a writer between the pages: everything that was committed before the first page
-    is told exactly once and in order, and nothing that came later is told.
+    """Any page size, any order, any source, with a writer between the pages: everything that was committed before the
+    first page is told exactly once and in order, and nothing that came later is told.
     """
-    asyncio.run(_check_pages(pages_url, batches, collected, limit, order, (bounds[0], bounds[1])))
+    asked = Cursor.at_start("btc_usd", bounds[0], bounds[1], order=order, source=source)
+    asyncio.run(_check_pages(pages_url, batches, collected, asked, limit))
 
 
 async def _check_pages(
     url: str,
     batches: list[list[Heard]],
     collected: list[int],
+    asked: Cursor,
     limit: int,
-    order: Order,
-    bounds: tuple[int, int],
 ) -> None:
     database = Database(url)
     try:
@@ -102,11 +112,13 @@ async def _check_pages(
         await insert_backfill(database, *collected, source="collected") if collected else None
         newest = (await repository.look(lambda look: look.extent("btc_usd", stored_up_to=START))).newest_id
         everything = await scan(repository, Cursor.at_start("btc_usd", 0, 1000), 1000)
-        expected = [row for row in everything if bounds[0] <= row.timestamp_ms < bounds[1]]
-        expected.sort(key=key, reverse=order == "desc")
-        asked = Cursor.at_start("btc_usd", *bounds, order=order, newest_id=newest)
+        expected = [row for row in everything if asked.start_ms <= row.timestamp_ms < asked.end_ms]
+        expected = [row for row in expected if asked.source in (None, row.source)]
+        expected.sort(key=key, reverse=asked.order == "desc")
+        asked = msgspec.structs.replace(asked, newest_id=newest)
         intruders = heard([index_tick(ms) for ms in range(95, 135)], epoch="a9")
-        assert await scan(repository, asked, limit, between=intruders) == expected
+        chosen = Choice(source=asked.source)
+        assert await scan(repository, asked, limit, chosen, between=intruders) == expected
         places = [None if row.position is None else str(row.position) for row in expected]
         late = heard([index_tick(ms) for ms in range(95, 135)], epoch="a8")
         assert await scan_of_texts(repository, asked, limit, late) == places

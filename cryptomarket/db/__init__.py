@@ -21,7 +21,8 @@ from cryptomarket.db.engines import Waits, driver_url
 from cryptomarket.db.migration import checked, migrate
 from cryptomarket.db.months import Month
 from cryptomarket.db.opening import opened, server_url, shown, told
-from cryptomarket.db.writing import Unit, Writing, bound_together
+from cryptomarket.db.prepared import Prepared
+from cryptomarket.db.writing import Digits, Piece, Unit, Writing, bound_together
 
 __all__ = [
     "GROWS_ONLY",
@@ -30,7 +31,10 @@ __all__ = [
     "Content",
     "Copying",
     "Database",
+    "Digits",
     "Month",
+    "Piece",
+    "Prepared",
     "Price",
     "Progress",
     "Unit",

@@ -2,8 +2,10 @@
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection
@@ -66,6 +68,16 @@ def _as_asyncpg_has_it(url: URL) -> URL:
     return URL.create("postgresql+asyncpg", user, password, url.host, url.port, url.database, query)
 
 
+def _pragmas(waits: Waits) -> Sequence[str]:
+    """What a connection that writes is told."""
+    return (
+        f"busy_timeout={round(waits.busy_s * 1000)}",
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+    )
+
+
 def _sqlite_engine(url: URL, pool_size: int, waits: Waits) -> AsyncEngine:
     engine = create_async_engine(
         url,
@@ -89,12 +101,7 @@ def _sqlite_engine(url: URL, pool_size: int, waits: Waits) -> AsyncEngine:
     def prepare(connection: AsyncAdapt_aiosqlite_connection, _record: object) -> None:
         cursor = connection.cursor()
         try:
-            for pragma in (
-                f"busy_timeout={round(waits.busy_s * 1000)}",
-                "journal_mode=WAL",
-                "synchronous=NORMAL",
-                "foreign_keys=ON",
-            ):
+            for pragma in _pragmas(waits):
                 cursor.execute(f"PRAGMA {pragma}")
         except sqlite3.Error:
             connection.close()
@@ -110,10 +117,15 @@ def _sqlite_engine(url: URL, pool_size: int, waits: Waits) -> AsyncEngine:
     return engine
 
 
+def _existing(url: URL) -> URL:
+    """The same file for threads, which is not made when it is missing (sqlite.org/uri.html)."""
+    return URL.create(THREAD_DRIVER, database=f"file:{quote(url.database or '')}", query={"mode": "rw", "uri": "true"})
+
+
 def _looking_engine(url: URL, pool_size: int, waits: Waits) -> Engine:
-    """For readers in threads. Makes no file."""
+    """For readers in threads, who begin by themselves. Makes no file."""
     engine = create_engine(
-        url.set(drivername=THREAD_DRIVER),
+        _existing(url),
         poolclass=QueuePool,
         pool_size=pool_size,
         max_overflow=0,
@@ -125,9 +137,27 @@ def _looking_engine(url: URL, pool_size: int, waits: Waits) -> Engine:
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute("PRAGMA query_only=ON")
 
+    return engine
+
+
+def _storing_engine(url: URL, waits: Waits) -> Engine:
+    """For one writer in a thread. Makes no file."""
+    engine = create_engine(
+        _existing(url),
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=0,
+        connect_args={"isolation_level": None, "timeout": waits.busy_s, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        for pragma in _pragmas(waits):
+            connection.execute(f"PRAGMA {pragma}")
+
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 
@@ -148,13 +178,14 @@ def _postgresql_engine(url: URL, pool_size: int, waits: Waits) -> AsyncEngine:
 
 
 class Engines(NamedTuple):
-    """One pool of connections, with options for writing and for reading; and for SQLite another one, for looks that are
-    taken in threads.
+    """One pool of connections, with options for writing and for reading; and for SQLite two more, for looks that are
+    taken in threads, and for one that stores in its own.
     """
 
     writer: AsyncEngine
     reader: AsyncEngine
     looker: Engine | None = None
+    storer: Engine | None = None
 
 
 def single_engine(url: URL, waits: Waits) -> AsyncEngine:
@@ -168,7 +199,8 @@ def engines_of(url: URL, pool_size: int, waits: Waits) -> Engines:
     """Engines for a URL of `driver_url`. Connects to nothing yet."""
     if url.get_backend_name() == "sqlite":
         engine = _sqlite_engine(url, pool_size, waits)
-        return Engines(engine.execution_options(writes=True), engine, _looking_engine(url, pool_size, waits))
+        writer = engine.execution_options(writes=True)
+        return Engines(writer, engine, _looking_engine(url, pool_size, waits), _storing_engine(url, waits))
     engine = _postgresql_engine(url, pool_size, waits)
     one_look = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     return Engines(engine, one_look)

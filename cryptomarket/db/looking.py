@@ -59,10 +59,12 @@ class _Look(Generic[T]):
 
     def run(self) -> T:
         with self._engine.connect() as connection:
-            self._driver = cast("sqlite3.Connection", connection.connection.driver_connection)
+            driver = self._driver = cast("sqlite3.Connection", connection.connection.driver_connection)
             try:
                 if self._is_broken_off:
                     raise asyncio.CancelledError
+                # Whoever asks by the library, or by the driver, asks in this one; the pool ends it.
+                driver.execute("BEGIN")
                 return self._ask(connection)
             finally:
                 self._driver = None

@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, DateTime, Interval, Numeric, Text, and_, cast, func, literal, or_, true
 
@@ -30,24 +30,36 @@ class Unit(StrEnum):
         return int(10**self.digits)
 
 
+class Digits(NamedTuple):
+    """A whole number, not negative, with so many digits at least: zeros before it."""
+
+    number: ColumnElement[int]
+    width: int
+
+
+Piece = str | ColumnElement[Any] | Digits
+
+
 class Writing:
     """How a database writes text. PostgreSQL joins with ||; SQLite can, too, but fills in a format in half the time."""
 
     def __init__(self, *, is_sqlite: bool) -> None:
         self.is_sqlite = is_sqlite
 
-    def joined(self, pieces: Sequence[str | ColumnElement[Any]]) -> ColumnElement[str]:
+    def joined(self, pieces: Sequence[Piece]) -> ColumnElement[str]:
         """A text of constant pieces and of columns, none of which is NULL."""
         if self.is_sqlite:
-            form = "".join(piece.replace("%", "%%") if isinstance(piece, str) else "%s" for piece in pieces)
-            return func.printf(_constant(form), *(piece for piece in pieces if not isinstance(piece, str)))
-        merged: list[str | ColumnElement[Any]] = []
+            values = [piece.number if isinstance(piece, Digits) else piece for piece in pieces]
+            form = "".join(_mark(piece) for piece in pieces)
+            return func.printf(_constant(form), *(value for value in values if not isinstance(value, str)))
+        merged: list[Piece] = []
         for piece in pieces:
-            if isinstance(piece, str) and merged and isinstance(merged[-1], str):
-                merged[-1] += piece
+            last = merged[-1] if merged else None
+            if isinstance(piece, str) and isinstance(last, str):
+                merged[-1] = last + piece
             else:
                 merged.append(piece)
-        return reduce(add, (_constant(piece) if isinstance(piece, str) else cast(piece, Text) for piece in merged))
+        return reduce(add, (_text(piece) for piece in merged))
 
     def shown(self, column: ColumnElement[Any], *, absent: str) -> ColumnElement[str]:
         """A column as text, `absent` where it is NULL."""
@@ -57,24 +69,31 @@ class Writing:
 
     def moment(
         self, column: ColumnElement[int], *, unit: Unit, form: str, day: ColumnElement[str] | None = None
-    ) -> ColumnElement[str]:
-        """A column of times since the epoch, none before it, as UTC: its date, what `form` has between, its time to
-        the unit, and what `form` has behind. `day` is the date of them all, where it is known.
+    ) -> Sequence[Piece]:
+        """A column of times since the epoch, none before it, as UTC, in pieces: its date, what `form` has between, its
+        time to the unit, and what `form` has behind. `day` is the date of them all, where it is known.
         """
         between, behind = form.split("…")
-        if self.is_sqlite and day is not None:
-            # Three times as quick as to find the date for each.
-            clock = f"%s{between}%02d:%02d:%02d.%0{unit.digits}d{behind}"
-            seconds = column.op("/")(unit.per_s)
-            parts = [seconds.op("/")(_HOUR_S).op("%")(24), seconds.op("/")(60).op("%")(60), seconds.op("%")(60)]
-            return func.printf(_constant(clock), day, *parts, column.op("%")(unit.per_s))
         if self.is_sqlite:
-            clock = f"%Y-%m-%d{between}%H:%M:%S"
-            moment = func.strftime(_constant(clock), column.op("/")(unit.per_s), "unixepoch")
-            return func.printf(_constant(f"%s.%0{unit.digits}d{behind}"), moment, column.op("%")(unit.per_s))
+            seconds, fraction = column.op("/")(unit.per_s), Digits(column.op("%")(unit.per_s), unit.digits)
+            if day is None:
+                moment = func.strftime(_constant(f"%Y-%m-%d{between}%H:%M:%S"), seconds, "unixepoch")
+                return [moment, ".", fraction, behind]
+            # Three times as quick as to find the date for each.
+            hour, minute = seconds.op("/")(_HOUR_S).op("%")(24), seconds.op("/")(60).op("%")(60)
+            clock: list[Piece] = [
+                Digits(hour, 2),
+                ":",
+                Digits(minute, 2),
+                ":",
+                Digits(seconds.op("%")(60), 2),
+                ".",
+                fraction,
+            ]
+            return [day, between, *clock, behind]
         since = cast(_constant("1970-01-01"), DateTime()) + column * cast(_constant(f"1 {unit.value}"), Interval())
-        fraction = "MS" if unit is Unit.MILLISECOND else "US"
-        return func.to_char(since, _constant(f'YYYY-MM-DD"{between}"HH24:MI:SS.{fraction}"{behind}"'))
+        digits = "MS" if unit is Unit.MILLISECOND else "US"
+        return [func.to_char(since, _constant(f'YYYY-MM-DD"{between}"HH24:MI:SS.{digits}"{behind}"'))]
 
     def is_plain(self, price: ColumnElement[Any]) -> ColumnElement[bool]:
         """Whether the text of a Price has no exponent, as PostgreSQL's never has."""
@@ -86,6 +105,24 @@ class Writing:
             return true()
         is_large = [price >= literal(_SMALLEST_PLAIN, Numeric()), price <= literal(-_SMALLEST_PLAIN, Numeric())]
         return or_(price.is_(None), *is_large, and_(price == literal(0), func.scale(price) <= _MOST_ZEROS))
+
+
+def _mark(piece: Piece) -> str:
+    """What stands for a piece in SQLite's format."""
+    if isinstance(piece, str):
+        return piece.replace("%", "%%")
+    return f"%0{piece.width}d" if isinstance(piece, Digits) else "%s"
+
+
+def _text(piece: Piece) -> ColumnElement[str]:
+    """A piece as PostgreSQL has it."""
+    if isinstance(piece, str):
+        return _constant(piece)
+    if isinstance(piece, Digits):
+        digits = cast(piece.number, Text)
+        # It would cut off what is longer.
+        return func.lpad(digits, func.greatest(piece.width, func.length(digits)), "0")
+    return cast(piece, Text)
 
 
 def bound_together(column: ColumnElement[Any], separator: str) -> ColumnElement[str]:

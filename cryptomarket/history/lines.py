@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from cryptomarket.history.columns import Columns
@@ -60,6 +61,11 @@ class Line(NamedTuple):
 
 def line_of(form: Format, ticker: str, kind: Kind, chosen: Collection[str] | None) -> Line | None:
     """The line of a ticker's row, None where only our own writers know how to write it."""
+    return _line_of(form, ticker, kind, None if chosen is None else frozenset(chosen))
+
+
+@lru_cache(maxsize=1024)
+def _line_of(form: Format, ticker: str, kind: Kind, chosen: frozenset[str] | None) -> Line | None:
     names = [column.name for column in Columns(kind, chosen).columns]
     of_summary = [name for name in names if name not in _FIELDS]
     if form is Format.NDJSON and (chosen is None or not of_summary):
@@ -69,6 +75,7 @@ def line_of(form: Format, ticker: str, kind: Kind, chosen: Collection[str] | Non
     return None
 
 
+@lru_cache(maxsize=1024)
 def older_line(ticker: str, kind: Kind) -> Line:
     """A row of the older date filter: its time, and the event as it was streamed."""
     event = _json_line(ticker, kind, None, names=EVENT_FIELDS)
@@ -76,11 +83,13 @@ def older_line(ticker: str, kind: Kind) -> Line:
     return event._replace(pieces=pieces)
 
 
+@lru_cache(maxsize=1024)
 def price_line(ticker: str, kind: Kind) -> Line:
     """A row as the first sibling service has it."""
     return _sibling_line(ticker, kind, Blank("price", absent="null"), "timestamp_ms")
 
 
+@lru_cache(maxsize=1024)
 def item_line(ticker: str, kind: Kind) -> Line:
     """A row as the second sibling service has it."""
     return _sibling_line(ticker, kind, Blank("price", '"', absent="null"), TIMESTAMP_US)._replace(is_plain=True)

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Executable,
     Integer,
     Select,
     Text,
@@ -22,9 +21,9 @@ from sqlalchemy import (
     select,
 )
 
-from cryptomarket.db import Unit, Writing, bound_together
+from cryptomarket.db import Piece, Prepared, Unit, Writing, bound_together
 from cryptomarket.history.cursors import Cursor, Order
-from cryptomarket.history.keyset_repository import beyond
+from cryptomarket.history.keyset_repository import Passed, beyond, row_of
 from cryptomarket.history.lines import Blank, Line
 from cryptomarket.history.tables import price_tickers
 from cryptomarket.market.ticks import Source
@@ -65,6 +64,18 @@ class Place(NamedTuple):
     has_one_day: bool = False
 
 
+class _First(NamedTuple):
+    """How many the first rows of a window are, how many different times they have, the last of these; and what the
+    first of all tells of its place.
+    """
+
+    rows: int
+    times: int
+    last_ms: int
+    source: str | None
+    epoch: str | None
+
+
 class LinesLook:
     """Reads lines in one look at the database."""
 
@@ -78,6 +89,13 @@ class LinesLook:
             found = self.at_once(asked, left, line, rows=rows, begun=begun)
             if found is not None:
                 return found
+        first = self._first(asked, left, rows=rows + 1, begun=begun)
+        if first.rows <= rows:
+            return Ahead(left, is_more=False, written=self._written(asked, left, line, first, begun=begun))
+        if first.times == first.rows:
+            window = Window(left.start_ms, first.last_ms) if asked.order == "asc" else _after(first.last_ms, left)
+            counted = first._replace(rows=rows, times=rows)
+            return Ahead(window, is_more=True, written=self._written(asked, window, line, counted, begun=begun))
         window, is_more = self.window(asked, left, rows=rows, begun=begun)
         return Ahead(window, is_more, self.lines(asked, window, line, most=rows, begun=begun))
 
@@ -85,9 +103,8 @@ class LinesLook:
         """The same by one question, of rows of the stream alone; None where rows share a millisecond, so that a window
         might end within one, or where one of them is not such a line.
         """
-        kind = _Kind(self._writing, line, asked.order, asked.source is not None)
-        together = _one_look(kind, beyond(asked)) if begun else _one_look_from_start(kind)
-        found = self._connection.execute(together, _given(asked, left, rows + 1)).one()
+        kind = _Kind(self._writing, line, asked.order, asked.source is not None, _passed(asked, begun=begun))
+        found = _one_look(kind).one(self._connection, _given(asked, left, rows + 1))
         text, count, written, times, last_ms, epoch, other_epoch = found
         if count == 0:
             return Ahead(left, is_more=False, written=Written("", 0))
@@ -96,7 +113,7 @@ class LinesLook:
         if count <= rows:
             return Ahead(left, is_more=False, written=Written(text, count))
         is_asc = asked.order == "asc"
-        window = Window(left.start_ms, last_ms) if is_asc else Window(last_ms + 1, left.end_ms)
+        window = Window(left.start_ms, last_ms) if is_asc else _after(last_ms, left)
         return Ahead(window, is_more=True, written=Written(text[: text.rindex(line.end)], rows))
 
     def window(self, asked: Cursor, left: Window, *, rows: int, begun: bool = False) -> tuple[Window, bool]:
@@ -104,12 +121,11 @@ class LinesLook:
         millisecond, when that alone has more; and whether there are more rows in all of it. When it has `begun`, rows
         up to the cursor's are none of it.
         """
-        boundary = _boundary(asked.order, has_source=asked.source is not None)
-        if begun:
-            boundary = boundary.where(beyond(asked))
-        first_of_next_ms = self._connection.execute(boundary, _given(asked, left, rows)).scalar_one_or_none()
-        if first_of_next_ms is None:
+        boundary = _boundary(asked.order, _passed(asked, begun=begun), has_source=asked.source is not None)
+        found = boundary.all(self._connection, _given(asked, left, rows))
+        if not found:
             return left, False
+        first_of_next_ms: int = found[0][0]
         if asked.order == "asc":
             return Window(left.start_ms, max(first_of_next_ms, left.start_ms + 1)), True
         return Window(min(first_of_next_ms + 1, left.end_ms - 1), left.end_ms), True
@@ -121,45 +137,44 @@ class LinesLook:
         if not self._writing.is_sqlite:
             found = self.at_once(asked, left, line, rows=rows)
             return None if found is None or found.written is None else (found.written, found.is_more)
-        window, is_more = self.window(asked, left, rows=rows + 1)
-        written = self.lines(asked, window, line, most=rows + 1, only=Source.STREAM)
-        if written is None or (is_more and written.rows <= rows):
-            # Those that end the window share a millisecond with what follows it.
+        first = self._first(asked, left, rows=rows + 1)
+        if first.rows and (first.times != first.rows or first.source != Source.STREAM.value):
             return None
-        if written.rows <= rows:
-            return written, False
-        return Written(written.text[: written.text.rindex(line.end)], rows), True
+        if first.rows <= rows:
+            written = self._written(asked, left, line, first)
+            return None if written is None else (written, False)
+        is_asc = asked.order == "asc"
+        window = Window(left.start_ms, first.last_ms + 1) if is_asc else Window(first.last_ms, left.end_ms)
+        # If the last of them shares its millisecond with what follows, there are more lines than were counted.
+        written = self._written(asked, window, line, first)
+        return None if written is None else (Written(written.text[: written.text.rindex(line.end)], rows), True)
 
-    def lines(
-        self,
-        asked: Cursor,
-        window: Window,
-        line: Line,
-        *,
-        most: int,
-        begun: bool = False,
-        only: Source | None = None,
-    ) -> Written | None:
+    def lines(self, asked: Cursor, window: Window, line: Line, *, most: int, begun: bool = False) -> Written | None:
         """The question's rows of a window, in its order; None where they are more than `most`, of several sources or
-        epochs, or where one of them is not such a line; where there is an `only` source, also where two share a
-        millisecond.
+        epochs, or where one of them is not such a line.
         """
-        has_source = asked.source is not None
-        counted = _count(has_source=has_source)
-        if begun:
-            counted = counted.where(beyond(asked))
-        count, times, source, epoch = self._connection.execute(counted, _given(asked, window)).one()
-        if count == 0:
+        counted = self._first(asked, window, rows=most + 1, begun=begun)
+        return None if counted.rows > most else self._written(asked, window, line, counted, begun=begun)
+
+    def _first(self, asked: Cursor, left: Window, *, rows: int, begun: bool = False) -> _First:
+        """What the first `rows` rows are, in the question's order."""
+        first = _first(asked.order, _passed(asked, begun=begun), has_source=asked.source is not None)
+        return _First._make(first.one(self._connection, _given(asked, left, rows)))
+
+    def _written(
+        self, asked: Cursor, window: Window, line: Line, counted: _First, *, begun: bool = False
+    ) -> Written | None:
+        """The rows of a window that were counted, as lines; None where there are others, or not all are such."""
+        if counted.rows == 0:
             return Written("", 0)
-        if count > most or not _PLAIN.fullmatch(epoch or ""):
+        if counted.source is None or not _PLAIN.fullmatch(counted.epoch or ""):
             return None
-        if only is not None and (source != only.value or times != count):
-            return None
-        place = Place(source, epoch, line.has_moments and _day_of(window.start_ms) == _day_of(window.end_ms - 1))
-        form = _Form(self._writing, line, place, asked.order, times == count, has_source)
-        together = _together(_lines(form).where(beyond(asked)), line.end) if begun else _all_lines(form)
-        text, written = self._connection.execute(together, _given(asked, window, count + 1)).one()
-        return Written(text, written) if written == count else None
+        has_one_day = line.has_moments and _day_of(window.start_ms) == _day_of(window.end_ms - 1)
+        place, is_single = Place(counted.source, counted.epoch, has_one_day), counted.times == counted.rows
+        passed = _passed(asked, begun=begun)
+        form = _Form(self._writing, line, place, asked.order, is_single, asked.source is not None, passed)
+        text, written = _all_lines(form).one(self._connection, _given(asked, window, counted.rows + 1))
+        return Written(text, written) if written == counted.rows else None
 
 
 class _Form(NamedTuple):
@@ -171,6 +186,7 @@ class _Form(NamedTuple):
     order: Order
     has_single_times: bool
     has_source: bool
+    passed: Passed | None
 
 
 class _Kind(NamedTuple):
@@ -180,43 +196,64 @@ class _Kind(NamedTuple):
     line: Line
     order: Order
     has_source: bool
+    passed: Passed | None
+
+
+def _passed(asked: Cursor, *, begun: bool) -> Passed | None:
+    return Passed.of(asked) if begun else None
 
 
 def _given(asked: Cursor, window: Window, rows: int | None = None) -> dict[str, object]:
     day = _day_of(window.start_ms)
     given = {"ticker": asked.ticker, "newest_id": asked.newest_id, "rows": rows, "day": day, **window._asdict()}
-    return given if asked.source is None else given | {"source": asked.source.value}
+    return given | row_of(asked) | ({} if asked.source is None else {"source": asked.source.value})
+
+
+def _after(last_ms: int, left: Window) -> Window:
+    return Window(last_ms + 1, left.end_ms)
 
 
 def _day_of(timestamp_ms: int) -> str:
     return datetime.fromtimestamp(timestamp_ms / 1000, UTC).date().isoformat()
 
 
-def within(*, has_source: bool) -> list[ColumnElement[bool]]:
-    """What holds for the rows of a question that lie in a window, whose values are given when it is asked."""
+def within(*, has_source: bool, passed: Passed | None = None) -> list[ColumnElement[bool]]:
+    """What holds for the rows of a question that lie in a window, behind one that was passed if there is such; their
+    values are given when it is asked.
+    """
     conditions = [
         _row.ticker == bindparam("ticker"),
         _row.timestamp_ms >= bindparam("start_ms"),
         _row.timestamp_ms < bindparam("end_ms"),
         _row.id <= bindparam("newest_id"),
     ]
+    conditions += [beyond(passed)] if passed is not None else []
     return [*conditions, _row.source == bindparam("source")] if has_source else conditions
 
 
 @cache
-def _boundary(order: Order, *, has_source: bool) -> Select[Any]:
+def _boundary(order: Order, passed: Passed | None, *, has_source: bool) -> Prepared:
     key = _row.timestamp_ms if order == "asc" else _row.timestamp_ms.desc()
-    return select(_row.timestamp_ms).where(*within(has_source=has_source)).order_by(key).offset(_ROWS).limit(1)
+    wanted = select(_row.timestamp_ms).where(*within(has_source=has_source, passed=passed))
+    return Prepared(wanted.order_by(key).offset(_ROWS).limit(1))
 
 
 @cache
-def _count(*, has_source: bool) -> Select[Any]:
-    conditions = within(has_source=has_source)
-    # Any row will do: the lines of all others are held against it.
-    one = select(_row.source, _row.epoch).where(*conditions).limit(1).subquery()
-    of_one = (select(one.c.source).scalar_subquery(), select(one.c.epoch).scalar_subquery())
-    counts: Select[Any] = select(func.count(), func.count(distinct(_row.timestamp_ms)), *of_one)
-    return counts.select_from(price_tickers).where(*conditions)
+def _first(order: Order, passed: Passed | None, *, has_source: bool) -> Prepared:
+    key = _row.timestamp_ms if order == "asc" else _row.timestamp_ms.desc()
+    conditions = within(has_source=has_source, passed=passed)
+    # The lines of all others are held against it.
+    one = select(_row.source, _row.epoch).where(*conditions).order_by(key).limit(1).subquery()
+    times = select(_row.timestamp_ms).where(*conditions).order_by(key).limit(_ROWS).subquery().c.timestamp_ms
+    return Prepared(
+        select(
+            func.count(),
+            func.count(distinct(times)),
+            func.max(times) if order == "asc" else func.min(times),
+            select(one.c.source).scalar_subquery(),
+            select(one.c.epoch).scalar_subquery(),
+        )
+    )
 
 
 def _lines(form: _Form) -> Select[Any]:
@@ -226,46 +263,41 @@ def _lines(form: _Form) -> Select[Any]:
         keys = [*keys, _row.seq, _row.id]
     return (
         select(_joined(form.writing, form.line, form.place).label("line"))
-        .where(*within(has_source=form.has_source), *_like(form.writing, form.line, form.place))
+        .where(*within(has_source=form.has_source, passed=form.passed), *_like(form.writing, form.line, form.place))
         .order_by(*(keys if form.order == "asc" else [key.desc() for key in keys]))
         # As many as there are, and more: an order without a limit might be left out of a subquery.
         .limit(_ROWS)
     )
 
 
-def _together(lines: Select[Any], end: str) -> Executable:
-    found = lines.subquery()
-    return select(bound_together(found.c.line, end), func.count())
-
-
-def _one_look(kind: _Kind, *further: ColumnElement[bool]) -> Executable:
+@lru_cache(maxsize=1024)
+def _one_look(kind: _Kind) -> Prepared:
     """Lines, rows, lines again, different times, the last of them, and the epoch, twice if all rows have one."""
     is_asc = kind.order == "asc"
     place = Place(Source.STREAM.value, _row.epoch)
     # Judged row by row, and not left out: PostgreSQL would guess that hardly any remain, and fetch and sort them.
     is_such = and_(*_like(kind.writing, kind.line, place))
     line = case((is_such, _joined(kind.writing, kind.line, place))).label("line")
-    wanted = select(line, _row.timestamp_ms, _row.epoch).where(*within(has_source=kind.has_source), *further)
+    wanted = select(line, _row.timestamp_ms, _row.epoch)
+    wanted = wanted.where(*within(has_source=kind.has_source, passed=kind.passed))
     rows = wanted.order_by(_row.timestamp_ms if is_asc else _row.timestamp_ms.desc()).limit(_ROWS).subquery().columns
-    return select(
-        bound_together(rows.line, kind.line.end),
-        func.count(),
-        func.count(rows.line),
-        func.count(distinct(rows.timestamp_ms)),
-        func.max(rows.timestamp_ms) if is_asc else func.min(rows.timestamp_ms),
-        func.min(rows.epoch),
-        func.max(rows.epoch),
+    return Prepared(
+        select(
+            bound_together(rows.line, kind.line.end),
+            func.count(),
+            func.count(rows.line),
+            func.count(distinct(rows.timestamp_ms)),
+            func.max(rows.timestamp_ms) if is_asc else func.min(rows.timestamp_ms),
+            func.min(rows.epoch),
+            func.max(rows.epoch),
+        )
     )
 
 
-@lru_cache(maxsize=256)
-def _one_look_from_start(kind: _Kind) -> Executable:
-    return _one_look(kind)
-
-
-@lru_cache(maxsize=256)
-def _all_lines(form: _Form) -> Executable:
-    return _together(_lines(form), form.line.end)
+@lru_cache(maxsize=1024)
+def _all_lines(form: _Form) -> Prepared:
+    found = _lines(form).subquery()
+    return Prepared(select(bound_together(found.c.line, form.line.end), func.count()))
 
 
 def _like(writing: Writing, line: Line, place: Place) -> list[ColumnElement[bool]]:
@@ -281,13 +313,13 @@ def _like(writing: Writing, line: Line, place: Place) -> list[ColumnElement[bool
 
 
 def _joined(writing: Writing, line: Line, place: Place) -> ColumnElement[str]:
-    pieces: list[str | ColumnElement[Any]] = []
+    pieces: list[Piece] = []
     for piece in line.pieces:
         pieces += [piece] if isinstance(piece, str) else _filled(writing, piece, place)
     return writing.joined(pieces)
 
 
-def _filled(writing: Writing, blank: Blank, place: Place) -> Sequence[str | ColumnElement[Any]]:
+def _filled(writing: Writing, blank: Blank, place: Place) -> Sequence[Piece]:
     quote, absent = blank.quote, blank.absent or ""
     match blank.column:
         case "source":
@@ -305,9 +337,9 @@ def _filled(writing: Writing, blank: Blank, place: Place) -> Sequence[str | Colu
             return [_row.seq]
         case "spelled":
             day = bindparam("day", type_=Text()) if place.has_one_day else None
-            return [writing.moment(_row.timestamp_ms, unit=Unit.MILLISECOND, form=" …", day=day)]
+            return writing.moment(_row.timestamp_ms, unit=Unit.MILLISECOND, form=" …", day=day)
         case "received_at":
-            return [writing.moment(_row.received_us, unit=Unit.MICROSECOND, form="T…+00:00")]
+            return writing.moment(_row.received_us, unit=Unit.MICROSECOND, form="T…+00:00")
         case "timestamp_us":
             return [_row.timestamp_ms * 1000]
         case "price" if quote:

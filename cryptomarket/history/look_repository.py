@@ -21,9 +21,9 @@ from sqlalchemy import (
     union_all,
 )
 
-from cryptomarket.db import Writing
+from cryptomarket.db import Prepared, Writing
 from cryptomarket.history.cursors import Cursor, Order
-from cryptomarket.history.keyset_repository import beyond, in_order
+from cryptomarket.history.keyset_repository import Passed, beyond, in_order, row_of
 from cryptomarket.history.lines import Line
 from cryptomarket.history.lines_repository import LinesLook, Window, within
 from cryptomarket.history.rows import Choice, Row, StoredGap, StoredStatus
@@ -49,20 +49,22 @@ def state_of(ticker: str | BindParameter[Any], *conditions: ColumnElement[bool],
 _ticker: BindParameter[Any] = bindparam("ticker")
 _start: BindParameter[Any] = bindparam("start_ms")
 _end: BindParameter[Any] = bindparam("end_ms")
-_OVERLAPPING = (
+_OVERLAPPING = Prepared(
     _GAPS.where(gaps.c.ticker == _ticker, gaps.c.to_ms > _start, gaps.c.from_ms < _end)
     .order_by(gaps.c.from_ms, gaps.c.to_ms, gaps.c.id)
     .limit(bindparam("limit", type_=Integer()))
 )
 _MINE = select(_row.timestamp_ms).where(_row.ticker == _ticker).limit(1)
 _STREAMED = _MINE.where(_row.source == Source.STREAM.value)
-_EXTENT = select(
-    _MINE.order_by(_row.timestamp_ms).scalar_subquery(),
-    _STREAMED.order_by(_row.timestamp_ms).scalar_subquery(),
-    _STREAMED.where(or_(_row.epoch != bindparam("epoch"), _row.seq <= bindparam("seq")))
-    .order_by(_row.timestamp_ms.desc())
-    .scalar_subquery(),
-    func.coalesce(select(func.max(_row.id)).scalar_subquery(), 0),
+_EXTENT = Prepared(
+    select(
+        _MINE.order_by(_row.timestamp_ms).scalar_subquery(),
+        _STREAMED.order_by(_row.timestamp_ms).scalar_subquery(),
+        _STREAMED.where(or_(_row.epoch != bindparam("epoch"), _row.seq <= bindparam("seq")))
+        .order_by(_row.timestamp_ms.desc())
+        .scalar_subquery(),
+        func.coalesce(select(func.max(_row.id)).scalar_subquery(), 0),
+    )
 )
 
 
@@ -83,7 +85,7 @@ def _states() -> CompoundSelect[Any]:
     )
 
 
-_STATES = _states()
+_STATES = Prepared(_states())
 
 
 class Page(NamedTuple):
@@ -159,8 +161,8 @@ class Look:
             _row.id <= asked.newest_id,
         )
         if begun:
-            wanted = wanted.where(beyond(asked))
-        found = [Row._make(row) for row in (self._connection.execute(wanted.limit(limit + 1))).all()]
+            wanted = wanted.where(beyond(Passed.of(asked)))
+        found = [Row._make(row) for row in self._connection.execute(wanted.limit(limit + 1), row_of(asked)).all()]
         return Page(found[:limit], len(found) > limit)
 
     def text(self, asked: Cursor, line: Line, *, limit: int, begun: bool) -> Text | None:
@@ -191,7 +193,7 @@ class Look:
     def gaps(self, ticker: str, start_ms: int, end_ms: int, *, limit: int) -> list[StoredGap]:
         """Recorded gaps that overlap [start_ms, end_ms), oldest first."""
         asked = {"ticker": ticker, "start_ms": start_ms, "end_ms": end_ms, "limit": limit}
-        return [StoredGap._make(row) for row in self._connection.execute(_OVERLAPPING, asked).all()]
+        return [StoredGap._make(row) for row in _OVERLAPPING.all(self._connection, asked)]
 
     def prices(
         self, ticker: str, start_ms: int, end_ms: int, *, newest_id: int, at_once: int = 5000
@@ -211,7 +213,7 @@ class Look:
     def extent(self, ticker: str, *, stored_up_to: Position) -> Extent:
         """How far the rows of a ticker reach, where everything of an epoch up to a position is stored."""
         asked = {"ticker": ticker, "epoch": stored_up_to.epoch, "seq": stored_up_to.seq}
-        return Extent._make(self._connection.execute(_EXTENT, asked).one())
+        return Extent._make(_EXTENT.one(self._connection, asked))
 
     def was_live(self, ticker: str, start_ms: int, end_ms: int) -> bool:
         """Whether the feed was live throughout [start_ms, end_ms), as far as stored states and ticks tell.
@@ -220,8 +222,7 @@ class Look:
         a feed is live from the tick that made it so, and one that broke off is believed up to its last tick.
         """
         asked = {"ticker": ticker, "start_ms": start_ms, "end_ms": end_ms}
-        found = self._connection.execute(_STATES, asked).all()
-        told = {label: StoredStatus._make(status) for label, *status in found}
+        told = {label: StoredStatus._make(status) for label, *status in _STATES.all(self._connection, asked)}
         if "dark" in told:
             return False
         before, begun, ended = told.get("before"), told.get("begun"), told.get("ended")

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-import msgspec
-
 from cryptomarket.backplane.bus import Bus
 from cryptomarket.clock import Clock
 from cryptomarket.errors import BusUnavailable, Impossible, Malformed, NotFound
@@ -82,7 +80,7 @@ class History:
         told = _told(look, asked, cursor)
         gaps = look.gaps(cursor.ticker, cursor.start_ms, cursor.end_ms, limit=MAX_GAPS)
         complete = cursor.complete and not gaps
-        body = encode(
+        head = encode(
             {
                 "ticker": cursor.ticker,
                 "start": cursor.start_ms,
@@ -92,9 +90,10 @@ class History:
                 "complete": complete,
                 "gaps": [gap._asdict() for gap in gaps],
                 "next_cursor": str(cursor.after(told.last)) if told.last is not None else None,
-                "data": msgspec.Raw(f"[{told.text}]".encode()),
             }
         )
+        # Not as a part of the object: a quarter of a megabyte would be copied twice more.
+        body = b"".join((head[:-1], b',"data":[', told.text.encode(), b"]}"))
         return Answer(body, is_closed(complete=complete, end_ms=cursor.end_ms, now_ms=self._clock.wall_ms()))
 
     async def latest(self, ticker: str) -> bytes:

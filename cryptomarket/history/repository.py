@@ -65,10 +65,13 @@ class Repository:
                     status_rows.append((*place, word.state.value, word.since_ms, word.age_ms, word.reason))
         await self.make_places(cast("int", tick[_TIMESTAMP]) for tick in ticks)
         try:
-            async with self._db.begin() as connection:
-                await self._db.insert_new(connection, price_tickers, _TICK_COLUMNS, ticks)
-                await self._db.insert_new(connection, gaps, _GAP_COLUMNS, gap_rows)
-                await self._db.insert_new(connection, statuses, _STATUS_COLUMNS, status_rows)
+            await self._db.store(
+                [
+                    (price_tickers, _TICK_COLUMNS, ticks),
+                    (gaps, _GAP_COLUMNS, gap_rows),
+                    (statuses, _STATUS_COLUMNS, status_rows),
+                ]
+            )
         except (DataError, IntegrityError, OverflowError) as error:
             raise Unstorable(type(error).__name__) from error
 

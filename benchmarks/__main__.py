@@ -1,13 +1,14 @@
 """python -m benchmarks [--quick] [--form FORM] [NAME …]: measures, prints tables, keeps what was found.
 
-python -m benchmarks --tables FILE: prints the tables of a run that was kept. With --document, either writes them into
-docs/performance.md as well.
+python -m benchmarks --tables FILE …: prints the tables of a run that was kept, or of several of one form: what a later
+one has measured again is told of that one alone. With --document, either writes them into docs/performance.md as well.
 """
 
 import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from benchmarks.document import DOCUMENT, with_report
 from benchmarks.forms import FORMS, MEASURED
 from benchmarks.machine import this_machine
 from benchmarks.processes import CORES, take_all_files
-from benchmarks.suite import NAMES, QUICK, WHOLE, Results, run
+from benchmarks.suite import NAMES, QUICK, WHOLE, Results, newest_parts, run
 from benchmarks.tables import report
 
 KEPT = Path(__file__).parent / "results"
@@ -29,7 +30,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure; all of: {' '.join(NAMES)}")
     parser.add_argument("--quick", action="store_true", help=f"seconds instead of minutes; kept in {BUILD.name}/ only")
     parser.add_argument("--form", choices=sorted(FORMS), help="one form of the product; both, one after the other")
-    parser.add_argument("--tables", type=Path, metavar="FILE", help="print the tables of a run that was kept")
+    parser.add_argument("--tables", type=Path, nargs="+", metavar="FILE", help="print tables of runs that were kept")
     parser.add_argument("--document", action="store_true", help=f"write the tables into {DOCUMENT.name}")
     found = parser.parse_args()
     unknown = set(found.names) - set(NAMES)
@@ -38,11 +39,17 @@ def _arguments() -> argparse.Namespace:
     if found.quick and found.document:
         parser.error("figures of seconds mean too little for the document")
     if found.tables is not None:
-        try:
-            found.kept = msgspec.json.decode(found.tables.read_bytes(), type=Results)
-        except (OSError, msgspec.DecodeError) as unreadable:
-            parser.error(f"{found.tables} is no run that was kept: {unreadable}")
+        found.kept = [_kept(parser, file) for file in found.tables]
+        if len({results.form for results in found.kept}) > 1:
+            parser.error("these runs are of different forms")
     return found
+
+
+def _kept(parser: argparse.ArgumentParser, file: Path) -> Results:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Results)
+    except (OSError, msgspec.DecodeError) as unreadable:
+        parser.error(f"{file} is no run that was kept: {unreadable}")
 
 
 def _measure(results: Results, names: list[str]) -> None:
@@ -69,11 +76,12 @@ def _keep(results: Results, *, quick: bool) -> Path:
     return file
 
 
-def _show(results: Results, file: Path, *, document: bool) -> None:
-    text = report(results)
+def _show(runs: Sequence[Results], files: Sequence[Path], *, document: bool) -> None:
+    text = "\n".join(report(results) for results in newest_parts(runs))
     print(text, flush=True)
     if document:
-        DOCUMENT.write_text(with_report(DOCUMENT.read_text(), text, results.form, file.name))
+        names = [file.name for file in files]
+        DOCUMENT.write_text(with_report(DOCUMENT.read_text(), text, runs[0].form, names))
 
 
 def main() -> None:
@@ -92,7 +100,7 @@ def main() -> None:
             # What was found before something failed took minutes.
             file = _keep(results, quick=asked.quick)
             print(f"Kept in {file}", file=sys.stderr)
-        _show(results, file, document=asked.document)
+        _show([results], [file], document=asked.document)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """All benchmarks, how long each of them runs, and what they found, as it is kept."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import msgspec
@@ -124,6 +124,18 @@ class Results(msgspec.Struct, kw_only=True):
     capacity: Fullness | None = None
     rest: list[Rest] | None = None
     history: Told | None = None
+
+
+_PARTS = frozenset(Results.__struct_fields__) - {"date", "machine", "form", "quick", "took_s"}
+
+
+def newest_parts(runs: Sequence[Results]) -> list[Results]:
+    """The same runs, each without the parts that a later one has."""
+    newest, later = [], dict[str, None]()
+    for results in reversed(runs):
+        newest.append(msgspec.structs.replace(results, **later))
+        later |= {name: None for name in _PARTS if getattr(results, name) is not None}
+    return newest[::-1]
 
 
 def run(

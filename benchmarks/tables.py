@@ -332,7 +332,8 @@ def sections(results: Results) -> Iterator[tuple[str, str]]:
 def report(results: Results) -> str:
     """Everything, as it is printed and kept."""
     kind = "a quick look, no measurement" if results.quick else "medians of the rounds, (least–most)"
-    lines = [f"{results.date}, {results.form}, {results.took_s:.0f} s; {kind}.", "", machine_lines(results.machine), ""]
+    took = f"{results.took_s:.0f} s" if results.took_s else "broken off"
+    lines = [f"{results.date}, {results.form}, {took}; {kind}.", "", machine_lines(results.machine), ""]
     for heading, text in sections(results):
         lines += [f"### {heading}", "", text, ""]
     return "\n".join(lines)

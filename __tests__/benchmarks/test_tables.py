@@ -13,7 +13,7 @@ from benchmarks.jobs import Company
 from benchmarks.machine import Machine, this_machine
 from benchmarks.rivals.running import LIMIT
 from benchmarks.slow_readers import Half
-from benchmarks.suite import Fanned, Results
+from benchmarks.suite import Fanned, Results, newest_parts
 from benchmarks.tables import jobs_table, report, slow_ratios, table
 
 LATE = Latency(count=10, p50=1000, p90=2000, p99=3000, p999=4000, max=5000)
@@ -111,16 +111,30 @@ def test_the_document_takes_new_figures_and_keeps_its_words() -> None:
     """Promise: only what stands between the marks is replaced, and it names the file with every round."""
     opening, closing = marks("one form")
     others = "\n".join(marks("another"))
-    first = with_report(f"before\n{opening}\n{closing}\n{others}\nafter\n", "figures of one", "one form", "one.json")
-    second = with_report(first, "figures of two", "one form", "two.json")
+    first = with_report(f"before\n{opening}\n{closing}\n{others}\nafter\n", "figures of one", "one form", ["one.json"])
+    second = with_report(first, "figures of two", "one form", ["two.json", "more.json"])
     assert second.startswith("before\n")
     assert second.endswith(f"{others}\nafter\n")
     assert "figures of two" in second
     assert "benchmarks/results/two.json" in second
+    assert "benchmarks/results/more.json" in second
     assert "figures of one" not in second
     assert "one.json" not in second
     with pytest.raises(ValueError, match="no marks"):
-        with_report("before", "figures", "one form", "one.json")
+        with_report("before", "figures", "one form", ["one.json"])
+
+
+def test_what_was_measured_again_is_told_of_the_last_run() -> None:
+    """Promise: of several runs each part is told once, by the newest that has it, and the others keep theirs."""
+    company = [Company(False, 1000, 2000)]
+    first = msgspec.structs.replace(a_run(), jobs=company)
+    second = msgspec.structs.replace(a_run(), date="2026-01-02 00:00 UTC", took_s=12.0)
+    told = [report(results) for results in newest_parts([first, second])]
+    assert ["Fan-out" in text for text in told] == [False, True]
+    assert ["beside jobs" in text for text in told] == [True, False]
+    assert "broken off" in told[0]
+    assert "12 s" in told[1]
+    assert newest_parts([second, first]) == [msgspec.structs.replace(second, fanout=None), first]
 
 
 def test_the_machine_is_told_and_not_named() -> None:

@@ -19,7 +19,8 @@ def proven_apart(before: list[Publication], after: list[Publication]) -> None:
 
 
 def append_only_file(server: RedisServer) -> Path:
-    (path,) = (server.folder / "appendonlydir").glob("*.incr.aof")
+    folder = server.folder
+    (path,) = [*folder.glob("appendonlydir/*.incr.aof"), *folder.glob("appendonly.aof")]  # since 7.0, and before
     return path
 
 

@@ -171,8 +171,13 @@ def _postgresql_engine(url: URL, pool_size: int, waits: Waits) -> AsyncEngine:
         connect_args={
             "timeout": waits.connect_s,
             "command_timeout": waits.answer_s,
-            # Questions are small, and compiling one takes longer than answering it.
-            "server_settings": {"application_name": "cryptomarket", "jit": "off"},
+            # Questions are small, and the same ones again and again: compiling one, or planning it anew for its values,
+            # takes longer than answering it.
+            "server_settings": {
+                "application_name": "cryptomarket",
+                "jit": "off",
+                "plan_cache_mode": "force_generic_plan",
+            },
         },
     )
 

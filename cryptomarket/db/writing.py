@@ -1,13 +1,27 @@
 """Text that the database itself puts together, of constant pieces and of columns, for answers of many rows."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import reduce
 from operator import add
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, DateTime, Interval, Numeric, Text, and_, cast, func, literal, or_, true
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Interval,
+    Numeric,
+    Text,
+    and_,
+    cast,
+    func,
+    literal,
+    literal_column,
+    or_,
+    true,
+)
 
 _HOUR_S = 3600
 # Below it, `str` of a Decimal has an exponent (docs.python.org, decimal, "to-scientific-string"), and PostgreSQL none.
@@ -91,7 +105,9 @@ class Writing:
                 fraction,
             ]
             return [day, between, *clock, behind]
-        since = cast(_constant("1970-01-01"), DateTime()) + column * cast(_constant(f"1 {unit.value}"), Interval())
+        # Not as values that are given: it would read them anew for each row.
+        unit_of_time: ColumnElement[timedelta] = literal_column(f"INTERVAL '1 {unit.value}'", Interval())
+        since = literal_column("TIMESTAMP '1970-01-01'", DateTime()) + column * unit_of_time
         digits = "MS" if unit is Unit.MILLISECOND else "US"
         return [func.to_char(since, _constant(f'YYYY-MM-DD"{between}"HH24:MI:SS.{digits}"{behind}"'))]
 
@@ -103,8 +119,9 @@ class Writing:
         """Whether the text of a Price is what `str` makes of its Decimal. SQLite keeps what `str` has made."""
         if self.is_sqlite:
             return true()
-        is_large = [price >= literal(_SMALLEST_PLAIN, Numeric()), price <= literal(-_SMALLEST_PLAIN, Numeric())]
-        return or_(price.is_(None), *is_large, and_(price == literal(0), func.scale(price) <= _MOST_ZEROS))
+        smallest, zero = (literal_column(f"{bound}::numeric", Numeric()) for bound in (_SMALLEST_PLAIN, 0))
+        is_large = [price >= smallest, price <= -smallest]
+        return or_(price.is_(None), *is_large, and_(price == zero, func.scale(price) <= _MOST_ZEROS))
 
 
 def _mark(piece: Piece) -> str:

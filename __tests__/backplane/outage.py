@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from typing import TypeVar
 
-from cryptomarket.backplane.bus import Fence, Loss, Notice, Outgoing, Picture
+from cryptomarket.backplane.bus import Fence, Loss, Notice, Outgoing, Picture, Standing
 from cryptomarket.backplane.lease import Lease, Leases
 from cryptomarket.backplane.memory import MemoryBus, MemoryCache, MemoryDemand, MemoryLeases
 from cryptomarket.errors import BusUnavailable
@@ -134,6 +134,10 @@ class LeavingBus:
     async def forget(self, group: str, losses: Sequence[Loss]) -> None:
         self.outage.look()
         await self.inner.forget(group, losses)
+
+    async def standing(self, group: str, ticker: str) -> Standing:
+        self.outage.look()
+        return await self.inner.standing(group, ticker)
 
     async def notify(self, notice: Notice) -> None:
         self.outage.look()

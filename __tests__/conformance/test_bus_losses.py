@@ -3,7 +3,7 @@
 import pytest
 
 from __tests__.conformance.form import LOG_CAPACITY, LOG_HARD_CAPACITY, Backplane
-from cryptomarket.backplane.bus import Fence, Loss, Outgoing
+from cryptomarket.backplane.bus import Fence, Loss, Outgoing, Standing
 from cryptomarket.errors import Fenced
 from cryptomarket.market.position import Position
 from cryptomarket.market.wire import Publication, PublicationKind
@@ -46,6 +46,32 @@ async def test_what_was_never_handed_out_is_told_by_ticker(backplane: Backplane)
     await backplane.bus.acknowledge(STORE, rest)
     assert await backplane.bus.acknowledged(STORE) == kept[-1].seq
     assert len(await backplane.bus.losses(STORE)) == 2
+
+
+async def test_one_question_tells_how_a_group_stands(backplane: Backplane) -> None:
+    """Promise: what is told of a group and a ticker at once is what three questions tell, before, with and after a
+    loss; of a ticker that nobody knows, and of a group that nobody joined.
+    """
+
+    async def agrees() -> None:
+        bus = backplane.bus
+        for group, ticker in ((STORE, "btc_usd"), (STORE, "sol_usd"), (STORE, "usd"), ("nobody's", "btc_usd")):
+            told = await bus.standing(group, ticker)
+            head, pictures = await bus.pictures([ticker])
+            lost = {loss.ticker for loss in await bus.losses(group)}
+            assert told == Standing(await bus.acknowledged(group), ticker in lost, head, pictures.get(ticker))
+
+    await agrees()
+    fence, _ = await joined(backplane)
+    assert (await backplane.bus.standing(STORE, "btc_usd")).acknowledged == 1
+    await agrees()
+    await backplane.bus.publish([tick("btc_usd", 100)], fence)
+    await backplane.bus.publish([tick("sol_usd", 200)] * LOG_HARD_CAPACITY, fence)
+    assert (await backplane.bus.standing(STORE, "btc_usd")).has_losses
+    await agrees()
+    await backplane.bus.forget(STORE, await backplane.bus.losses(STORE))
+    assert not (await backplane.bus.standing(STORE, "btc_usd")).has_losses
+    await agrees()
 
 
 async def test_a_loss_is_told_until_it_is_written_down(backplane: Backplane) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -58,6 +58,17 @@ class Loss:
     count: int
     first_ms: int | None = None
     last_ms: int | None = None
+
+
+class Standing(NamedTuple):
+    """How far a group has come, and what is known of one ticker: up to which sequence everything is acknowledged,
+    whether the log gave something of the ticker up that is not written down, and its picture as of `head`.
+    """
+
+    acknowledged: int
+    has_losses: bool
+    head: Position
+    picture: Picture | None
 
 
 class NoticeKind(StrEnum):
@@ -162,6 +173,10 @@ class Bus(Protocol):
 
     async def forget(self, group: str, losses: Sequence[Loss]) -> None:
         """Says that these losses are written down. One that has grown since it was told stays, whole."""
+        ...
+
+    async def standing(self, group: str, ticker: str) -> Standing:
+        """What `acknowledged`, `losses` and `pictures` tell, by one question and as of one moment."""
         ...
 
     async def notify(self, notice: Notice) -> None:

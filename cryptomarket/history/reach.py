@@ -70,14 +70,11 @@ class Reach:
     async def heard(self, ticker: str) -> Heard:
         """What the bus knows of a ticker. To be asked before the database is looked at."""
         try:
-            # In this order: what is acknowledged later than the picture was published says nothing against it.
-            stored_up_to = await self._bus.acknowledged(self._group)
             # A loss that is written down by now is among the gaps, which are read later.
-            lost = any(loss.ticker == ticker for loss in await self._bus.losses(self._group))
-            head, pictures = await self._bus.pictures([ticker])
+            known = await self._bus.standing(self._group, ticker)
         except BusUnavailable:
             return Heard(None, None)
-        return Heard(Position(head.epoch, stored_up_to), pictures.get(ticker), lost)
+        return Heard(Position(known.head.epoch, known.acknowledged), known.picture, known.has_losses)
 
     def span(self, look: Look, ticker: str, start_ms: int | None, end_ms: int | None, heard: Heard) -> Span:
         """What was not said is the first row, and now. Raises Impossible for a range that can't be."""

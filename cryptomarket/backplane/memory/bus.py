@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from cryptomarket.backplane.bus import Fence, Loss, Notice, Outgoing, Picture
+from cryptomarket.backplane.bus import Fence, Loss, Notice, Outgoing, Picture, Standing
 from cryptomarket.backplane.memory.bell import Bell
 from cryptomarket.backplane.memory.log import Log
 from cryptomarket.backplane.memory.losses import with_lost
@@ -221,6 +221,13 @@ class MemoryBus:
         for told in losses:
             if of_group.get(told.ticker) == told:
                 del of_group[told.ticker]
+
+    async def standing(self, group: str, ticker: str) -> Standing:
+        """See Bus.standing."""
+        acknowledged = await self.acknowledged(group)
+        has_losses = any(loss.ticker == ticker for loss in await self.losses(group))
+        head, pictures = await self.pictures([ticker])
+        return Standing(acknowledged, has_losses, head, pictures.get(ticker))
 
     async def notify(self, notice: Notice) -> None:
         """See Bus.notify. Bound: 1024 notices wait per listener; the oldest makes room, and listeners that must not

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from cryptomarket.backplane.bus import Fence, Loss, Notice, Outgoing, Picture
+from cryptomarket.backplane.bus import Fence, Loss, Notice, Outgoing, Picture, Standing
 from cryptomarket.backplane.redis.answers import Answer, Command, Value, as_bytes, as_int, as_list, as_pairs
 from cryptomarket.backplane.redis.entries import entry_id, proven_whole, publications_of
 from cryptomarket.backplane.redis.groups import Groups
@@ -28,6 +28,7 @@ _PUBLISH_CHANGE = Script("publish_change", PUBLISHING)
 _REMEMBER = Script("remember", (*ORDER, "ticker"))
 _HEAD = Script("head", ORDER)
 _PICTURES = Script("pictures", ORDER)
+_STANDING = Script("standing", ORDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +235,18 @@ class RedisBus:
     async def forget(self, group: str, losses: Sequence[Loss]) -> None:
         """See Bus.forget."""
         await self._groups.forget(group, losses)
+
+    async def standing(self, group: str, ticker: str) -> Standing:
+        """See Bus.standing. Always the primary's."""
+        if self._lane.is_broken:
+            await self._lane.open()
+        epoch, head, acknowledged, losses, known = as_list(await self._link.run(_STANDING, group, ticker))
+        name = as_bytes(epoch).decode()
+        picture = picture_of(name, ticker, known)
+        has_losses = any(as_bytes(loss).decode().partition(" ")[2] == ticker for loss in as_list(losses))
+        return Standing(
+            as_int(acknowledged), has_losses, Position(name, as_int(head)), None if picture == Picture() else picture
+        )
 
     async def notify(self, notice: Notice) -> None:
         """See Bus.notify."""

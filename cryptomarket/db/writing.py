@@ -1,7 +1,6 @@
 """Text that the database itself puts together, of constant pieces and of columns, for answers of many rows."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import reduce
@@ -18,7 +17,6 @@ from sqlalchemy import (
     cast,
     func,
     literal,
-    literal_column,
     or_,
     true,
 )
@@ -105,9 +103,7 @@ class Writing:
                 fraction,
             ]
             return [day, between, *clock, behind]
-        # Not as values that are given: it would read them anew for each row.
-        unit_of_time: ColumnElement[timedelta] = literal_column(f"INTERVAL '1 {unit.value}'", Interval())
-        since = literal_column("TIMESTAMP '1970-01-01'", DateTime()) + column * unit_of_time
+        since = cast(_fixed("1970-01-01"), DateTime()) + column * cast(_fixed(f"1 {unit.value}"), Interval())
         digits = "MS" if unit is Unit.MILLISECOND else "US"
         return [func.to_char(since, _constant(f'YYYY-MM-DD"{between}"HH24:MI:SS.{digits}"{behind}"'))]
 
@@ -119,7 +115,7 @@ class Writing:
         """Whether the text of a Price is what `str` makes of its Decimal. SQLite keeps what `str` has made."""
         if self.is_sqlite:
             return true()
-        smallest, zero = (literal_column(f"{bound}::numeric", Numeric()) for bound in (_SMALLEST_PLAIN, 0))
+        smallest, zero = (cast(_fixed(str(bound)), Numeric()) for bound in (_SMALLEST_PLAIN, 0))
         is_large = [price >= smallest, price <= -smallest]
         return or_(price.is_(None), *is_large, and_(price == zero, func.scale(price) <= _MOST_ZEROS))
 
@@ -149,3 +145,10 @@ def bound_together(column: ColumnElement[Any], separator: str) -> ColumnElement[
 
 def _constant(text: str) -> ColumnElement[str]:
     return literal(text, Text())
+
+
+def _fixed(text: str) -> ColumnElement[str]:
+    """A constant that is to be read as another type: as a part of the question, since a value that is given with it is
+    read anew for each row.
+    """
+    return literal(text, Text(), literal_execute=True)

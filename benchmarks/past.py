@@ -24,8 +24,8 @@ SUMMARY = (
     '"open_interest":null,"settlement_price":null,"estimated_delivery_price":85501.33,"stats":{"high":87001,"low":84002,'
     '"volume":11.5312,"volume_usd":985930.12,"volume_notional":985930.12,"price_change":-0.0120}}'
 )
+_INDEX = "ix_price_tickers_lines"
 _COLUMNS = "ticker, epoch, seq, prev_seq, source, kind, instrument_name, timestamp_ms, received_us, published_us, price"
-_INDEX = "ix_price_tickers_ticker_timestamp_ms"
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ class Past:
         # Nothing is lost that could not be made again.
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-400000"):
             connection.execute(f"PRAGMA {pragma}")
+        (made,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (_INDEX,)).fetchone()
         connection.execute(f"DROP INDEX {_INDEX}")
         connection.execute("BEGIN")
         last, first = self.rows - 1, self.rows
@@ -76,7 +77,7 @@ class Past:
         row = f"i, '{INSTRUMENT}', {BEGINS_MS} + (i - {first}) * {self.spacing_ms}, 'spot', '{SUMMARY}'"
         self._insert_sqlite(connection, numbers, row)
         connection.execute("COMMIT")
-        connection.execute(f"CREATE INDEX {_INDEX} ON crypto_price_tickers (ticker, timestamp_ms)")
+        connection.execute(made)
         connection.execute("ANALYZE")
         connection.execute("PRAGMA journal_mode=WAL")
         connection.close()

@@ -64,7 +64,8 @@ def _shape_as_declared(connection: Connection, table: Table) -> dict[str, object
     sqlite = connection.dialect.name == "sqlite"
     unique = [each for each in table.constraints if isinstance(each, UniqueConstraint)]
     checks = [each for each in table.constraints if isinstance(each, CheckConstraint)]
-    indexes = [each for each in table.indexes if not (sqlite and each.dialect_kwargs.get("postgresql_using"))]
+    only_here = {None, connection.dialect.name}
+    indexes = [each for each in table.indexes if getattr(each._ddl_if, "dialect", None) in only_here]  # noqa: SLF001
     # Where a table is divided, each of its keys holds the column that divides it.
     divided = [] if sqlite else [str(table.info[PARTITIONED_BY])] if PARTITIONED_BY in table.info else []
     return {

@@ -162,7 +162,6 @@ async def test_the_database_writes_what_we_would(
         ({"epoch": 'e"1'}, Kind.INDEX, None),
         ({"epoch": "=1+1"}, Kind.INDEX, None),
         ({"epoch": "e2"}, Kind.INDEX, None),
-        ({"summary": "{}"}, Kind.INDEX, None),
         ({"price": Decimal("0.00000012")}, Kind.INDEX, "postgresql"),
         ({"price": Decimal("0E-9")}, Kind.PERPETUAL, "postgresql"),
     ],
@@ -323,3 +322,43 @@ def both_ways(
     window, is_more = look.lines.window(asked, left, rows=rows, begun=begun)
     written = look.lines.lines(asked, window, line, most=rows, begun=begun)
     return look.lines.at_once(asked, left, line, rows=rows, begun=begun), Ahead(window, is_more, written)
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("begun", [False, True])
+async def test_no_row_of_an_index_is_looked_for(sqlite_url: str, order: Order, *, begun: bool) -> None:
+    """Promise: on SQLite the lines of an index, and where they end, come from one index in its own order; sorted are at
+    most the rows of one millisecond.
+    """
+    database = Database(sqlite_url)
+    repository = Repository(database)
+    await repository.keep(heard([index_tick(ms) for ms in (10, 11, 12, 12, 15, 19)]))
+    asked = Cursor.at_start("btc_usd", 10, 20, order=order)
+    stored = await objects(repository, asked)
+    asked = asked.after(stored[0]) if begun else asked
+    for line in (line_of(Format.NDJSON, "btc_usd", Kind.INDEX, None), older_line("btc_usd", Kind.INDEX)):
+        assert line is not None
+        plans = await repository.look(partial(plans_of, partial(written, asked, line, begun)))
+        assert plans
+        for plan in plans:
+            sorts = {step for step in plan if "TEMP B-TREE" in step}
+            assert sorts <= {"USE TEMP B-TREE FOR RIGHT PART OF ORDER BY", "USE TEMP B-TREE FOR count(DISTINCT)"}, plan
+            tables = [step for step in plan if "price_tickers" in step]
+            assert tables, plan
+            assert all("COVERING INDEX ix_price_tickers_lines (ticker=? AND timestamp_ms" in step for step in tables)
+    await database.close()
+
+
+def written(asked: Cursor, line: Line, begun: bool, look: Look) -> None:
+    for rows in (2, 3, 1000):
+        assert look.lines.ahead(asked, ALL, line, rows=rows, begun=begun).written
+
+
+def plans_of(ask: Callable[[Look], None], look: Look) -> list[list[str]]:
+    """How SQLite answers the questions of a look, step by step (sqlite.org/eqp.html)."""
+    driver: Any = look.lines._connection.connection.driver_connection  # noqa: SLF001 - there is no other way to it
+    asked: list[str] = []
+    driver.set_trace_callback(asked.append)
+    ask(look)
+    driver.set_trace_callback(None)
+    return [[row[-1] for row in driver.execute(f"EXPLAIN QUERY PLAN {text}")] for text in asked]

@@ -41,15 +41,14 @@ class Line(NamedTuple):
     `is_plain` is a line with prices that never have an exponent. Where there are `leaves`, the line ends with the whole
     summary, and its leaves of these names are still to be taken out of it.
 
-    A row of another kind or name than the ticker's is none of these, nor is one with a summary that has no blank here
-    though all fields are wanted (`is_bare`).
+    A row of another kind or name than the ticker's is none of these. An index has no summary (`Tick`), so its lines
+    have no blank for one.
     """
 
     ticker: str
     kind: Kind
     pieces: tuple[str | Blank, ...]
     end: str
-    is_bare: bool = False
     is_plain: bool = False
     leaves: tuple[str, ...] = ()
 
@@ -119,7 +118,7 @@ def _json_line(ticker: str, kind: Kind, chosen: Collection[str] | None, *, names
             pieces.append(_blank(name, quote='"' if name in _TEXTS else "", absent="null"))
     whole = chosen is None and kind is not Kind.INDEX
     pieces.append(Blank(SUMMARY, absent="}") if whole else "}" if pieces else "{}")
-    return Line(ticker, kind, _merged(pieces), "\n", is_bare=chosen is None and not whole)
+    return Line(ticker, kind, _merged(pieces), "\n")
 
 
 def _csv_line(ticker: str, kind: Kind, names: Sequence[str], leaves: Sequence[str]) -> Line:

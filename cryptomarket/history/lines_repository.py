@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from cryptomarket.db import Piece, Prepared, Unit, Writing, bound_together
 from cryptomarket.history.cursors import Cursor, Order
-from cryptomarket.history.keyset_repository import Passed, beyond, row_of
+from cryptomarket.history.keyset_repository import Passed, beyond, in_order, row_of
 from cryptomarket.history.lines import Blank, Line
 from cryptomarket.history.tables import price_tickers
 from cryptomarket.market.ticks import Source
@@ -257,17 +257,15 @@ def _first(order: Order, passed: Passed | None, *, has_source: bool) -> Prepared
 
 
 def _lines(form: _Form) -> Select[Any]:
-    keys: Sequence[ColumnElement[Any]] = [_row.timestamp_ms]
-    if not form.has_single_times:
-        # Of one source and epoch, the sequence is the rest of the order.
-        keys = [*keys, _row.seq, _row.id]
-    return (
-        select(_joined(form.writing, form.line, form.place).label("line"))
-        .where(*within(has_source=form.has_source, passed=form.passed), *_like(form.writing, form.line, form.place))
-        .order_by(*(keys if form.order == "asc" else [key.desc() for key in keys]))
-        # As many as there are, and more: an order without a limit might be left out of a subquery.
-        .limit(_ROWS)
+    wanted = select(_joined(form.writing, form.line, form.place).label("line")).where(
+        *within(has_source=form.has_source, passed=form.passed), *_like(form.writing, form.line, form.place)
     )
+    if form.has_single_times:
+        wanted = wanted.order_by(_row.timestamp_ms if form.order == "asc" else _row.timestamp_ms.desc())
+    else:
+        wanted = in_order(wanted, form.order)
+    # As many as there are, and more: an order without a limit might be left out of a subquery.
+    return wanted.limit(_ROWS)
 
 
 @lru_cache(maxsize=1024)
@@ -302,14 +300,13 @@ def _all_lines(form: _Form) -> Prepared:
 
 def _like(writing: Writing, line: Line, place: Place) -> list[ColumnElement[bool]]:
     """What holds for rows that can be written so."""
-    conditions = [
+    return [
         _row.instrument_name == line.ticker,
         _row.kind == line.kind.value,
         _row.source == place.source,
         _row.epoch.is_(None) if place.epoch is None else _row.epoch == place.epoch,
         writing.is_plain(_row.price) if line.is_plain else writing.is_spelled_alike(_row.price),
     ]
-    return [*conditions, _row.summary.is_(None)] if line.is_bare else conditions
 
 
 def _joined(writing: Writing, line: Line, place: Place) -> ColumnElement[str]:

@@ -36,7 +36,13 @@ price_tickers = Table(
     CheckConstraint(
         "(source = 'stream') = (epoch IS NOT NULL) AND (epoch IS NULL) = (seq IS NULL)", name="position_of_stream"
     ),
-    Index(None, "ticker", "timestamp_ms"),
+    Index(None, "ticker", "timestamp_ms").ddl_if(dialect="postgresql"),
+    # What a line of an index tells, in the order of history: docs/decisions/0025-lines-from-an-index.md
+    Index(
+        "ix_price_tickers_lines",
+        *("ticker", "timestamp_ms", "source", "epoch", "seq", "id"),
+        *("prev_seq", "kind", "instrument_name", "received_us", "published_us", "price"),
+    ).ddl_if(dialect="sqlite"),
     Index("ix_price_tickers_timestamp_ms", "timestamp_ms", postgresql_using="brin").ddl_if(dialect="postgresql"),
     info={PARTITIONED_BY: "timestamp_ms", GROWS_ONLY: True},
 )

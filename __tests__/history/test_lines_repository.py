@@ -19,7 +19,6 @@ from cryptomarket.history.cursors import Cursor, Order
 from cryptomarket.history.formats import CsvWriter, Format, NdjsonWriter
 from cryptomarket.history.leaves import leaves_of
 from cryptomarket.history.lines import Line, item_line, line_of, older_line, price_line
-from cryptomarket.history.lines_repository import Ahead, Window, Written
 from cryptomarket.history.look_repository import Believed, Look
 from cryptomarket.history.repository import Repository
 from cryptomarket.history.routes_prices import items_of, prices_of
@@ -27,6 +26,7 @@ from cryptomarket.history.routes_v1 import by_time
 from cryptomarket.history.rows import Choice, Row
 from cryptomarket.history.tables import price_tickers
 from cryptomarket.history.timestamps import DAY_MS
+from cryptomarket.history.windows_repository import Ahead, Window, Written
 from cryptomarket.market.instruments import Kind
 from cryptomarket.market.ticks import Source
 from cryptomarket.market.wire import encode_summary
@@ -294,34 +294,6 @@ async def test_what_lies_beside_the_stream_is_judged_by_us(
         found = await repository.look(partial(believed_of, asked, line, 1))
         assert found is not None
         assert (found.rows, found.more) == (1, True)
-
-
-@pytest.mark.parametrize("order", ["asc", "desc"])
-async def test_one_question_finds_what_two_find(repository: Repository, order: Order) -> None:
-    """Promise: windows that are found and written at once are the windows that are found first and written then, from
-    any row on; where rows share a millisecond there are none.
-    """
-    at_ms = [10, 11, 12, 14, 15, 19]
-    await repository.keep(heard([index_tick(ms) for ms in at_ms]))
-    line = line_of(Format.NDJSON, "btc_usd", Kind.INDEX, None)
-    assert line is not None
-    start = Cursor.at_start("btc_usd", 10, 20, order=order)
-    stored = await objects(repository, start)
-    for rows in range(1, 8):
-        for asked in (start, *(start.after(row) for row in stored)):
-            both = partial(both_ways, asked, Window(10, 20), line, rows, asked is not start)
-            at_once, apart = await repository.look(both)
-            assert at_once == apart
-    await repository.keep(heard([index_tick(15, "2")], first_seq=50))
-    assert await repository.look(partial(look_at_once, start, line)) is None
-
-
-def both_ways(
-    asked: Cursor, left: Window, line: Line, rows: int, begun: bool, look: Look
-) -> tuple[Ahead | None, Ahead]:
-    window, is_more = look.lines.window(asked, left, rows=rows, begun=begun)
-    written = look.lines.lines(asked, window, line, most=rows, begun=begun)
-    return look.lines.at_once(asked, left, line, rows=rows, begun=begun), Ahead(window, is_more, written)
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])

@@ -25,9 +25,10 @@ from cryptomarket.db import Prepared, Writing
 from cryptomarket.history.cursors import Cursor, Order
 from cryptomarket.history.keyset_repository import Passed, beyond, in_order, row_of
 from cryptomarket.history.lines import Line
-from cryptomarket.history.lines_repository import LinesLook, Window, within
+from cryptomarket.history.lines_repository import LinesLook
 from cryptomarket.history.rows import Choice, Row, StoredGap, StoredStatus
 from cryptomarket.history.tables import gaps, price_tickers, statuses
+from cryptomarket.history.windows_repository import Window, within
 from cryptomarket.market.candles import PricePoint
 from cryptomarket.market.position import Position
 from cryptomarket.market.ticks import FeedState, Source

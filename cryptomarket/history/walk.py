@@ -12,10 +12,10 @@ from cryptomarket.history.cursors import Cursor
 from cryptomarket.history.formats import RowWriter
 from cryptomarket.history.leaves import leaves_of
 from cryptomarket.history.lines import SUMMARY, WHOLE_SUMMARY, Blank, Line
-from cryptomarket.history.lines_repository import Ahead, Window
 from cryptomarket.history.look_repository import Look
 from cryptomarket.history.repository import Repository
 from cryptomarket.history.rows import Choice
+from cryptomarket.history.windows_repository import Ahead, Window
 
 
 class Piece(NamedTuple):

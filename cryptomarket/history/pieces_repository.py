@@ -1,0 +1,71 @@
+"""What a line is made of in SQL: its pieces, and what holds for rows that can be written so."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Text, bindparam, case, func, literal
+
+from cryptomarket.db import Piece, Unit, Writing
+from cryptomarket.history.lines import Blank, Line
+from cryptomarket.history.tables import price_tickers
+
+_row = price_tickers.c
+# What may stand between quotes, and in a cell, as it is.
+PLAIN = re.compile(r"[0-9A-Za-z]*")
+
+
+class Place(NamedTuple):
+    """What all rows of a window have in common."""
+
+    source: str
+    epoch: str | None
+    has_one_day: bool = False
+
+
+def like(writing: Writing, line: Line, source: str) -> list[ColumnElement[bool]]:
+    """What holds for rows that can be written so."""
+    return [
+        _row.instrument_name == line.ticker,
+        _row.kind == line.kind.value,
+        _row.source == source,
+        writing.is_plain(_row.price) if line.is_plain else writing.is_spelled_alike(_row.price),
+    ]
+
+
+def pieces_of(writing: Writing, line: Line, place: Place) -> list[Piece]:
+    """The line of such a row: constants, and what is to be read of it."""
+    pieces: list[Piece] = []
+    for piece in line.pieces:
+        pieces += [piece] if isinstance(piece, str) else _filled(writing, piece, place)
+    return pieces
+
+
+def _filled(writing: Writing, blank: Blank, place: Place) -> Sequence[Piece]:
+    quote, absent = blank.quote, blank.absent or ""
+    match blank.column:
+        case "source":
+            return [f"{quote}{place.source}{quote}"]
+        case "position" | "seq" if place.epoch is None:
+            return [absent]
+        case "position" if place.epoch is not None:
+            return [quote, place.epoch, "-", _row.seq, quote]
+        case "summary":
+            rest = writing.joined([",", func.substr(_row.summary, 2)])
+            return [case((_row.summary.is_(None), literal(absent)), else_=rest)]
+        case "whole_summary":
+            return [writing.shown(_row.summary, absent=absent)]
+        case "seq":
+            return [_row.seq]
+        case "spelled":
+            day = bindparam("day", type_=Text()) if place.has_one_day else None
+            return writing.moment(_row.timestamp_ms, unit=Unit.MILLISECOND, form=" …", day=day)
+        case "received_at":
+            return writing.moment(_row.received_us, unit=Unit.MICROSECOND, form="T…+00:00")
+        case "timestamp_us":
+            return [_row.timestamp_ms * 1000]
+        case "price" if quote:
+            quoted = writing.joined([quote, _row.price, quote])
+            return [case((_row.price.is_(None), literal(absent)), else_=quoted)]
+    column = _row[blank.column]
+    return [writing.shown(column, absent=absent) if blank.absent is not None else column]

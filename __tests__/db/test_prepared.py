@@ -20,6 +20,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    text,
     union_all,
 )
 
@@ -29,6 +30,7 @@ from cryptomarket.errors import DatabaseUnavailable
 
 _OF = store.c.id == bindparam("of")
 _EXCHANGES = Prepared(select(store.c.id, store.c.exchange, literal("x").label("x")).where(_OF))
+_KILLED = Prepared(select(func.pg_terminate_backend(func.pg_backend_pid())))
 _COUNT = Prepared(select(func.count()).select_from(store))
 
 
@@ -106,4 +108,45 @@ async def test_trouble_of_the_driver_has_the_same_name(sqlite_url: str, tmp_path
     assert await database.look(lambda connection: _COUNT.one(connection, {})) == (0,)
     async with database.begin() as connection:
         await connection.execute(insert(store), {"id": 1, "exchange": "simulator", "created_ms": 1})
+    await database.close()
+
+
+async def test_a_server_that_breaks_off_is_away(postgres_url: str) -> None:
+    """Promise: a connection that is lost between two questions is DatabaseUnavailable, and is not used again."""
+    database = Database(postgres_url)
+
+    def lost(connection: Connection) -> None:
+        assert _COUNT.one(connection, {}) == (0,)
+        _KILLED.one(connection, {})
+
+    with pytest.raises(DatabaseUnavailable):
+        await database.look(lost)
+    assert await database.look(lambda connection: _COUNT.one(connection, {})) == (0,)
+    await database.close()
+
+
+async def test_a_question_that_the_server_refuses_is_our_mistake(postgres_url: str) -> None:
+    """Promise: what is wrong with a question is told as the library tells it; the connection serves the next one."""
+    database = Database(postgres_url)
+    wrong = Prepared(select(Table("nowhere", metadata, Column("id", BigInteger)).c.id))
+    metadata.remove(metadata.tables["crypto.nowhere"])
+    with pytest.raises(exc.DBAPIError, match="does not exist"):
+        await database.look(lambda connection: wrong.all(connection, {}))
+    with pytest.raises(exc.DBAPIError, match="int16 range"):
+        await database.look(lambda connection: _EXCHANGES.all(connection, {"of": 1 << 70}))
+    assert await database.look(lambda connection: _COUNT.one(connection, {})) == (0,)
+    await database.close()
+
+
+async def test_a_plan_serves_all_values(postgres_url: str) -> None:
+    """Promise: a question that is asked often is planned once, and not anew for each of its values."""
+    database = Database(postgres_url)
+
+    def plans(connection: Connection) -> tuple[int, int]:
+        for number in range(20):
+            _EXCHANGES.all(connection, {"of": number})
+        mine = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE 'SELECT crypto.%'"
+        return tuple(connection.execute(text(mine)).one())
+
+    assert await database.look(plans) == (20, 0)
     await database.close()

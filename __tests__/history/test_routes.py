@@ -171,6 +171,24 @@ async def test_a_closed_range_may_be_kept_for_ever(repository: Repository, stopp
         assert "etag" not in day.headers  # the rest of its minute was not heard
 
 
+async def test_candles_of_a_closed_range_may_be_kept_for_ever(repository: Repository, stopped: StoppedClock) -> None:
+    """Promise: minutes that were heard whole and are over have a validator; with one that is not, there is none."""
+    bus, minute = new_bus(), T // 60_000 * 60_000 + 60_000
+    async with writing(bus, repository, stopped.clock):
+        await publish(bus, live(T), *(index_tick(ms) for ms in (T, minute, minute + 59_999, minute + 60_000)))
+    stopped.now_ms = minute + 120_000
+    whole = {"resolution": "1", "start": str(minute), "end": str(minute + 60_000)}
+    async with outside(repository, stopped.clock, bus=bus) as client:
+        answer = await client.get("/api/v2/candles/btc_usd", params=whole)
+        assert [candle["closed"] for candle in answer.json()["data"]] == [True]
+        assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+        seen = {"If-None-Match": answer.headers["etag"]}
+        again = await client.get("/api/v2/candles/btc_usd", params=whole, headers=seen)
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", answer.headers["etag"])
+        longer = await client.get("/api/v2/candles/btc_usd", params=whole | {"end": str(minute + 60_001)}, headers=seen)
+        assert (longer.status_code, len(longer.json()["data"]), "etag" in longer.headers) == (200, 2, False)
+
+
 async def test_history_needs_a_caller(
     client: httpx2.AsyncClient, repository: Repository, stopped: StoppedClock
 ) -> None:

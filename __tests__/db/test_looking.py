@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import Connection, func, literal, select, text
 
 from cryptomarket.db import Database, Prepared
 from cryptomarket.errors import DatabaseUnavailable
+from cryptomarket.history.tables import removals
 
 FOR_EVER = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i % 7 + 1 FROM n) SELECT count(*) FROM n")
 
@@ -64,6 +66,28 @@ async def test_who_leaves_breaks_off_his_question(store_url: str, *, is_prepared
         async with asyncio.timeout(10):
             assert await database.look(lambda connection: connection.execute(text("SELECT 1")).scalar_one()) == 1
     await database.close()
+
+
+async def test_whoever_leaves_leaves_no_old_state_behind(store_url: str) -> None:
+    """Promise: in whichever turn of the loop somebody goes, be it while the look begins, the next one on his connection
+    sees what was written since.
+    """
+    database, other = Database(store_url, pool_size=1), Database(store_url, pool_size=1)
+    table = "crypto_removals" if database.is_sqlite else "crypto.removals"
+    rows = Prepared(select(func.count()).select_from(removals))
+    for turns in range(40):
+        looking = asyncio.create_task(database.look(lambda connection: rows.one(connection, {})))
+        for _ in range(turns):
+            await asyncio.sleep(0)  # sleep: a turn of the loop
+        looking.cancel()
+        with suppress(asyncio.CancelledError):
+            await looking
+        async with other.begin() as connection:
+            await connection.execute(text(f"INSERT INTO {table} (epoch, seq) VALUES ('e{turns}', 1)"))
+        async with asyncio.timeout(10):
+            assert await database.look(lambda connection: rows.one(connection, {})) == (turns + 1,)
+    await database.close()
+    await other.close()
 
 
 async def test_a_file_that_is_no_database_is_away(tmp_path: Path) -> None:

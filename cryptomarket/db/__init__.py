@@ -22,7 +22,8 @@ from cryptomarket.db.migration import checked, migrate
 from cryptomarket.db.months import Month
 from cryptomarket.db.opening import opened, server_url, shown, told
 from cryptomarket.db.prepared import Prepared
-from cryptomarket.db.writing import Digits, Piece, Unit, Writing, bound_together
+from cryptomarket.db.repository import plan_for_values
+from cryptomarket.db.writing import Digits, Piece, Unit, Writing, bound_together, merged
 
 __all__ = [
     "GROWS_ONLY",
@@ -44,10 +45,12 @@ __all__ = [
     "bound_together",
     "checked",
     "driver_url",
+    "merged",
     "metadata",
     "migrate",
     "opened",
     "placed",
+    "plan_for_values",
     "row_id",
     "server_url",
     "shown",

@@ -1,13 +1,15 @@
-"""Questions that are asked often: made and compiled once, and put to the driver as they are.
+"""Questions that are asked often: made and compiled once.
 
 What SQLAlchemy does around each of them (its key in the cache of statements, contexts, events, results) takes 40 to 150
-microseconds with the interpreter held. SQLite answers most of them in six without, PostgreSQL in fifty.
+microseconds with the interpreter held. SQLite answers most of them in six without, PostgreSQL in fifty. So SQLite's
+driver is asked itself, and PostgreSQL's by the library with a text that needs nothing done to it: what is left of its
+work is what a connection wants that may break off, or whose statements may grow stale.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import CompoundSelect, Connection, Select, exc
+from sqlalchemy import CompoundSelect, Connection, Select
 from sqlalchemy.engine import Dialect
 
 
@@ -41,7 +43,7 @@ class Prepared:
             driver: Any = connection.connection.driver_connection
             found: list[tuple[Any, ...]] = driver.execute(compiled.text, values).fetchall()
             return found
-        return _asked(connection, compiled.text, values)
+        return connection.exec_driver_sql(compiled.text, tuple(values)).all()
 
     def one(self, connection: Connection, given: Mapping[str, Any]) -> tuple[Any, ...]:
         """The row of a question that always has one."""
@@ -59,19 +61,3 @@ class Prepared:
             raise TypeError("a value or a column of this question is not as the driver has it")
         constants = {name: value for name, value in stated.parameters.items() if name not in wanted}
         return _Compiled(stated.statement, tuple(stated.positiontup or ()), constants)
-
-
-def _asked(connection: Connection, text: str, values: Sequence[Any]) -> Sequence[tuple[Any, ...]]:
-    """The rows, by what the library has made of PostgreSQL's driver: it begins the look's transaction."""
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(text, values)
-        return [tuple(row) for row in cursor.fetchall()]
-    except connection.dialect.loaded_dbapi.Error as error:
-        is_lost = connection.dialect.is_disconnect(error, connection.connection.dbapi_connection, None)
-        if is_lost:
-            connection.invalidate(error)
-        known = connection.dialect.loaded_dbapi.Error
-        raise exc.DBAPIError.instance(text, None, error, known, connection_invalidated=is_lost) from error
-    finally:
-        cursor.close()

@@ -21,6 +21,14 @@ async def answer(connection: AsyncConnection) -> None:
     await connection.execute(text("SELECT 1"))
 
 
+def plan_for_values(connection: Connection) -> None:
+    """What is asked in this transaction from now on is planned for its values each time: for questions whose rows are
+    few or many by what they are asked for. SQLite makes a plan for each anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+
+
 async def owner(connection: AsyncConnection) -> str:
     """The exchange whose store this is."""
     return cast("str", (await connection.execute(select(store.c.exchange))).scalar_one())

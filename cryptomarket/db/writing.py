@@ -1,11 +1,12 @@
 """Text that the database itself puts together, of constant pieces and of columns, for answers of many rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from functools import reduce
 from operator import add
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+from typing import cast as cast_to
 
 from sqlalchemy import (
     ColumnElement,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     true,
 )
 
+T = TypeVar("T")
 _HOUR_S = 3600
 # Below it, `str` of a Decimal has an exponent (docs.python.org, decimal, "to-scientific-string"), and PostgreSQL none.
 _SMALLEST_PLAIN, _MOST_ZEROS = Decimal("0.000001"), 6
@@ -64,14 +66,7 @@ class Writing:
             values = [piece.number if isinstance(piece, Digits) else piece for piece in pieces]
             form = "".join(_mark(piece) for piece in pieces)
             return func.printf(_constant(form), *(value for value in values if not isinstance(value, str)))
-        merged: list[Piece] = []
-        for piece in pieces:
-            last = merged[-1] if merged else None
-            if isinstance(piece, str) and isinstance(last, str):
-                merged[-1] = last + piece
-            else:
-                merged.append(piece)
-        return reduce(add, (_text(piece) for piece in merged))
+        return reduce(add, (_text(piece) for piece in merged(pieces)))
 
     def shown(self, column: ColumnElement[Any], *, absent: str) -> ColumnElement[str]:
         """A column as text, `absent` where it is NULL."""
@@ -118,6 +113,18 @@ class Writing:
         smallest, zero = (cast(_fixed(str(bound)), Numeric()) for bound in (_SMALLEST_PLAIN, 0))
         is_large = [price >= smallest, price <= -smallest]
         return or_(price.is_(None), *is_large, and_(price == zero, func.scale(price) <= _MOST_ZEROS))
+
+
+def merged(pieces: Iterable[T]) -> list[T]:
+    """The same pieces, texts that stand beside each other as one."""
+    told: list[T] = []
+    for piece in pieces:
+        last = told[-1] if told else None
+        if isinstance(piece, str) and isinstance(last, str):
+            told[-1] = cast_to("T", last + piece)
+        else:
+            told.append(piece)
+    return told
 
 
 def _mark(piece: Piece) -> str:

@@ -132,9 +132,7 @@ class RedisBus:
 
     async def pictures(self, tickers: Collection[str] | None = None) -> tuple[Position, dict[str, Picture]]:
         """See Bus.pictures. Always the primary's."""
-        if self._lane.is_broken:
-            # So that what was under way when it broke is either in these pictures, or nowhere and never.
-            await self._lane.open()
+        await self._settle()
         asked = ("all",) if tickers is None else ("these", *tickers)
         told = as_list(await self._link.run(_PICTURES, *asked))
         epoch = as_bytes(told[0]).decode()
@@ -145,6 +143,13 @@ class RedisBus:
             if picture != Picture():
                 pictures[ticker] = picture
         return Position(epoch, as_int(told[1])), pictures
+
+    async def _settle(self) -> None:
+        """Sees to it that what was under way when the lane broke is either in the pictures that are asked for next, or
+        nowhere and never.
+        """
+        if self._lane.is_broken:
+            await self._lane.open()
 
     async def remember(self, ticker: str, payload: bytes) -> None:
         """See Bus.remember."""
@@ -238,15 +243,12 @@ class RedisBus:
 
     async def standing(self, group: str, ticker: str) -> Standing:
         """See Bus.standing. Always the primary's."""
-        if self._lane.is_broken:
-            await self._lane.open()
-        epoch, head, acknowledged, losses, known = as_list(await self._link.run(_STANDING, group, ticker))
+        await self._settle()
+        epoch, head, acknowledged, has_losses, known = as_list(await self._link.run(_STANDING, group, ticker))
         name = as_bytes(epoch).decode()
         picture = picture_of(name, ticker, known)
-        has_losses = any(as_bytes(loss).decode().partition(" ")[2] == ticker for loss in as_list(losses))
-        return Standing(
-            as_int(acknowledged), has_losses, Position(name, as_int(head)), None if picture == Picture() else picture
-        )
+        place = Position(name, as_int(head))
+        return Standing(as_int(acknowledged), as_int(has_losses) == 1, place, None if picture == Picture() else picture)
 
     async def notify(self, notice: Notice) -> None:
         """See Bus.notify."""

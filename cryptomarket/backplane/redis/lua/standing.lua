@@ -1,10 +1,15 @@
--- ARGV: prefix, epoch name, group, ticker. Returns the epoch, the head, up to where the group has acknowledged, the
--- names of its losses that are not written down, and the ticker's hash.
+-- ARGV: prefix, epoch name, group, ticker. Returns the epoch, the head, up to where the group has acknowledged, whether
+-- a loss of the ticker is not written down yet (1 or 0), and the ticker's hash.
 local acknowledged = '0'
 for _, group in ipairs(groups_of(log_of(epoch))) do
   if group.name == ARGV[3] then
     acknowledged = text(group.owed_from - 1)
   end
 end
-local losses = redis.call('HKEYS', prefix .. 'losses:' .. ARGV[3])
-return {epoch, text(head), acknowledged, losses, redis.call('HGETALL', prefix .. 'ticker:' .. ARGV[4])}
+local has_losses = 0
+for _, name in ipairs(redis.call('HKEYS', prefix .. 'losses:' .. ARGV[3])) do
+  if string.match(name, ' (.*)$') == ARGV[4] then
+    has_losses = 1
+  end
+end
+return {epoch, text(head), acknowledged, has_losses, redis.call('HGETALL', prefix .. 'ticker:' .. ARGV[4])}

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from __tests__.postgres_server import PostgresServer
 from alembic import command
@@ -90,6 +90,11 @@ async def test_an_older_store_keeps_its_rows(empty_url: str) -> None:
     async with database.begin() as connection:
         assert (await connection.execute(select(price_tickers).order_by(price_tickers.c.id))).all() == before
         assert len(before) == len(times)
+        if database.is_sqlite:
+            asked = text("SELECT name FROM sqlite_schema WHERE type = 'index'")
+            names = (await connection.execute(asked)).scalars().all()
+            assert "ix_price_tickers_lines" in names
+            assert "ix_price_tickers_ticker_timestamp_ms" not in names
         again = [(*rows[0][:2], 1000, *rows[0][3:])]
         await database.insert_new(connection, price_tickers, columns, again)
         newest = (await connection.execute(select(func.max(price_tickers.c.id)))).scalar_one()

@@ -1,4 +1,4 @@
-"""Lines woven from columns: what other ways write, by one question, or nothing."""
+"""Lines from columns: what other ways write, by one question, or nothing."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +18,7 @@ from cryptomarket.history.repository import Repository
 from cryptomarket.history.routes_v1 import by_time
 from cryptomarket.history.windows_repository import Ahead, Window, Written
 from cryptomarket.market.instruments import Kind
-from cryptomarket.market.ticks import Tick
+from cryptomarket.market.ticks import Source, Tick
 
 EVERYTHING = Cursor.at_start("x", 0, 10_000)
 
@@ -30,7 +30,8 @@ def line_for(form: Format, ticker: str, kind: Kind, *fields: str) -> Line:
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-async def test_one_question_finds_what_two_find(repository: Repository, order: Order) -> None:
+@pytest.mark.parametrize("source", [None, Source.STREAM])
+async def test_one_question_finds_what_two_find(repository: Repository, order: Order, source: Source | None) -> None:
     """Promise: windows that are found and written at once are the windows that are found first and written then, from
     any row on; where rows share a millisecond there are none.
     """
@@ -38,13 +39,14 @@ async def test_one_question_finds_what_two_find(repository: Repository, order: O
     await repository.keep(heard([index_tick(ms) for ms in at_ms]))
     line = line_of(Format.NDJSON, "btc_usd", Kind.INDEX, None)
     assert line is not None
-    start = Cursor.at_start("btc_usd", 10, 20, order=order)
+    start = Cursor.at_start("btc_usd", 10, 20, order=order, source=source)
     stored = await objects(repository, start)
     for rows in range(1, 8):
         for asked in (start, *(start.after(row) for row in stored)):
             both = partial(both_ways, asked, Window(10, 20), line, rows, asked is not start)
             at_once, apart = await repository.look(both)
             assert at_once == apart
+            assert at_once is not None
     await repository.keep(heard([index_tick(15, "2")], first_seq=50))
     assert await repository.look(partial(look_at_once, start, line)) is None
 
@@ -100,7 +102,7 @@ def ahead_of(asked: Cursor, line: Line, rows: int, look: Look) -> Ahead | None:
 async def test_what_is_no_such_line_is_left_to_others(
     repository: Repository, database: Database, odd: dict[str, Any]
 ) -> None:
-    """Promise: one row of another time, place or kind, or a text that would tear the columns, and nothing is woven."""
+    """Promise: one row of another time, place or kind, or a text that would tear the columns, and nothing is told."""
     plain = {"timestamp_ms": 1, "seq": 1}
     line = line_for(Format.NDJSON, "x", Kind.SPOT)
     await put(database, "x", Kind.SPOT, [plain])

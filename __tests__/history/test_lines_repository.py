@@ -177,6 +177,18 @@ async def test_what_it_might_write_otherwise_is_left_to_us(
     assert await same(repository, Cursor.at_start("x", 0, 10_000, newest_id=1), kind, Format.NDJSON, None)
 
 
+@pytest.mark.parametrize("epoch", ['e"1', "=1+1", "e-1"])
+async def test_an_epoch_that_would_have_to_be_quoted_is_left_to_us(
+    repository: Repository, database: Database, epoch: str
+) -> None:
+    """Promise: an epoch that could not stand in a line as it is is written by no question, though all rows have it."""
+    await put(database, "x", Kind.INDEX, [{"timestamp_ms": ms, "seq": ms, "epoch": epoch} for ms in (1, 2)])
+    asked, line = Cursor.at_start("x", 0, 10_000), line_of(Format.NDJSON, "x", Kind.INDEX, None)
+    assert line is not None
+    assert await repository.look(partial(look_at_once, asked, line)) is None
+    assert await repository.look(partial(lines_of, asked, ALL, line)) is None
+
+
 def window_of(asked: Cursor, left: Window, look: Look) -> tuple[Window, bool]:
     return look.lines.window(asked, left, rows=2)
 

@@ -26,9 +26,9 @@ def test_what_all_rows_share_is_a_constant(*, is_sqlite: bool) -> None:
 
 
 def test_only_rows_of_the_instrument_are_such() -> None:
-    """Promise: a row is written so only if its instrument, its kind and its source are those of the line."""
-    line = line_of(Format.NDJSON, "x", Kind.INDEX, None)
-    assert line is not None
-    conditions = like(Writing(is_sqlite=True), line, "stream")
-    asked = {value for each in conditions for value in each.compile().params.values()}
-    assert {"x", "index", "stream"} <= asked
+    """Promise: a row is written so only if its instrument, its kind and its source are those that are asked for."""
+    conditions = like(Writing(is_sqlite=True), Kind.INDEX, "stream", is_plain=False)
+    asked = {str(each.compile().statement): each.compile().params for each in conditions}
+    told = {name: value for values in asked.values() for name, value in values.items()}
+    assert {"index", "stream"} <= set(told.values())
+    assert "ticker" in told

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from __tests__.history.test_rows import insert_backfill
@@ -48,6 +49,16 @@ async def test_a_batch_is_kept_once_however_often_it_comes(repository: Repositor
     status = await repository.last_status("btc_usd")
     assert status is not None
     assert (status.state, status.seq, status.prev_seq, status.epoch) == (FeedState.LIVE, 3, 2, "e1")
+
+
+async def test_an_index_has_no_summary(repository: Repository) -> None:
+    """Promise: what lines are told by holds for all that is kept, whatever a newer publisher says of an index."""
+    [(publication, tick)] = heard([index_tick(5)])
+    payload = publication.payload[:-1] + b',"state":"open"}'
+    await repository.keep([Heard(msgspec.structs.replace(publication, payload=payload), tick)])
+    stored = await repository.last_row("btc_usd")
+    assert stored is not None
+    assert (stored.timestamp_ms, stored.summary) == (5, None)
 
 
 async def test_gaps_and_statuses_are_stored_with_their_positions(repository: Repository) -> None:

@@ -1,4 +1,4 @@
-"""On SQLite the index of ticks by time has what a line of an index tells, so that its row need not be looked for."""
+"""On SQLite the index of ticks by time covers the lines of price indices (sqlite.org/queryplanner.html)."""
 
 from collections.abc import Sequence
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from cryptomarket.db import merged
 from cryptomarket.history.columns import Columns
 from cryptomarket.history.formats import Format, harmless
 from cryptomarket.history.rows import EVENT_FIELDS, PLACE_FIELDS
@@ -78,7 +79,7 @@ def _line_of(form: Format, ticker: str, kind: Kind, chosen: frozenset[str] | Non
 def older_line(ticker: str, kind: Kind) -> Line:
     """A row of the older date filter: its time, and the event as it was streamed."""
     event = _json_line(ticker, kind, None, names=EVENT_FIELDS)
-    pieces = _merged(['"', Blank(SPELLED), '":', *event.pieces])
+    pieces = tuple(merged(['"', Blank(SPELLED), '":', *event.pieces]))
     return event._replace(pieces=pieces)
 
 
@@ -98,7 +99,7 @@ def _sibling_line(ticker: str, kind: Kind, price: Blank, timestamp: str) -> Line
     name = encode(ticker).decode()
     pieces: list[str | Blank] = ['{"id":', Blank("id"), f',"ticker":{name},"price":', price]
     pieces += [',"timestamp":', Blank(timestamp), ',"created_at":"', Blank(RECEIVED_AT), '"}']
-    return Line(ticker, kind, _merged(pieces), "\n")
+    return Line(ticker, kind, tuple(merged(pieces)), "\n")
 
 
 def _constants(ticker: str, kind: Kind) -> dict[str, str]:
@@ -118,7 +119,7 @@ def _json_line(ticker: str, kind: Kind, chosen: Collection[str] | None, *, names
             pieces.append(_blank(name, quote='"' if name in _TEXTS else "", absent="null"))
     whole = chosen is None and kind is not Kind.INDEX
     pieces.append(Blank(SUMMARY, absent="}") if whole else "}" if pieces else "{}")
-    return Line(ticker, kind, _merged(pieces), "\n")
+    return Line(ticker, kind, tuple(merged(pieces)), "\n")
 
 
 def _csv_line(ticker: str, kind: Kind, names: Sequence[str], leaves: Sequence[str]) -> Line:
@@ -133,7 +134,7 @@ def _csv_line(ticker: str, kind: Kind, names: Sequence[str], leaves: Sequence[st
     if leaves:
         # Of the summary that is absent, all cells are.
         pieces += [*([","] if names else []), Blank(WHOLE_SUMMARY, absent="," * (len(leaves) - 1))]
-    return Line(ticker, kind, _merged(pieces), "\r\n", leaves=tuple(leaves))
+    return Line(ticker, kind, tuple(merged(pieces)), "\r\n", leaves=tuple(leaves))
 
 
 def _blank(name: str, *, quote: str, absent: str) -> Blank:
@@ -144,14 +145,3 @@ def _csv_cell(text: str) -> str:
     into = io.StringIO(newline="")
     csv.writer(into).writerow([harmless(text)])
     return into.getvalue().removesuffix("\r\n")
-
-
-def _merged(pieces: Sequence[str | Blank]) -> tuple[str | Blank, ...]:
-    merged: list[str | Blank] = []
-    for piece in pieces:
-        last = merged[-1] if merged else None
-        if isinstance(piece, str) and isinstance(last, str):
-            merged[-1] = last + piece
-        else:
-            merged.append(piece)
-    return tuple(merged)

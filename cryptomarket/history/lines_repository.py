@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, distinct, func, select
 
 from cryptomarket.db import Prepared, Writing, bound_together
+from cryptomarket.history.column_lines_repository import lines_from_columns
 from cryptomarket.history.cursors import Cursor, Order
 from cryptomarket.history.keyset_repository import Passed, in_order
 from cryptomarket.history.lines import Line
@@ -22,7 +23,6 @@ from cryptomarket.history.windows_repository import (
     passed_of,
     within,
 )
-from cryptomarket.history.woven_repository import woven
 from cryptomarket.market.ticks import Source
 
 _row = price_tickers.c
@@ -64,8 +64,8 @@ class LinesLook:
         return Ahead(window, is_more, self.lines(asked, window, line, most=rows, begun=begun))
 
     def at_once(self, asked: Cursor, left: Window, line: Line, *, rows: int, begun: bool = False) -> Ahead | None:
-        """The same by one question, of rows of the stream alone: see `woven`."""
-        return woven(self._connection, self._writing, asked, left, line, rows=rows, begun=begun)
+        """The same by one question, of rows of the stream alone: see `lines_from_columns`."""
+        return lines_from_columns(self._connection, self._writing, asked, left, line, rows=rows, begun=begun)
 
     def window(self, asked: Cursor, left: Window, *, rows: int, begun: bool = False) -> tuple[Window, bool]:
         """The part of `left` that comes first in the question's order and has at most `rows` rows of it, or one
@@ -168,7 +168,7 @@ def _first(order: Order, passed: Passed | None, *, has_source: bool) -> Prepared
 def _lines(form: _Form) -> Select[Any]:
     wanted = select(form.writing.joined(pieces_of(form.writing, form.line, form.place)).label("line")).where(
         *within(has_source=form.has_source, passed=form.passed),
-        *like(form.writing, form.line, form.place.source),
+        *like(form.writing, form.line.kind, form.place.source, is_plain=form.line.is_plain),
         _row.epoch.is_(None) if form.place.epoch is None else _row.epoch == form.place.epoch,
     )
     if form.has_single_times:

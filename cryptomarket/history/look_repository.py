@@ -21,7 +21,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from cryptomarket.db import Prepared, Writing
+from cryptomarket.db import Prepared, Writing, plan_for_values
 from cryptomarket.history.cursors import Cursor, Order
 from cryptomarket.history.keyset_repository import Passed, beyond, in_order, row_of
 from cryptomarket.history.lines import Line
@@ -155,6 +155,8 @@ class Look:
 
     def page(self, asked: Cursor, choice: Choice, *, limit: int, begun: bool) -> Page:
         """At most `limit` rows of the cursor's question: after its row when it has `begun`, else from the start."""
+        if choice.believed_only:
+            plan_for_values(self._connection)
         wanted = in_order(ROWS, asked.order).where(
             _of(asked.ticker, choice),
             _row.timestamp_ms >= asked.start_ms,
@@ -200,6 +202,7 @@ class Look:
         self, ticker: str, start_ms: int, end_ms: int, *, newest_id: int, at_once: int = 5000
     ) -> Iterator[list[PricePoint]]:
         """The believed prices of [start_ms, end_ms) in order, in pieces, so that no range is ever held whole."""
+        plan_for_values(self._connection)
         wanted = in_order(_PRICES, "asc").where(
             _of(ticker, Choice(believed_only=True)),
             _row.timestamp_ms >= start_ms,

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Text, bindparam, case, func, literal
 from cryptomarket.db import Piece, Unit, Writing
 from cryptomarket.history.lines import Blank, Line
 from cryptomarket.history.tables import price_tickers
+from cryptomarket.market.instruments import Kind
 
 _row = price_tickers.c
 # What may stand between quotes, and in a cell, as it is.
@@ -23,13 +24,13 @@ class Place(NamedTuple):
     has_one_day: bool = False
 
 
-def like(writing: Writing, line: Line, source: str) -> list[ColumnElement[bool]]:
-    """What holds for rows that can be written so."""
+def like(writing: Writing, kind: Kind, source: str, *, is_plain: bool) -> list[ColumnElement[bool]]:
+    """What holds for rows of an instrument of this kind, of the question's ticker, that can be written so."""
     return [
-        _row.instrument_name == line.ticker,
-        _row.kind == line.kind.value,
+        _row.instrument_name == bindparam("ticker"),
+        _row.kind == kind.value,
         _row.source == source,
-        writing.is_plain(_row.price) if line.is_plain else writing.is_spelled_alike(_row.price),
+        writing.is_plain(_row.price) if is_plain else writing.is_spelled_alike(_row.price),
     ]
 
 
@@ -37,11 +38,12 @@ def pieces_of(writing: Writing, line: Line, place: Place) -> list[Piece]:
     """The line of such a row: constants, and what is to be read of it."""
     pieces: list[Piece] = []
     for piece in line.pieces:
-        pieces += [piece] if isinstance(piece, str) else _filled(writing, piece, place)
+        pieces += [piece] if isinstance(piece, str) else filled(writing, piece, place)
     return pieces
 
 
-def _filled(writing: Writing, blank: Blank, place: Place) -> Sequence[Piece]:
+def filled(writing: Writing, blank: Blank, place: Place) -> Sequence[Piece]:
+    """What a blank is filled with."""
     quote, absent = blank.quote, blank.absent or ""
     match blank.column:
         case "source":

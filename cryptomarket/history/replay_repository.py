@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cryptomarket.db import Database
+from cryptomarket.db import Database, plan_for_values
 from cryptomarket.history.rows import Row
 from cryptomarket.history.tables import gaps, price_tickers, removals, statuses
 from cryptomarket.market.position import Position
@@ -154,6 +154,7 @@ class ReplayRepository:
     async def count_before(self, before_ms: int) -> int:
         """How many rows `remove_before` would remove now."""
         async with self._db.read() as connection:
+            await connection.run_sync(plan_for_values)
             counts = [
                 (await connection.execute(select(func.count()).select_from(table).where(is_old))).scalar_one()
                 for table, is_old in _old(before_ms)
@@ -166,6 +167,7 @@ class ReplayRepository:
         """
         count = 0
         async with self._db.begin() as connection:
+            await connection.run_sync(plan_for_values)
             for table, is_old in _old(before_ms):
                 highest = select(table.c.epoch, func.max(table.c.seq)).where(is_old, table.c.epoch.is_not(None))
                 for epoch, seq in (await connection.execute(highest.group_by(table.c.epoch))).all():

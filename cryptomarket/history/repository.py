@@ -12,6 +12,7 @@ from cryptomarket.history.cursors import Cursor
 from cryptomarket.history.look_repository import ROWS, Look, Page, state_of
 from cryptomarket.history.rows import Choice, Row, StoredGap, StoredStatus, StoredTick
 from cryptomarket.history.tables import gaps, price_tickers, statuses
+from cryptomarket.market.instruments import Kind
 from cryptomarket.market.ticks import Gap, Source, Status, Tick
 from cryptomarket.market.wire import Publication, summary_text
 
@@ -57,7 +58,9 @@ class Repository:
             place = (publication.ticker, publication.position.epoch, publication.seq, publication.prev_seq)
             match word:
                 case Tick():
-                    ticks.append(place + self._tick_values(word, summary_text(publication.payload)))
+                    # An index has none, whoever says so: its lines are told without looking for one.
+                    summary = None if word.kind is Kind.INDEX else summary_text(publication.payload)
+                    ticks.append(place + self._tick_values(word, summary))
                 case Gap():
                     payload = publication.payload.decode()
                     gap_rows.append((*place, word.from_ms, word.to_ms, word.cause.value, word.state.value, payload))

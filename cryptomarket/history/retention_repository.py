@@ -4,7 +4,7 @@ import re
 
 from sqlalchemy import func, select, text
 
-from cryptomarket.db import SCHEMA, Database, Month
+from cryptomarket.db import SCHEMA, Database, Month, plan_for_values
 from cryptomarket.history.replay_repository import ReplayRepository
 from cryptomarket.history.tables import price_tickers, removals
 
@@ -50,6 +50,7 @@ class RetentionRepository:
         asked = select(_row.epoch, func.max(_row.seq), func.count()).where(*of_month).group_by(_row.epoch)
         async with self._db.begin() as connection:
             await connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_S}s'"))
+            await connection.run_sync(plan_for_values)
             count = 0
             for epoch, seq, rows in (await connection.execute(asked)).all():
                 count += rows

@@ -37,7 +37,7 @@ price_tickers = Table(
         "(source = 'stream') = (epoch IS NOT NULL) AND (epoch IS NULL) = (seq IS NULL)", name="position_of_stream"
     ),
     Index(None, "ticker", "timestamp_ms").ddl_if(dialect="postgresql"),
-    # What a line of an index tells, in the order of history: docs/decisions/0025-lines-from-an-index.md
+    # It covers the lines of price indices, in the order of history: docs/decisions/0025-a-covering-index.md
     Index(
         "ix_price_tickers_lines",
         *("ticker", "timestamp_ms", "source", "epoch", "seq", "id"),

@@ -44,7 +44,7 @@ SIZES = Sizes()
 
 class Walk:
     """The rows of a question as a writer writes them. No connection of the database is held while a piece leaves, and
-    one piece at most is waiting beside it. Where `line` is known, the database writes all rows that it can.
+    one piece at most is waiting beside it. Where `line` is known, lines are read where there are such.
 
     Every piece raises DatabaseUnavailable, and ValueError for a number that the format can't hold.
     """

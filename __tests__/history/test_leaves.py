@@ -59,7 +59,7 @@ def test_leaves_are_what_a_decoder_finds(
     own = CsvWriter(Columns(kind, leaves)).rows([row_of(kind, whole)]).decode()
     assert told in (own, None)
     odd_words = [word for word in words if word not in (None, "open", "SYN.BTC-2APR20", "BTC_USDC")]
-    assert told is not None or odd_words or any("E" in str(number) for number in numbers)
+    assert told is not None or odd_words or any("E" in str(number) or str(number) == "-0" for number in numbers)
 
 
 @pytest.mark.parametrize("odd", ['{"state":"open"}', '{"last_price":1}', "{}", '{"state":"open\\"}'])
@@ -72,12 +72,13 @@ def test_what_is_spelled_otherwise_is_not_told(odd: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "is_told"), [("0.0000001", False), ("-0.00000012", False), ("0.0000000", False), ("1e-7", False)]
-    + [(number, True) for number in ("0.000000", "-0.000001", "10.0000001", "20.0000000", "0.0000012")]
+    ("number", "is_told"),
+    [(number, False) for number in ("-0", "0.0000001", "-0.00000012", "0.0000000", "1e-7")]
+    + [(number, True) for number in ("-0.5", "0.000000", "-0.000001", "10.0000001", "20.0000000", "0.0000012")]
 )  # fmt: skip
 def test_digits_are_those_of_str(number: str, is_told: bool) -> None:
-    """Promise: a number that `str` writes with an exponent is never told otherwise here than by our own writer, which
-    gets the window then; and any other is told here.
+    """Promise: a number that `str` writes with an exponent, or that loses its sign, is never told otherwise here than by
+    our own writer, which gets the window then; and any other is told here.
     """
     plain = encode_summary(SUMMARY_OF_KIND[Kind.SPOT]()).decode()
     told = leaves_of(Kind.SPOT, ("state", "last_price")).in_place_of_summaries(

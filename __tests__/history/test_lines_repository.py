@@ -281,6 +281,21 @@ async def test_older_shapes_are_written_as_by_us(
     assert found is not None or not is_single or any("E" in price for price in prices)
 
 
+async def test_a_row_too_many_does_not_stand_for_one_too_few(repository: Repository, database: Database) -> None:
+    """Promise: where the last row shares its millisecond with another, and an earlier one is no such line, none is told
+    for the other.
+    """
+    rows: list[dict[str, Any]] = [{"timestamp_ms": ms, "price": Decimal(1)} for ms in (1, 2, 3, 4, 4)]
+    odd = {"timestamp_ms": 0, "price": Decimal("8.55E+4")}
+    await put(database, "x", Kind.INDEX, [row | {"seq": seq} for seq, row in enumerate([odd, *rows])])
+    asked, line = Cursor.at_start("x", 0, 10), item_line("x", Kind.INDEX)
+    found = await repository.look(partial(believed_of, asked, line, 4))
+    page = await repository.page(asked, Choice(believed_only=True), limit=4, begun=False)
+    assert [row.timestamp_ms for row in page.rows] == [0, 1, 2, 3]
+    assert found is None or found.text.replace(line.end, ",") == items_of(page.rows)
+    assert found is None or not database.is_sqlite
+
+
 def believed_of(asked: Cursor, line: Line, limit: int, look: Look) -> Believed | None:
     return look.believed(asked, line, limit=limit)
 

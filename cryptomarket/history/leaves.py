@@ -11,7 +11,8 @@ from cryptomarket.market.instruments import Kind
 from cryptomarket.market.ticks import SUMMARY_OF_KIND
 
 # Nothing in here is ever tried twice, which takes twice as long (docs.python.org, re, "possessive quantifiers").
-_NUMBER = r"-?[0-9]++(?:\.[0-9]++)?+"
+# A -0 is a whole number to a decoder, which has no sign for it.
+_NUMBER = r"(?:-(?!0[^.]))?+[0-9]++(?:\.[0-9]++)?+"
 # Texts that a cell has as they are: nothing to quote, and no formula.
 _WORD = r"[0-9A-Za-z][0-9A-Za-z_.-]*+"
 # Numbers that are such, but `str` makes an exponent of their Decimal (decimal, "to-scientific-string").

@@ -96,8 +96,8 @@ class LinesLook:
             return None if written is None else (written, False)
         is_asc = asked.order == "asc"
         window = Window(left.start_ms, first.last_ms + 1) if is_asc else Window(first.last_ms, left.end_ms)
-        # If the last of them shares its millisecond with what follows, there are more lines than were counted.
-        written = self._written(asked, window, line, first)
+        # Counted again, for the last of them may share its millisecond with what follows.
+        written = self.lines(asked, window, line, most=first.rows)
         return None if written is None else (Written(written.text[: written.text.rindex(line.end)], rows), True)
 
     def lines(self, asked: Cursor, window: Window, line: Line, *, most: int, begun: bool = False) -> Written | None:

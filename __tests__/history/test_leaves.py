@@ -77,8 +77,8 @@ def test_what_is_spelled_otherwise_is_not_told(odd: str) -> None:
     + [(number, True) for number in ("-0.5", "0.000000", "-0.000001", "10.0000001", "20.0000000", "0.0000012")]
 )  # fmt: skip
 def test_digits_are_those_of_str(number: str, is_told: bool) -> None:
-    """Promise: a number that `str` writes with an exponent, or that loses its sign, is never told otherwise here than by
-    our own writer, which gets the window then; and any other is told here.
+    """Promise: a number that `str` writes with an exponent, or that loses its sign, is never told otherwise here than
+    by our own writer, which gets the window then; and any other is told here.
     """
     plain = encode_summary(SUMMARY_OF_KIND[Kind.SPOT]()).decode()
     told = leaves_of(Kind.SPOT, ("state", "last_price")).in_place_of_summaries(

@@ -1,6 +1,7 @@
 """What is read in one look: boundaries to the millisecond, what is believed, what was live, and what is settled."""
 
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from __tests__.history.test_repository import scan
 from __tests__.history.test_rows import insert_backfill
 from __tests__.history.world import heard, index_tick, live, state
 from cryptomarket.db import Database
-from cryptomarket.history.cursors import Cursor
+from cryptomarket.history.cursors import Cursor, Order
 from cryptomarket.history.look_repository import Look
 from cryptomarket.history.repository import Repository
 from cryptomarket.history.rows import Choice
@@ -90,3 +91,27 @@ async def test_what_is_on_its_way_is_not_settled(repository: Repository) -> None
     }
     for (ticker, position), extent in expected.items():
         assert await repository.look(partial(Look.extent, ticker=ticker, stored_up_to=position)) == extent
+
+
+@pytest.mark.parametrize(("order", "bound"), [("asc", "timestamp_ms >= 1000"), ("desc", "timestamp_ms < 9000")])
+async def test_a_page_begins_at_its_cursor(sqlite_url: str, order: Order, bound: str) -> None:
+    """Promise: the last pages of a long range cost what the first ones do: the range's own bound, of which SQLite would
+    make use instead of the cursor's, is none of a later page's.
+    """
+    database = Database(sqlite_url)
+    repository = Repository(database)
+    await repository.keep(heard([index_tick(ms) for ms in (2000, 3000, 4000)]))
+    asked = Cursor.at_start("btc_usd", 1000, 9000, order=order)
+    page = await repository.page(asked, Choice(), limit=1, begun=False)
+
+    def traced(begun: bool, look: Look) -> str:
+        driver: Any = look.lines._connection.connection.driver_connection  # noqa: SLF001 - there is no other way to it
+        asked_sql: list[str] = []
+        driver.set_trace_callback(asked_sql.append)
+        look.page(asked.after(page.rows[-1]) if begun else asked, Choice(), limit=1, begun=begun)
+        driver.set_trace_callback(None)
+        return asked_sql[-1]
+
+    assert bound in await repository.look(partial(traced, False))
+    assert bound not in await repository.look(partial(traced, True))
+    await database.close()

@@ -139,6 +139,17 @@ def _of(ticker: str, choice: Choice) -> ColumnElement[bool]:
     return and_(mine, or_(_row.source == Source.STREAM.value, before_stream, in_gap))
 
 
+def _left(asked: Cursor, *, begun: bool) -> Window:
+    """What is left of a question's range: of two bounds SQLite takes the first one, and would pass all rows again that
+    lie between the start and the cursor.
+    """
+    if not begun:
+        return Window(asked.start_ms, asked.end_ms)
+    if asked.order == "asc":
+        return Window(asked.timestamp_ms, asked.end_ms)
+    return Window(asked.start_ms, asked.timestamp_ms + 1)
+
+
 @cache
 def _last(order: Order, *, has_source: bool) -> Select[Any]:
     """The last row of a window, in this order."""
@@ -157,10 +168,11 @@ class Look:
         """At most `limit` rows of the cursor's question: after its row when it has `begun`, else from the start."""
         if choice.believed_only:
             plan_for_values(self._connection)
+        left = _left(asked, begun=begun)
         wanted = in_order(ROWS, asked.order).where(
             _of(asked.ticker, choice),
-            _row.timestamp_ms >= asked.start_ms,
-            _row.timestamp_ms < asked.end_ms,
+            _row.timestamp_ms >= left.start_ms,
+            _row.timestamp_ms < left.end_ms,
             _row.id <= asked.newest_id,
         )
         if begun:
@@ -170,10 +182,7 @@ class Look:
 
     def text(self, asked: Cursor, line: Line, *, limit: int, begun: bool) -> Text | None:
         """The same rows as `page` has, as lines; None where the database can't write all of them."""
-        left = Window(asked.start_ms, asked.end_ms)
-        if begun:
-            is_asc = asked.order == "asc"
-            left = Window(asked.timestamp_ms, left.end_ms) if is_asc else Window(left.start_ms, asked.timestamp_ms + 1)
+        left = _left(asked, begun=begun)
         window, is_more, written = self.lines.ahead(asked, left, line, rows=limit, begun=begun)
         if written is None or (is_more and written.rows != limit):
             return None

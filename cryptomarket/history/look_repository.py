@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
-    CompoundSelect,
     Connection,
     Integer,
     Select,
@@ -15,10 +14,8 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
-    literal,
     or_,
     select,
-    union_all,
 )
 
 from cryptomarket.db import Prepared, Writing, plan_for_values
@@ -26,26 +23,18 @@ from cryptomarket.history.cursors import Cursor, Order
 from cryptomarket.history.keyset_repository import Passed, beyond, in_order, row_of
 from cryptomarket.history.lines import Line
 from cryptomarket.history.lines_repository import LinesLook
-from cryptomarket.history.rows import Choice, Row, StoredGap, StoredStatus
-from cryptomarket.history.tables import gaps, price_tickers, statuses
+from cryptomarket.history.rows import Choice, Row, StoredGap
+from cryptomarket.history.states_repository import was_live
+from cryptomarket.history.tables import gaps, price_tickers
 from cryptomarket.history.windows_repository import Window, within
 from cryptomarket.market.candles import PricePoint
 from cryptomarket.market.position import Position
-from cryptomarket.market.ticks import FeedState, Source
+from cryptomarket.market.ticks import Source
 
 _row = price_tickers.c
 ROWS = select(*(_row[name] for name in Row._fields))
 _PRICES = select(*(_row[name] for name in PricePoint._fields))
 _GAPS = select(*(gaps.c[name] for name in StoredGap._fields))
-_STATUSES = select(*(statuses.c[name] for name in StoredStatus._fields))
-
-
-def state_of(ticker: str | BindParameter[Any], *conditions: ColumnElement[bool], newest: bool) -> Select[Any]:
-    keys = (statuses.c.since_ms, statuses.c.id)
-    one = _STATUSES.where(statuses.c.ticker == ticker, *conditions).limit(1)
-    return one.order_by(*(key.desc() for key in keys)) if newest else one.order_by(*keys)
-
-
 # Statements are made once: making one takes longer than SQLite takes to answer it.
 _ticker: BindParameter[Any] = bindparam("ticker")
 _start: BindParameter[Any] = bindparam("start_ms")
@@ -67,26 +56,6 @@ _EXTENT = Prepared(
         func.coalesce(select(func.max(_row.id)).scalar_subquery(), 0),
     )
 )
-
-
-def _states() -> CompoundSelect[Any]:
-    """What is asked of states at once: one that was not live within, and those nearest to both ends."""
-    since = statuses.c.since_ms
-    dark = _STATUSES.where(
-        statuses.c.ticker == _ticker, since >= _start, since < _end, statuses.c.state != FeedState.LIVE.value
-    )
-    asked = {
-        "dark": dark.limit(1),
-        "before": state_of(_ticker, since <= _start, newest=True),
-        "begun": state_of(_ticker, since > _start, newest=False),
-        "ended": state_of(_ticker, since >= _end, newest=False),
-    }
-    return union_all(
-        *(select(literal(label).label("asked"), *one.subquery(label).columns) for label, one in asked.items())
-    )
-
-
-_STATES = Prepared(_states())
 
 
 class Page(NamedTuple):
@@ -229,30 +198,5 @@ class Look:
         return Extent._make(_EXTENT.one(self._connection, asked))
 
     def was_live(self, ticker: str, start_ms: int, end_ms: int) -> bool:
-        """Whether the feed was live throughout [start_ms, end_ms), as far as stored states and ticks tell.
-
-        A state's own time is this gateway's clock and a tick's is the exchange's, so the edges are moved to the ticks:
-        a feed is live from the tick that made it so, and one that broke off is believed up to its last tick.
-        """
-        asked = {"ticker": ticker, "start_ms": start_ms, "end_ms": end_ms}
-        told = {label: StoredStatus._make(status) for label, *status in _STATES.all(self._connection, asked)}
-        if "dark" in told:
-            return False
-        before, begun, ended = told.get("before"), told.get("begun"), told.get("ended")
-        if before is None or before.state != FeedState.LIVE:
-            first_ms = None if begun is None else self._tick_ms(begun, after=True)
-            if begun is None or begun.state != FeedState.LIVE or first_ms is None or first_ms > start_ms:
-                return False
-        if ended is None or ended.state in (FeedState.LIVE, FeedState.HALTED, FeedState.EXPIRED):
-            return True
-        last_ms = self._tick_ms(ended, after=False)
-        return last_ms is None or last_ms >= end_ms
-
-    def _tick_ms(self, status: StoredStatus, *, after: bool) -> int | None:
-        mine = select(_row.timestamp_ms).where(_row.ticker == status.ticker, _row.epoch == status.epoch).limit(1)
-        nearest = (
-            mine.where(_row.seq > status.seq).order_by(_row.seq)
-            if after
-            else mine.where(_row.seq < status.seq).order_by(_row.seq.desc())
-        )
-        return cast("int | None", (self._connection.execute(nearest)).scalar_one_or_none())
+        """See `was_live`."""
+        return was_live(self._connection, ticker, start_ms, end_ms)

@@ -9,8 +9,9 @@ from sqlalchemy.exc import DataError, IntegrityError
 from cryptomarket.backplane.bus import Loss
 from cryptomarket.db import Database
 from cryptomarket.history.cursors import Cursor
-from cryptomarket.history.look_repository import ROWS, Look, Page, state_of
+from cryptomarket.history.look_repository import ROWS, Look, Page
 from cryptomarket.history.rows import Choice, Row, StoredGap, StoredStatus, StoredTick
+from cryptomarket.history.states_repository import state_of
 from cryptomarket.history.tables import gaps, price_tickers, statuses
 from cryptomarket.market.instruments import Kind
 from cryptomarket.market.ticks import Gap, Source, Status, Tick

@@ -1,0 +1,93 @@
+"""When a feed was live: the edges lie at the ticks, whatever the two clocks say."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import pytest
+
+from __tests__.history.world import heard, index_tick, live, state
+from cryptomarket.history.look_repository import Look
+from cryptomarket.history.repository import Repository
+from cryptomarket.market.ticks import FeedState, Gap, GapCause, Status, Tick
+
+Word = Tick | Status | Gap
+
+
+async def was_live(repository: Repository, start_ms: int, end_ms: int) -> bool:
+    return await repository.look(partial(Look.was_live, ticker="btc_usd", start_ms=start_ms, end_ms=end_ms))
+
+
+@pytest.mark.parametrize(
+    ("start_ms", "end_ms", "expected"),
+    [
+        (1000, 1900, True),  # live from the tick that made it so, though the state was said 50 ms later
+        (999, 1900, False),  # before the first tick nothing was heard
+        (1000, 1001, True),  # the first tick alone
+        (1000, 2000, True),  # up to the last tick before the feed broke off
+        (1000, 2001, False),  # beyond it nothing is known, though the break was noticed at 5000
+        (5500, 5600, False),  # in the dark
+        (6000, 6500, True),  # from the tick that came back
+        (6000, 6040, True),  # before the state that it made was said
+        (5999, 6500, False),
+        (1500, 6500, False),  # across
+        (6000, 6800, True),
+        (7000, 9000, False),  # halted: said by the exchange, for a time of its own
+        (6000, 7000, True),
+        (9050, 9500, True),
+    ],
+)
+async def test_when_the_feed_was_live(repository: Repository, start_ms: int, end_ms: int, expected: bool) -> None:
+    """Promise: a range is complete only where the feed was live; a tick is published before the state that it makes."""
+    await repository.keep(
+        heard(
+            [
+                *(index_tick(1000), live(1050), index_tick(2000), state(FeedState.DOWN, 5000)),
+                *(Gap("btc_usd", 2000, 6000, GapCause.DISCONNECT), index_tick(6000), live(6050), index_tick(6900)),
+                *(state(FeedState.HALTED, 7000), live(9050), index_tick(9100), index_tick(9900)),
+            ]
+        )
+    )
+    assert await was_live(repository, start_ms, end_ms) is expected
+
+
+@pytest.mark.parametrize(
+    ("words", "start_ms", "expected"),
+    [
+        # A successor says that the feed is down, then hears a tick that the exchange had made before that.
+        ([state(FeedState.DOWN, 5000), Gap("btc_usd", 2000, 4900, GapCause.DISCONNECT), index_tick(4900)], 4900, True),
+        ([state(FeedState.DOWN, 5000), Gap("btc_usd", 2000, 4900, GapCause.DISCONNECT), index_tick(4900)], 4899, False),
+        # Two troubles, one after the other.
+        ([state(FeedState.STALE, 4950), state(FeedState.DOWN, 5000), index_tick(4900)], 4900, True),
+        # Live again without a tick: what proves it is the next one.
+        ([state(FeedState.STALE, 5000)], 2000, False),
+        ([state(FeedState.STALE, 5000)], 5100, False),
+        ([state(FeedState.STALE, 5000)], 5200, True),
+        # What the exchange has said of it stays said, whatever time its ticks have.
+        ([state(FeedState.HALTED, 5000), index_tick(4900)], 4900, False),
+        ([state(FeedState.EXPIRED, 5000), index_tick(4900)], 4900, False),
+    ],
+)
+async def test_what_was_said_before_the_tick_that_came_back_is_past(
+    repository: Repository, words: Sequence[Word], start_ms: int, expected: bool
+) -> None:
+    """Promise: where a gap ends history is whole again, though the gateway's clock said "down" after that time."""
+    before: list[Word] = [index_tick(1000), live(1050), index_tick(2000)]
+    await repository.keep(heard([*before, *words, live(6000), index_tick(5200), index_tick(7000)]))
+    assert await was_live(repository, start_ms, 7000) is expected
+
+
+async def test_a_feed_that_was_never_live_proves_nothing(repository: Repository) -> None:
+    """Promise: without a state, or with none that is live, no range is whole."""
+    assert not await was_live(repository, 1000, 2000)
+    await repository.keep(heard([index_tick(1000), state(FeedState.STALE, 1050)]))
+    assert not await was_live(repository, 1000, 1040)
+    assert not await was_live(repository, 1000, 2000)
+
+
+async def test_an_order_that_begins_anew_has_ticks_of_its_own(repository: Repository) -> None:
+    """Promise: a state is held against the ticks of its own epoch, where another one has the same numbers."""
+    await repository.keep(heard([index_tick(1000), live(1050), index_tick(2000), state(FeedState.DOWN, 3000)]))
+    await repository.keep(heard([index_tick(6000), live(6050), index_tick(7000)], epoch="e2"))
+    assert await was_live(repository, 6000, 6900)
+    assert not await was_live(repository, 5999, 6900)
+    assert not await was_live(repository, 1000, 6900)

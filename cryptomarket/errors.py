@@ -79,7 +79,8 @@ class UnknownTicker(NotFound):
         self.name = name
         self.nearest = tuple(nearest)
         hint = f" Did you mean {', '.join(self.nearest)}?" if self.nearest else ""
-        super().__init__(f"There is no ticker {name[:64]!r}.{hint}", field="ticker")
+        what = f"There is no ticker {name[:64]!r}." if name else "A ticker's name can't be empty."
+        super().__init__(f"{what}{hint}", field="ticker")
 
 
 class Conflict(Refusal):

@@ -20,6 +20,7 @@ PARAMETERS: list[dict[str, Json]] = [
     {"name": "tickers", "schema": {"anyOf": [{"type": "string", "maxLength": 16_384}, {"type": "null"}]}},
     {"name": "date", "schema": {"type": "string", "format": "YYYY-MM-DD", "examples": ["2026-01-31"]}},
     {"name": "word", "schema": {"type": "string"}},
+    {"name": "moment", "schema": {"type": "integer", "minimum": 0.0, "maximum": 253_402_300_800_000.0}},
 ]
 
 
@@ -36,6 +37,7 @@ def finding(kind: str, *where: str) -> Json:
         ("less_than_equal", "limit", "limit is too large: it must be a whole number from 1 to 10000, such as 100."),
         ("missing", "limit", "limit is missing: it must be a whole number from 1 to 10000, such as 100."),
         ("greater_than_equal", "least", "least is too small: it must be a number of at least 1."),
+        ("less_than_equal", "moment", "moment is too large: it must be a whole number from 0 to 253402300800000."),
         ("enum", "mode", "mode is none of the choices: it must be all or latest."),
         ("literal_error", "format", "format is none of the choices: it must be json."),
         ("bool_parsing", "cookie", "cookie can't be read: it must be true or false."),

@@ -71,8 +71,9 @@ def test_what_is_kept_has_a_bound() -> None:
 
 def test_a_range_is_closed_when_it_is_complete_and_past() -> None:
     """Promise: nothing is called unchangeable that rows may still come to."""
-    assert is_closed(complete=True, end_ms=0, now_ms=CLOSED_AFTER_MS)
-    assert not is_closed(complete=True, end_ms=1, now_ms=CLOSED_AFTER_MS)
-    assert not is_closed(complete=False, end_ms=0, now_ms=CLOSED_AFTER_MS)
+    assert is_closed(complete=True, is_start_said=True, end_ms=0, now_ms=CLOSED_AFTER_MS)
+    assert not is_closed(complete=True, is_start_said=True, end_ms=1, now_ms=CLOSED_AFTER_MS)
+    assert not is_closed(complete=False, is_start_said=True, end_ms=0, now_ms=CLOSED_AFTER_MS)
+    assert not is_closed(complete=True, is_start_said=False, end_ms=0, now_ms=CLOSED_AFTER_MS)
     assert OPEN.etag != CLOSED.etag
     assert OPEN.etag[0] == OPEN.etag[-1] == '"'

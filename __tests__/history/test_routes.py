@@ -64,6 +64,7 @@ async def test_a_range_of_ticks_is_answered_exactly(client: httpx2.AsyncClient, 
         ({"format": "csv", "fields": "colour"}, 422, "fields"),
         ({"cursor": "abc"}, 400, "cursor"),
         ({"fields": "price,colour"}, 422, "fields"),
+        ({"fields": ""}, 422, "fields"),
     ],
 )
 async def test_a_question_that_cannot_be_is_refused(
@@ -169,6 +170,39 @@ async def test_a_closed_range_may_be_kept_for_ever(repository: Repository, stopp
             )
         day = await client.get("/api/v2/candles/btc_usd", params={"resolution": "1", **closed})
         assert "etag" not in day.headers  # the rest of its minute was not heard
+
+
+async def test_a_fresh_history_is_whole_from_its_first_tick(repository: Repository, stopped: StoppedClock) -> None:
+    """Promise: a ticker's first tick is published before the state it makes, and the plain question that begins there
+    is complete. It has no validator, for another first row is another answer; said in words, the same range has.
+    """
+    bus = new_bus()
+    async with writing(bus, repository, stopped.clock):
+        await publish(bus, index_tick(T), live(T + 50), *(index_tick(T + ms) for ms in (10, 20, 90_000)))
+    async with outside(repository, stopped.clock, bus=bus) as client:
+        for path in ("ticks/btc_usd", "ticks/btc_usd/stats"):
+            plain = await client.get(f"/api/v2/{path}", params={"end": str(T + 15)})
+            said = await client.get(f"/api/v2/{path}", params={"start": str(T), "end": str(T + 15)})
+            assert (plain.json()["start"], plain.json()["complete"], "etag" in plain.headers) == (T, True, False)
+            assert (said.content, "etag" in said.headers) == (plain.content, True)
+            whatever = {"If-None-Match": "*"}
+            again = await client.get(f"/api/v2/{path}", params={"start": str(T), "end": str(T + 15)}, headers=whatever)
+            assert (again.status_code, again.headers["etag"]) == (304, said.headers["etag"])
+
+
+async def test_a_late_tick_revises_its_candle(repository: Repository, stopped: StoppedClock) -> None:
+    """Promise: a candle that changed after it was closed says so, in both senses: the new prices, and `revised`."""
+    minute = T // 60_000 * 60_000
+    query = {"resolution": "1", "start": str(minute), "end": str(minute + 60_000)}
+    await repository.keep(heard([index_tick(minute, "5"), index_tick(minute + 10, "7")]))
+    stopped.now_ms = minute + 100_000
+    async with outside(repository, stopped.clock) as client:
+        [candle] = (await client.get("/api/v2/candles/btc_usd", params=query)).json()["data"]
+        assert (candle["high"], candle["ticks"], candle["closed"], candle["revised"]) == (7, 2, True, False)
+        late = index_tick(minute + 5, "9")._replace(received_us=(minute + 90_000) * 1000)
+        await repository.keep(heard([late], first_seq=9))
+        [candle] = (await client.get("/api/v2/candles/btc_usd", params=query)).json()["data"]
+        assert (candle["high"], candle["ticks"], candle["closed"], candle["revised"]) == (9, 3, True, True)
 
 
 async def test_candles_of_a_closed_range_may_be_kept_for_ever(repository: Repository, stopped: StoppedClock) -> None:

@@ -48,7 +48,7 @@ def test_what_is_no_time_is_refused_by_name(text: str) -> None:
     assert refused.value.field == "start"
 
 
-@pytest.mark.parametrize("text", ["-1", "1969-12-31T23:59:59Z", "253402300800000000", "99999999999999999999"])
+@pytest.mark.parametrize("text", ["-1", "1969-12-31T23:59:59Z", "253402300800000000", "9" * 20, "9" * 1000])
 def test_a_time_out_of_this_world_is_impossible(text: str) -> None:
     """A readable time that no database holds is a 422, never a failure further in."""
     with pytest.raises(Impossible, match="1970 to 9999"):

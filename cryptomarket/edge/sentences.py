@@ -87,10 +87,15 @@ def _right(parameter: Mapping[str, Json], schemas: Mapping[str, Json]) -> str:
 def _between(shape: Mapping[str, Json], word: str) -> str:
     least, most = shape.get(f"min{word}"), shape.get(f"max{word}")
     if least is not None and most is not None:
-        return f"from {least:g} to {most:g}"
+        return f"from {_number(least)} to {_number(most)}"
     if least is not None:
-        return f"of at least {least:g}" if word == "imum" else f"at least {least:g}"
-    return "" if most is None else f"{'of ' if word == 'imum' else ''}at most {most:g}"
+        return f"of at least {_number(least)}" if word == "imum" else f"at least {_number(least)}"
+    return "" if most is None else f"{'of ' if word == 'imum' else ''}at most {_number(most)}"
+
+
+def _number(bound: float) -> str:
+    # The document has bounds of whole numbers as floats, too.
+    return str(int(bound)) if float(bound).is_integer() else str(bound)
 
 
 def _example(parameter: Mapping[str, Json]) -> str:

@@ -24,9 +24,11 @@ class Answer(NamedTuple):
         return f'"{hashlib.sha256(self.body).hexdigest()[:32]}"'
 
 
-def is_closed(*, complete: bool, end_ms: int, now_ms: int) -> bool:
-    """Whether what is told of a range will always be told of it."""
-    return complete and end_ms + CLOSED_AFTER_MS <= now_ms
+def is_closed(*, complete: bool, is_start_said: bool, end_ms: int, now_ms: int) -> bool:
+    """Whether what is told of a range will always be told of it. One that begins at the first row that is stored
+    begins elsewhere when that row is removed, or when an older one comes in.
+    """
+    return complete and is_start_said and end_ms + CLOSED_AFTER_MS <= now_ms
 
 
 class SharedAnswers:

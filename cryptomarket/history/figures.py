@@ -96,7 +96,7 @@ class Figures:
                 "last": _told(found.last),
             }
         )
-        return self._answer(body, span, missing)
+        return self._answer(body, span, missing, is_start_said=start_ms is not None)
 
     async def candles(self, ticker: str, resolution: Resolution, start_ms: int | None, end_ms: int | None) -> Answer:
         """The candles that overlap a range, each whole; those without a price are left out. Raises Impossible."""
@@ -129,11 +129,13 @@ class Figures:
                 "data": [candle_told(candle, is_closed=candle.end_ms <= closed_ms) for candle in candles],
             }
         )
-        return self._answer(body, span, missing)
+        return self._answer(body, span, missing, is_start_said=start_ms is not None)
 
-    def _answer(self, body: bytes, span: Span, missing: dict[str, object]) -> Answer:
-        complete = bool(missing["complete"])
-        return Answer(body, is_closed(complete=complete, end_ms=span.end_ms, now_ms=self._clock.wall_ms()))
+    def _answer(self, body: bytes, span: Span, missing: dict[str, object], *, is_start_said: bool) -> Answer:
+        complete, now_ms = bool(missing["complete"]), self._clock.wall_ms()
+        return Answer(
+            body, is_closed(complete=complete, is_start_said=is_start_said, end_ms=span.end_ms, now_ms=now_ms)
+        )
 
     @staticmethod
     def _missing(look: Look, ticker: str, span: Span) -> dict[str, object]:

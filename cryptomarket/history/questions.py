@@ -94,7 +94,11 @@ class History:
         )
         # Not as a part of the object: a quarter of a megabyte would be copied twice more.
         body = b"".join((head[:-1], b',"data":[', told.text.encode(), b"]}"))
-        return Answer(body, is_closed(complete=complete, end_ms=cursor.end_ms, now_ms=self._clock.wall_ms()))
+        is_start_said = asked.start_ms is not None or asked.cursor is not None
+        now_ms = self._clock.wall_ms()
+        return Answer(
+            body, is_closed(complete=complete, is_start_said=is_start_said, end_ms=cursor.end_ms, now_ms=now_ms)
+        )
 
     async def latest(self, ticker: str) -> bytes:
         """The newest tick and its age: from the bus, which hears first, else the newest row. Raises NotFound."""
@@ -202,9 +206,8 @@ def _believed(
 def check_fields(fields: Collection[str] | None) -> None:
     """Raises Impossible for a field that no row of any kind has."""
     if fields is not None and (unknown := sorted(set(fields) - ROW_FIELDS)):
-        raise Impossible(
-            f"There is no field {unknown[0][:64]!r}; there are {', '.join(sorted(ROW_FIELDS))}.", field="fields"
-        )
+        what = f"There is no field {unknown[0][:64]!r}" if unknown[0] else "A field's name can't be empty"
+        raise Impossible(f"{what}; there are {', '.join(sorted(ROW_FIELDS))}.", field="fields")
 
 
 def begun(reach: Reach, look: Look, asked: TicksQuestion, heard: Heard) -> Cursor:

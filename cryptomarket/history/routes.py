@@ -31,13 +31,16 @@ Parts = Annotated[HistoryParts, Depends(parts)]
 Name = Annotated[
     str, Path(description="An index (`btc_usd`) or an instrument (`BTC-PERPETUAL`), in any case", examples=["btc_usd"])
 ]
+_START = (
+    "Where the range begins, inclusive: ISO 8601 (UTC when it names no zone), or Unix time in seconds, milliseconds or "
+    "microseconds, told apart by size. "
+)
 Start = Annotated[
     str | None,
-    Query(
-        description="Where the range begins, inclusive: ISO 8601 (UTC when it names no zone), or Unix time in seconds, "
-        "milliseconds or microseconds, told apart by size. From the first stored row when absent.",
-        examples=["2026-09-23T12:05:13Z"],
-    ),
+    Query(description=f"{_START}From the first stored row when absent.", examples=["2026-09-23T12:05:13Z"]),
+]
+StartOfCandles = Annotated[
+    str | None, Query(description=f"{_START}The last 1000 candles when absent.", examples=["2026-09-23T12:05:13Z"])
 ]
 End = Annotated[
     str | None,
@@ -68,6 +71,15 @@ def exact(body: bytes, **headers: str) -> Response:
 
 async def between(start: Start = None, end: End = None) -> tuple[int | None, int | None]:
     """Start and end in milliseconds, where they were said. Raises Malformed and Impossible."""
+    return _read(start, end)
+
+
+async def between_candles(start: StartOfCandles = None, end: End = None) -> tuple[int | None, int | None]:
+    """The same, where an absent start means something else."""
+    return _read(start, end)
+
+
+def _read(start: str | None, end: str | None) -> tuple[int | None, int | None]:
     return (
         None if start is None else time_ms(start, field="start"),
         None if end is None else time_ms(end, field="end"),
@@ -108,6 +120,7 @@ async def asker(caller: Person) -> Asker:
 
 
 Between = Annotated[tuple[int | None, int | None], Depends(between)]
+BetweenCandles = Annotated[tuple[int | None, int | None], Depends(between_candles)]
 
 
 def of_range(answer: Answer, none_match: frozenset[str]) -> Response:
@@ -116,7 +129,7 @@ def of_range(answer: Answer, none_match: frozenset[str]) -> Response:
         return exact(answer.body, Vary="Accept")
     etag = answer.etag
     headers = {"Vary": "Accept", "ETag": etag, "Cache-Control": "private, max-age=31536000, immutable"}
-    if etag in none_match:
+    if etag in none_match or "*" in none_match:
         return Response(status_code=304, headers=headers)
     return exact(answer.body, **headers)
 
@@ -282,7 +295,7 @@ async def list_candles(
     resolution: Annotated[
         Resolution, Query(description="Length of a candle in minutes; `1D` is a day", examples=[Resolution.MINUTE_1])
     ],
-    between: Between,
+    between: BetweenCandles,
     none_match: NoneMatch,
 ) -> Response:
     name = (await history.directory.resolve(ticker)).name

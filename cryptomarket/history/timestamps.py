@@ -11,7 +11,8 @@ DAY_MS = 86_400_000
 _SECONDS_BELOW = 10**11
 _MILLISECONDS_BELOW = 10**14
 END_OF_TIME_MS = 253_402_300_800_000  # the year 10000, where ISO 8601 stops having four digits
-_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,20}")
+# Longer ones are not read by Python, nor meant by anybody.
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,4000}")
 _OLDER = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})_([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})")
 _DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _LOST_PLUS = re.compile(r"(T[0-9:.,]+) ([0-9:]{2,5})")

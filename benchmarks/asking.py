@@ -32,11 +32,12 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A bulk answer: its size in bytes, the last of them, and how long it took."""
+    """A bulk answer: its size in bytes, the last of them, how long it took, and the id that its server gave it."""
 
     size: int
     tail: bytes
     took_s: float
+    request_id: str
 
 
 class Connection:
@@ -81,7 +82,8 @@ class Connection:
             count = self._some(view)
             total += count
             tail = (tail + bytes(view[max(0, count - _TAIL_BYTES) : count]))[-_TAIL_BYTES:]
-        return Read(total, tail, time.perf_counter() - began_s)
+        took_s = time.perf_counter() - began_s
+        return Read(total, tail, took_s, (_header(head, b"x-request-id") or b"").decode())
 
     def close(self) -> None:
         self._socket.close()

@@ -58,12 +58,12 @@ class Program:
 
     @property
     def cpu_s(self) -> float:
-        """User and system time of all of it (proc(5), /proc/pid/stat)."""
+        """User and system time of all of it, ended descendants included (proc(5), /proc/pid/stat: utime to cstime)."""
         total = 0
         for pid in self.tree:
             fields = _stat(pid)
             if fields is not None:
-                total += int(fields[11]) + int(fields[12])
+                total += sum(map(int, fields[11:15]))
         return total / _TICKS_PER_S
 
     @property

@@ -1,16 +1,18 @@
-"""What most people write: SQLAlchemy's ORM, and a list of pydantic models; on the same table.
+"""What most people write: SQLAlchemy's ORM, a list of pydantic models, and pandas; on the same table.
 
 python -m benchmarks.rivals.listing PORT DATABASE_URL
 """
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
+from typing import Any
 
+import pandas as pd
 import uvicorn
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Response
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import select
+from sqlalchemy import Float, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
@@ -64,6 +66,28 @@ def application(url: str) -> FastAPI:
         row = price_tickers.c
         asked = select(Tick).where(row.ticker == ticker, row.timestamp_ms >= start, row.timestamp_ms < end)
         return (await db.scalars(asked.order_by(row.timestamp_ms).limit(limit))).all()
+
+    async def frame(ticker: str, start: int, end: int, db: AsyncSession) -> pd.DataFrame:
+        found: Sequence[Tick] = await ticks(ticker, start, end, db=db)
+        return pd.DataFrame([TickOut.model_validate(one).model_dump() for one in found])
+
+    @app.get("/parquet")
+    async def as_parquet(ticker: str, start: int, end: int, db: AsyncSession = Depends(session)) -> Response:
+        return Response((await frame(ticker, start, end, db)).to_parquet(index=False))
+
+    @app.get("/stats")
+    async def stats(ticker: str, start: int, end: int, db: AsyncSession = Depends(session)) -> dict[str, Any]:
+        row = price_tickers.c
+        price = cast(row.price, Float)
+        asked = select(func.count(), func.min(price), func.max(price), func.avg(price))
+        found = await db.execute(asked.where(row.ticker == ticker, row.timestamp_ms >= start, row.timestamp_ms < end))
+        return dict(zip(("count", "min", "max", "avg"), found.one(), strict=True))
+
+    @app.get("/candles")
+    async def candles(ticker: str, start: int, end: int, db: AsyncSession = Depends(session)) -> Response:
+        rows = await frame(ticker, start, end, db)
+        prices = rows.set_index(pd.to_datetime(rows.timestamp_ms, unit="ms")).price.astype(float)
+        return Response(prices.resample("5min").ohlc().to_json(), media_type="application/json")
 
     return app
 

@@ -20,6 +20,7 @@ from cryptomarket.companion import simulator_beside
 from cryptomarket.doorkeeper import Doorkeeper
 from cryptomarket.errors import StartRefused
 from cryptomarket.foundation import alone, database_address
+from cryptomarket.heaps import bound_heaps
 from cryptomarket.live.hub import Hub
 from cryptomarket.live.transport import LineProtocol
 from cryptomarket.market.instruments import Exchange
@@ -236,6 +237,7 @@ async def serve_gateway(
     leaves the banner to whoever started them. Raises StartRefused for what can't work.
     """
     check_role(settings, role)
+    bound_heaps()
     asyncio.get_running_loop().set_exception_handler(tell_unless_abandoned)
     async with contextlib.AsyncExitStack() as stack:
         # What another process may hold comes first: nothing has been begun yet when it is refused.

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from collections.abc import Collection
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from hypothesis import strategies as st
 from pyarrow import ipc, parquet
 
 from __tests__.history.test_formats import row
+from __tests__.history.test_lines_repository import SUMMARIES
 from __tests__.history.world import option_tick
 from cryptomarket.history.columnar import ROWS_TOGETHER, ArrowWriter, ParquetWriter
 from cryptomarket.history.columns import Columns
-from cryptomarket.history.formats import RowWriter, Trailer
+from cryptomarket.history.formats import CsvWriter, RowWriter, Trailer
 from cryptomarket.history.rows import Row
 from cryptomarket.market.instruments import Kind
 from cryptomarket.market.wire import encode_summary
@@ -105,18 +107,52 @@ def test_a_price_that_does_not_fit_is_never_told_as_another(
     writer: type[ParquetWriter | ArrowWriter], price: str
 ) -> None:
     """Promise: an error, not a rounding."""
-    held = writer(Columns(Kind.INDEX))
-    held.rows([row(Decimal(price))])
+    held, rows = writer(Columns(Kind.INDEX)), [row(Decimal(price))]
     with pytest.raises(ValueError, match=r"[Dd]ecimal|[Pp]recision|[Ss]cale|[Rr]escaling"):
-        held.rest()
+        held.rows(rows)
+    with pytest.raises(ValueError, match=r"[Dd]ecimal|[Pp]recision|[Ss]cale|[Rr]escaling"):
+        held.lines(CsvWriter(Columns(Kind.INDEX)).rows(rows), 1)
+
+
+@given(
+    kind=st.sampled_from(Kind),
+    prices=st.lists(st.none() | st.decimals(-(10**14) + 1, 10**14 - 1, places=12), max_size=5),
+    chosen=st.none() | st.sets(st.sampled_from(["position", "seq", "price", "ticker", "state", "stats"]), min_size=1),
+)
+def test_lines_become_the_columns_that_rows_do(
+    kind: Kind, prices: list[Decimal | None], chosen: Collection[str] | None
+) -> None:
+    """Promise: what the database has written as CSV is, value for value, what rows are: every kind, chosen fields or
+    not, nothing where there is nothing, numbers with exponents.
+    """
+    columns, summary = Columns(kind, chosen), SUMMARIES.get(kind)
+    if not columns.columns:
+        return
+    rows = [row(price)._replace(kind=kind.value, summary=None if price is None else summary) for price in prices]
+    rows += [row(None)._replace(source="collected", epoch=None, seq=None, kind=kind.value, summary=summary)]
+    writer = ArrowWriter(columns)
+    lines = CsvWriter(columns).rows(rows)
+    body = b"".join((writer.begin(), writer.lines(lines, len(rows)), writer.rest()))
+    body += writer.end(Trailer(len(rows), "", complete=True))
+    assert batches(body)[0] == batches(written(ArrowWriter(columns), rows)[0])[0]
+
+
+def test_a_line_that_is_not_one_row_is_told_to_nobody() -> None:
+    """Promise: rows that were counted and lines that are read are as many."""
+    columns = Columns(Kind.INDEX)
+    with pytest.raises(ValueError, match="2 rows were written as 1 lines"):
+        ParquetWriter(columns).lines(CsvWriter(columns).rows([row(Decimal(1))]), 2)
 
 
 def test_many_rows_leave_in_groups() -> None:
     """Promise: memory does not grow with the range: what is enough for a group leaves."""
     writer = ParquetWriter(Columns(Kind.INDEX))
     many = [row(Decimal(1))] * (ROWS_TOGETHER // 2)
+    lines = CsvWriter(Columns(Kind.INDEX)).rows(many)
     assert writer.begin() + writer.rows(many) in (b"PAR1", b"")
-    assert len(writer.rows(many)) > 1000
+    assert len(writer.lines(lines, len(many))) > 1000
+    assert writer.lines(lines, len(many)) == b""
+    assert len(writer.rest()) > 500
     assert writer.rest() == b""
 
 

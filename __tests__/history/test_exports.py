@@ -168,12 +168,17 @@ async def test_what_breaks_off_never_looks_whole(repository: Repository, bus: Me
 
 
 async def test_a_number_that_does_not_fit_breaks_the_answer_off(exports: Exports, repository: Repository) -> None:
-    """Promise: Parquet tells no other number than the stored one; other formats have room for all."""
-    await repository.keep(heard([index_tick(T, "1E-30")]))
+    """Promise: Parquet tells no other number than the stored one, and is refused where the first rows show it; other
+    formats have room for all.
+    """
+    await repository.keep(heard([*(index_tick(T + ms) for ms in range(2)), index_tick(T + 2, "1E-30")]))
     with pytest.raises(BrokenOff):
         await told(exports, Format.PARQUET)
     assert json.loads(await exports.facts(ME))["state"] == "failed"
-    assert lines(await told(exports, Format.NDJSON))[0][0]["price"] == Decimal("1E-30")
+    with pytest.raises(Impossible, match="parquet has room for; ndjson and csv"):
+        await told(exports, Format.PARQUET, order="desc")
+    assert len(exports.open) == 1, "the one that broke off, which nobody has closed here"
+    assert lines(await told(exports, Format.NDJSON))[0][2]["price"] == Decimal("1E-30")
 
 
 async def test_only_so_many_at_once(exports: Exports) -> None:

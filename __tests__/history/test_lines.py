@@ -19,7 +19,9 @@ from cryptomarket.market.instruments import Kind
         (Format.CSV, Kind.OPTION, ["bid_iv"], False),
         (Format.CSV, Kind.OPTION, ["price"], True),
         (Format.CSV, Kind.INDEX, ["greeks"], False),
-        (Format.PARQUET, Kind.INDEX, None, False),
+        (Format.PARQUET, Kind.INDEX, None, True),
+        (Format.ARROW, Kind.OPTION, None, True),
+        (Format.ARROW, Kind.OPTION, ["bid_iv"], False),
     ],
 )
 def test_a_database_writes_what_it_has_as_columns(
@@ -33,6 +35,15 @@ def test_a_database_writes_what_it_has_as_columns(
             isinstance(piece, Blank) and piece.column in (SUMMARY, WHOLE_SUMMARY) for piece in line.pieces
         )
         assert has_summary is (chosen is None and kind is not Kind.INDEX)
+
+
+@pytest.mark.parametrize(
+    ("ticker", "is_known"), [("BTC-PERPETUAL", True), ("-x", False), ('a"b', False), ("a,b", False)]
+)
+def test_columns_are_made_of_lines_without_quotes(ticker: str, *, is_known: bool) -> None:
+    """Promise: what a cell of CSV spells otherwise than it is becomes no column's text."""
+    assert (line_of(Format.PARQUET, ticker, Kind.SPOT, None) is not None) is is_known
+    assert line_of(Format.CSV, ticker, Kind.SPOT, None) is not None
 
 
 def test_a_name_is_written_as_its_format_wants_it() -> None:

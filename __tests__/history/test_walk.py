@@ -1,7 +1,7 @@
 """Walking over a range: whatever is read in one piece, the whole is what one page would have told."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import TypeVar
@@ -10,18 +10,20 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyarrow import ipc
 
 from __tests__.examples import examples
-from __tests__.history.world import heard, index_tick, perpetual_tick
+from __tests__.history.world import heard, index_tick, perpetual_tick, spot_tick
 from cryptomarket.db import Database
 from cryptomarket.errors import DatabaseUnavailable
+from cryptomarket.history.columnar import ArrowWriter
 from cryptomarket.history.columns import Columns
 from cryptomarket.history.cursors import Cursor, Order
-from cryptomarket.history.formats import CsvWriter, Format, NdjsonWriter
+from cryptomarket.history.formats import CsvWriter, Format, NdjsonWriter, Trailer
 from cryptomarket.history.lines import line_of
 from cryptomarket.history.look_repository import Look
 from cryptomarket.history.repository import Repository
-from cryptomarket.history.rows import Choice
+from cryptomarket.history.rows import Choice, Row
 from cryptomarket.history.walk import Sizes, Walk
 from cryptomarket.market.instruments import Kind
 
@@ -89,6 +91,29 @@ async def test_an_instrument_is_told_whole(repository: Repository) -> None:
     ):
         walk = walk_of(repository, asked, Kind.PERPETUAL, form, rows=3)
         assert await told(walk) == (write(page.rows), 20)
+
+
+@pytest.mark.parametrize("form", [Format.PARQUET, Format.ARROW])
+@pytest.mark.parametrize("kind", [Kind.INDEX, Kind.SPOT])
+async def test_columns_are_made_of_lines(repository: Repository, form: Format, kind: Kind) -> None:
+    """Promise: no row of a range becomes an object of ours on its way into a column, and each is there, in order."""
+    ticks = [index_tick(ms, f"{ms}.50") if kind is Kind.INDEX else spot_tick(ms) for ms in range(20)]
+    await repository.keep(heard(ticks))
+    ticker, line = ticks[0].ticker, line_of(form, ticks[0].ticker, kind, None)
+    page = await repository.page(Cursor.at_start(ticker, 0, 20), Choice(), limit=1000, begun=False)
+
+    class Lines(ArrowWriter):
+        def rows(self, rows: Sequence[Row]) -> bytes:
+            raise AssertionError(rows)
+
+    writer, of_rows = Lines(Columns(kind)), ArrowWriter(Columns(kind))
+    asked = Cursor.at_start(ticker, 0, 20)
+    walk = Walk(repository, asked, writer, line, is_apart=True, sizes=Sizes(3, 3, 3))
+    body, rows = await told(walk)
+    end = Trailer(20, "", complete=True)
+    lines = ipc.open_stream(writer.begin() + body + writer.rest() + writer.end(end)).read_all()
+    expected = ipc.open_stream(of_rows.begin() + of_rows.rows(page.rows) + of_rows.rest() + of_rows.end(end)).read_all()
+    assert (rows, lines.to_pylist()) == (20, expected.to_pylist())
 
 
 class Waiting(Repository):

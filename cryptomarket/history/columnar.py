@@ -4,19 +4,22 @@ Loaded when the first one is asked for: the library takes more memory than the g
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pyarrow as pa
-from pyarrow import ipc, parquet
+from pyarrow import csv, ipc, parquet
 
 from cryptomarket.history.columns import Cell, CellKind, Columns
-from cryptomarket.history.formats import Trailer
+from cryptomarket.history.formats import NoRoom, Trailer
 from cryptomarket.history.rows import Row
 from cryptomarket.market.wire import encode
 
 # The widest that DuckDB and others know: 14 digits before the point, as volumes in USD have, and 24 after it.
 DECIMAL = pa.decimal128(38, 24)
 ROWS_TOGETHER = 32_768
+# More than there ever is of lines at once (`Sizes`).
+_LINES_BYTES = 1 << 25
 TRAILER = "trailer"
 _TYPES = {CellKind.TEXT: pa.string(), CellKind.INTEGER: pa.int64(), CellKind.DECIMAL: DECIMAL}
 
@@ -50,24 +53,54 @@ class _Sink:
         return written
 
 
+@contextmanager
+def _fitting() -> Iterator[None]:
+    try:
+        yield
+    except pa.ArrowInvalid as error:
+        raise NoRoom(str(error)) from error
+
+
 class _Batches:
     """Rows, until they are enough for a piece of their own."""
 
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
-        self._cells: list[tuple[Cell, ...]] = []
+        self._held: list[pa.RecordBatch] = []
         self.schema = pa.schema([(column.name, _TYPES[column.kind]) for column in columns.columns])
+        nothing = [pa.nulls(0, field.type) for field in self.schema]
+        self._nothing = pa.RecordBatch.from_arrays(nothing, schema=self.schema)
+        self._reading = csv.ReadOptions(use_threads=False, block_size=_LINES_BYTES, column_names=self.schema.names)
+        types = {field.name: field.type for field in self.schema}
+        # No text is empty: what has nothing in it is absent.
+        self._meaning = csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True)
 
-    def add(self, rows: Sequence[Row]) -> pa.RecordBatch | None:
-        self._cells += map(self._columns.cells, rows)
-        return self.batch() if len(self._cells) >= ROWS_TOGETHER else None
+    def add_rows(self, rows: Sequence[Row]) -> pa.RecordBatch | None:
+        """Takes rows on, and gives a batch when there are enough. Raises NoRoom for what DECIMAL can't hold."""
+        cells: list[tuple[Cell, ...]] = [self._columns.cells(row) for row in rows]
+        by_column = list(zip(*cells, strict=True)) if cells else [()] * len(self.schema)
+        with _fitting():
+            arrays = [pa.array(column, field.type) for column, field in zip(by_column, self.schema, strict=True)]
+        return self._add([pa.RecordBatch.from_arrays(arrays, schema=self.schema)])
+
+    def add_lines(self, text: bytes, rows: int) -> pa.RecordBatch | None:
+        """The same for rows that are lines of CSV, which no object of Python is made of."""
+        with _fitting():
+            table = csv.read_csv(pa.py_buffer(text), read_options=self._reading, convert_options=self._meaning)
+            # A decimal with more digits than its type has would pass.
+            table.validate(full=True)
+        if table.num_rows != rows:
+            raise ValueError(f"{rows} rows were written as {table.num_rows} lines")
+        return self._add(table.to_batches())
+
+    def _add(self, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch | None:
+        self._held += batches
+        return self.batch() if sum(batch.num_rows for batch in self._held) >= ROWS_TOGETHER else None
 
     def batch(self) -> pa.RecordBatch:
-        """What there is. Raises ValueError for a number that DECIMAL can't hold."""
-        by_column = list(zip(*self._cells, strict=True)) if self._cells else [()] * len(self.schema)
-        arrays = [pa.array(cells, field.type) for cells, field in zip(by_column, self.schema, strict=True)]
-        self._cells = []
-        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+        """What there is, maybe nothing."""
+        held, self._held = self._held, []
+        return pa.concat_batches(held) if held else self._nothing
 
 
 class _Columnar(ABC):
@@ -82,7 +115,10 @@ class _Columnar(ABC):
         return self._sink.taken()
 
     def rows(self, rows: Sequence[Row]) -> bytes:
-        return self._put(self._batches.add(rows))
+        return self._put(self._batches.add_rows(rows))
+
+    def lines(self, text: bytes, rows: int) -> bytes:
+        return self._put(self._batches.add_lines(text, rows))
 
     def rest(self) -> bytes:
         return self._put(self._batches.batch())

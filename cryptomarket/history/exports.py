@@ -15,11 +15,11 @@ import structlog
 
 from cryptomarket.backplane.cache import Cache
 from cryptomarket.clock import Clock
-from cryptomarket.errors import BusUnavailable, NotFound, TooMany, Unavailable
+from cryptomarket.errors import BusUnavailable, Impossible, NotFound, TooMany, Unavailable
 from cryptomarket.history.columns import Columns
 from cryptomarket.history.cursors import Cursor
-from cryptomarket.history.formats import CsvWriter, Format, NdjsonWriter, RowWriter, Trailer
-from cryptomarket.history.lines import line_of
+from cryptomarket.history.formats import CsvWriter, Format, NdjsonWriter, NoRoom, RowWriter, Trailer
+from cryptomarket.history.lines import COLUMNAR, line_of
 from cryptomarket.history.look_repository import Look
 from cryptomarket.history.questions import TicksQuestion, begun, check_fields
 from cryptomarket.history.reach import Heard, Reach
@@ -31,7 +31,6 @@ from cryptomarket.market.wire import encode
 # What leaves in one write: a reader that stalls has no more than this of us in his socket's buffer.
 PIECE_BYTES = 256 * 1024
 REMEMBERED_S = 3600.0
-COLUMNAR = frozenset({Format.PARQUET, Format.ARROW})
 NO_EXPORT = "No export of yours with this request id has ended within the last hour."
 
 log = structlog.get_logger(__name__)
@@ -165,7 +164,8 @@ class Exports:
         self, asker: Asker, asked: TicksQuestion, kind: Kind, form: Format, *, is_read: bool = True
     ) -> Export:
         """An export whose answer may begin; to be closed. Unless it `is_read`, no row of it is looked at before its
-        pieces are taken. Raises Impossible for a question that can't be, TooMany.
+        pieces are taken. Raises Impossible for a question that can't be, and for numbers that the format has no room
+        for, as far as it can be seen by then; TooMany.
         """
         check_fields(asked.fields)
         self._check_room()
@@ -186,7 +186,7 @@ class Exports:
         with ExitStack() as unless_begun:
             unless_begun.callback(export.close)
             if is_read:
-                await walk.begin()
+                await _begun(walk, form)
             unless_begun.pop_all()
         return export
 
@@ -216,6 +216,16 @@ class Exports:
         if kept is None:
             raise NotFound(NO_EXPORT, field="request_id")
         return kept
+
+
+async def _begun(walk: Walk, form: Format) -> None:
+    try:
+        await walk.begin()
+    except NoRoom as error:
+        raise Impossible(
+            f"A number of this range has more digits than {form} has room for; ndjson and csv have room for all.",
+            field="format",
+        ) from error
 
 
 def _pieces_of(body: bytes) -> Iterator[bytes]:

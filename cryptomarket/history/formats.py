@@ -69,14 +69,22 @@ class Trailer(NamedTuple):
     complete: bool
 
 
+class NoRoom(ValueError):
+    """A number has more digits than the format has room for: it is told as no other one."""
+
+
 class RowWriter(Protocol):
-    """Writes rows piece by piece: `begin`, `rows` any number of times, `rest`, `end`. Each returns the bytes that are
-    ready, maybe none.
+    """Writes rows piece by piece: `begin`, `rows` and `lines` any number of times, `rest`, `end`. Each returns the
+    bytes that are ready, maybe none. Raises NoRoom.
     """
 
     def begin(self) -> bytes: ...
 
     def rows(self, rows: Sequence[Row]) -> bytes: ...
+
+    def lines(self, text: bytes, rows: int) -> bytes:
+        """So many rows that the database has written as lines already, see `line_of`."""
+        ...
 
     def rest(self) -> bytes:
         """Whatever was held back: the last bytes before the trailer."""
@@ -100,6 +108,9 @@ class NdjsonWriter:
         else:
             lines = [chosen_json(row, self._chosen) for row in rows]
         return b"\n".join((*lines, b"")) if lines else b""
+
+    def lines(self, text: bytes, rows: int) -> bytes:
+        return text
 
     def rest(self) -> bytes:
         return b""
@@ -133,6 +144,9 @@ class CsvWriter:
                     line[each] = harmless(line[each])
                 return tuple(line)
         return cells
+
+    def lines(self, text: bytes, rows: int) -> bytes:
+        return text
 
     def rest(self) -> bytes:
         return b""

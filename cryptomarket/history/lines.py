@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -22,6 +23,8 @@ RECEIVED_AT = "received_at"
 TIMESTAMP_US = "timestamp_us"
 _FIELDS = PLACE_FIELDS + EVENT_FIELDS
 _COLUMN_OF = {"timestamp": "timestamp_ms"}
+COLUMNAR = frozenset({Format.PARQUET, Format.ARROW})
+_BARE = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.-]*")
 _TEXTS = frozenset({"source", POSITION})
 _NULLABLE = frozenset({POSITION, "seq", "prev_seq", "price", "published_us"})
 
@@ -60,7 +63,9 @@ class Line(NamedTuple):
 
 
 def line_of(form: Format, ticker: str, kind: Kind, chosen: Collection[str] | None) -> Line | None:
-    """The line of a ticker's row, None where only our own writers know how to write it."""
+    """The line of a ticker's row, None where only our own writers know how to write it. What columns are made of is
+    lines of CSV.
+    """
     return _line_of(form, ticker, kind, None if chosen is None else frozenset(chosen))
 
 
@@ -70,7 +75,10 @@ def _line_of(form: Format, ticker: str, kind: Kind, chosen: frozenset[str] | Non
     of_summary = [name for name in names if name not in _FIELDS]
     if form is Format.NDJSON and (chosen is None or not of_summary):
         return _json_line(ticker, kind, chosen)
-    if form is Format.CSV and (len(names) > 1 or (names and not of_summary)):
+    if form in COLUMNAR and not _BARE.fullmatch(ticker):
+        # A cell of CSV would have quotes or an apostrophe.
+        return None
+    if form in (Format.CSV, *COLUMNAR) and (len(names) > 1 or (names and not of_summary)):
         return _csv_line(ticker, kind, [name for name in names if name in _FIELDS], of_summary)
     return None
 

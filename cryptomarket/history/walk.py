@@ -30,7 +30,7 @@ class Sizes:
     """How many rows are read at once: as objects, as lines, and as lines with a summary; a megabyte or two of each."""
 
     objects: int = 2500
-    lines: int = 6144
+    lines: int = 4096
     long_lines: int = 2048
 
     def of(self, line: Line) -> int:
@@ -104,7 +104,8 @@ class Walk:
                 async for piece in self._pages(window):
                     yield piece
             elif written.rows:
-                yield Piece((written.text + line.end).encode(), written.rows)
+                text = (written.text + line.end).encode()
+                yield Piece(await self.write(partial(self._writer.lines, text, written.rows)), written.rows)
             is_asc = self._asked.order == "asc"
             left = Window(window.end_ms, left.end_ms) if is_asc else Window(left.start_ms, window.start_ms)
 

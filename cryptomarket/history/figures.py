@@ -11,6 +11,7 @@ from cryptomarket.history.look_repository import Look
 from cryptomarket.history.questions import BOUNDS, MAX_GAPS
 from cryptomarket.history.reach import Heard, Reach, Span, range_of
 from cryptomarket.history.repository import Repository
+from cryptomarket.history.totals_repository import Priced, Totals
 from cryptomarket.market.candles import GRACE_MS, Candle, PricePoint, Resolution
 from cryptomarket.market.wire import encode
 
@@ -27,8 +28,8 @@ class Statistics:
 
     def __init__(self) -> None:
         self.count = 0
-        self.first: PricePoint | None = None
-        self.last: PricePoint | None = None
+        self.first: Priced | None = None
+        self.last: Priced | None = None
         self.min: Decimal | None = None
         self.max: Decimal | None = None
         self._sum = Decimal(0)
@@ -40,15 +41,29 @@ class Statistics:
         lowest, highest = min(prices), max(prices)
         self.min = lowest if self.min is None else min(self.min, lowest)
         self.max = highest if self.max is None else max(self.max, highest)
-        self.first = self.first or points[0]
-        self.last = points[-1]
+        self.first = self.first or Priced(*points[0][:2])
+        self.last = Priced(*points[-1][:2])
         self.count += len(points)
         with localcontext(_EXACT):
             self._sum = sum(prices, self._sum)
 
     @property
-    def avg(self) -> Decimal | None:
-        return _AVERAGE.divide(self._sum, Decimal(self.count)) if self.count else None
+    def totals(self) -> Totals:
+        """What all of it comes to."""
+        return Totals(self.count, self.min, self.max, self._sum, self.first, self.last)
+
+
+def counted(look: Look, ticker: str, start_ms: int, end_ms: int, *, newest_id: int) -> Totals:
+    """What the believed prices of [start_ms, end_ms) come to, counted one by one."""
+    found = Statistics()
+    for piece in look.prices(ticker, start_ms, end_ms, newest_id=newest_id):
+        found.add(piece)
+    return found.totals
+
+
+def average(found: Totals) -> Decimal | None:
+    """To AVERAGE_DIGITS digits."""
+    return _AVERAGE.divide(found.sum, Decimal(found.count)) if found.count else None
 
 
 class CandlesQuestion(NamedTuple):
@@ -76,10 +91,10 @@ class Figures:
         return await self._repository.look(lambda look: self._stats(look, ticker, start_ms, end_ms, heard))
 
     def _stats(self, look: Look, ticker: str, start_ms: int | None, end_ms: int | None, heard: Heard) -> Answer:
-        found = Statistics()
         span = self._reach.span(look, ticker, start_ms, end_ms, heard)
-        for piece in look.prices(ticker, span.start_ms, span.end_ms, newest_id=span.newest_id):
-            found.add(piece)
+        found = look.totals(ticker, span.start_ms, span.end_ms, newest_id=span.newest_id)
+        if found is None:
+            found = counted(look, ticker, span.start_ms, span.end_ms, newest_id=span.newest_id)
         missing = self._missing(look, ticker, span)
         body = encode(
             {
@@ -91,7 +106,7 @@ class Figures:
                 "count": found.count,
                 "min": found.min,
                 "max": found.max,
-                "avg": found.avg,
+                "avg": average(found),
                 "first": _told(found.first),
                 "last": _told(found.last),
             }
@@ -158,7 +173,7 @@ def whole(resolution: Resolution, start_ms: int, end_ms: int) -> tuple[int, int]
     return first_ms, last_ms
 
 
-def _told(point: PricePoint | None) -> dict[str, object] | None:
+def _told(point: Priced | None) -> dict[str, object] | None:
     return None if point is None else {"timestamp": point.timestamp_ms, "price": point.price}
 
 

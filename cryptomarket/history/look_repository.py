@@ -26,6 +26,7 @@ from cryptomarket.history.lines_repository import LinesLook
 from cryptomarket.history.rows import Choice, Row, StoredGap
 from cryptomarket.history.states_repository import was_live
 from cryptomarket.history.tables import gaps, price_tickers
+from cryptomarket.history.totals_repository import Totals, totals
 from cryptomarket.history.windows_repository import Window, within
 from cryptomarket.market.candles import PricePoint
 from cryptomarket.market.position import Position
@@ -131,6 +132,7 @@ class Look:
 
     def __init__(self, connection: Connection, writing: Writing) -> None:
         self._connection = connection
+        self._writing = writing
         self.lines = LinesLook(connection, writing)
 
     def page(self, asked: Cursor, choice: Choice, *, limit: int, begun: bool) -> Page:
@@ -191,6 +193,10 @@ class Look:
         with self._connection.execute(wanted, execution_options={"yield_per": at_once}) as result:
             for piece in result.partitions():
                 yield [PricePoint._make(row) for row in piece]
+
+    def totals(self, ticker: str, start_ms: int, end_ms: int, *, newest_id: int) -> Totals | None:
+        """See `totals`."""
+        return totals(self._connection, self._writing, ticker, start_ms, end_ms, newest_id=newest_id)
 
     def extent(self, ticker: str, *, stored_up_to: Position) -> Extent:
         """How far the rows of a ticker reach, where everything of an epoch up to a position is stored."""

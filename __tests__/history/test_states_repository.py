@@ -1,20 +1,24 @@
 """When a feed was live: the edges lie at the ticks, whatever the two clocks say."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 
 import pytest
 
-from __tests__.history.world import heard, index_tick, live, state
+from __tests__.history.world import heard, index_tick, live, perpetual_tick, state
 from cryptomarket.history.look_repository import Look
 from cryptomarket.history.repository import Repository
-from cryptomarket.market.ticks import FeedState, Gap, GapCause, Status, Tick
+from cryptomarket.ingest.gaps import Known, Patience, Watch
+from cryptomarket.market.instruments import Instrument, Kind
+from cryptomarket.market.ticks import FeedState, Gap, GapCause, PerpetualSummary, Status, Tick
 
 Word = Tick | Status | Gap
 
 
-async def was_live(repository: Repository, start_ms: int, end_ms: int) -> bool:
-    return await repository.look(partial(Look.was_live, ticker="btc_usd", start_ms=start_ms, end_ms=end_ms))
+async def was_live(repository: Repository, start_ms: int, end_ms: int, *, ticker: str = "btc_usd") -> bool:
+    return await repository.look(partial(Look.was_live, ticker=ticker, start_ms=start_ms, end_ms=end_ms))
 
 
 @pytest.mark.parametrize(
@@ -91,3 +95,63 @@ async def test_an_order_that_begins_anew_has_ticks_of_its_own(repository: Reposi
     assert await was_live(repository, 6000, 6900)
     assert not await was_live(repository, 5999, 6900)
     assert not await was_live(repository, 1000, 6900)
+
+
+def perpetual(timestamp_ms: int, state_: str, price: str) -> Tick:
+    tick = perpetual_tick(timestamp_ms)
+    assert isinstance(tick.summary, PerpetualSummary)
+    return tick._replace(price=Decimal(price), summary=replace(tick.summary, state=state_))
+
+
+def watching() -> Watch:
+    return Watch(Instrument("BTC-PERPETUAL", Kind.PERPETUAL), Patience(), now_s=0, now_ms=500)
+
+
+def hear(watch: Watch, *ticks: Tick) -> list[Word]:
+    return [word for tick in ticks for word in watch.heard(tick, now_s=0, now_ms=tick.timestamp_ms + 50)[1]]
+
+
+@pytest.mark.parametrize(
+    ("start_ms", "end_ms", "expected"),
+    [(8000, 8500, False), (8500, 9500, False), (8000, 9060, False), (9060, 9500, True), (1000, 7000, True)],
+)
+async def test_what_is_heard_of_a_halt_makes_nothing_live(
+    repository: Repository, start_ms: int, end_ms: int, *, expected: bool
+) -> None:
+    """Promise: a tick of a halted instrument stands right before the word that it is open again, and proves nothing."""
+    watch = watching()
+    words = hear(watch, perpetual(1000, "open", "1"), perpetual(6900, "open", "2"))
+    words += hear(watch, perpetual(7000, "halted", "3"), perpetual(8000, "halted", "4"))
+    words += watch.told_state("open", now_ms=9050)
+    words += hear(watch, perpetual(9100, "open", "5"), perpetual(9900, "open", "6"))
+    assert [word.state for word in words if isinstance(word, Status)] == [
+        *(FeedState.LIVE, FeedState.HALTED, FeedState.LIVE),
+    ]
+    await repository.keep(heard(words))
+    assert await was_live(repository, start_ms, end_ms, ticker="BTC-PERPETUAL") is expected
+
+
+async def test_what_is_heard_in_maintenance_makes_nothing_live(repository: Repository) -> None:
+    """Promise: nor does one of a maintenance whose end was told only when the bus was back."""
+    watch = watching()
+    words = hear(watch, perpetual(1000, "open", "1"), perpetual(4900, "open", "2"))
+    words += watch.maintenance(now_ms=5000)
+    told = words[-1]
+    assert isinstance(told, Status)
+    words += hear(watch, perpetual(6000, "open", "3"))
+    last = watch.last
+    watch.maintained(now_ms=8500)
+    watch.heard(perpetual(6000, "open", "3"), now_s=0, now_ms=9000)
+    words += watch.make_up(Known(last, told, GapCause.DISCONNECT), now_ms=9500)
+    words += hear(watch, perpetual(9600, "open", "4"), perpetual(9900, "open", "5"))
+    await repository.keep(heard(words))
+    assert not await was_live(repository, 6500, 8500, ticker="BTC-PERPETUAL")
+    assert await was_live(repository, 9600, 9900, ticker="BTC-PERPETUAL")
+
+
+async def test_a_clock_that_is_ahead_hides_no_maintenance(repository: Repository) -> None:
+    """Promise: a live state that was said after the end by a fast clock does not stand before a dark one."""
+    words: list[Word] = [index_tick(1000), live(11_000), state(FeedState.DOWN, 15_000), index_tick(6000), live(16_000)]
+    words += [index_tick(6900), state(FeedState.MAINTENANCE, 17_000), index_tick(7500), index_tick(9900)]
+    await repository.keep(heard(words))
+    assert not await was_live(repository, 7500, 9000)

@@ -36,25 +36,29 @@ def state_of(ticker: str | BindParameter[Any], *conditions: ColumnElement[bool],
     return one.order_by(*(key.desc() if newest else key for key in _KEYS)).limit(1)
 
 
+def _after(since_ms: ColumnElement[int], row_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """What holds for the states that follow one."""
+    since = statuses.c.since_ms
+    return and_(since >= since_ms, or_(since > since_ms, statuses.c.id > row_id))
+
+
 def _states() -> CompoundSelect[Any]:
     """What is asked of states at once: one within of which the exchange itself said that nothing is to be heard, the
-    last one before the end in which nothing was heard, what came after that one, and the first one after the end.
+    last one before the end in which nothing was heard, what came after that one, and the first such one after the end.
     """
-    since, state = statuses.c.since_ms, statuses.c.state
-    is_dark = (since < _end, state != FeedState.LIVE.value)
+    since, is_dark = statuses.c.since_ms, statuses.c.state != FeedState.LIVE.value
     dark_since_ms, dark_id = (
-        func.coalesce(state_of(_ticker, *is_dark, newest=True).with_only_columns(key).scalar_subquery(), -1)
+        func.coalesce(
+            state_of(_ticker, since < _end, is_dark, newest=True).with_only_columns(key).scalar_subquery(), -1
+        )
         for key in _KEYS
     )
     asked = {
-        "said": state_of(_ticker, since >= _start, since < _end, state.in_(_SAID_BY_THE_EXCHANGE), newest=True),
-        "dark": state_of(_ticker, *is_dark, newest=True),
-        "lit": state_of(
-            _ticker,
-            and_(since >= dark_since_ms, or_(since > dark_since_ms, statuses.c.id > dark_id)),
-            newest=False,
+        "said": state_of(
+            _ticker, since >= _start, since < _end, statuses.c.state.in_(_SAID_BY_THE_EXCHANGE), newest=True
         ),
-        "ended": state_of(_ticker, since >= _end, newest=False),
+        "lit": state_of(_ticker, _after(dark_since_ms, dark_id), newest=False),
+        "ended": state_of(_ticker, since >= _end, is_dark, newest=False),
     }
     return union_all(
         *(select(literal(label).label("asked"), *one.subquery(label).columns) for label, one in asked.items())
@@ -69,6 +73,10 @@ _AFTER = Prepared(_OF_EPOCH.where(_row.seq > bindparam("seq")).order_by(_row.seq
 _BEFORE = Prepared(_OF_EPOCH.where(_row.seq < bindparam("seq")).order_by(_row.seq.desc()))
 
 
+# The reasons with which a tick makes a feed live (`Watch.heard`).
+_BY_TICK = (None, "heard")
+
+
 def was_live(connection: Connection, ticker: str, start_ms: int, end_ms: int) -> bool:
     """Whether the feed was live throughout [start_ms, end_ms).
 
@@ -81,7 +89,7 @@ def was_live(connection: Connection, ticker: str, start_ms: int, end_ms: int) ->
     lit, ended = told.get("lit"), told.get("ended")
     if "said" in told or lit is None or lit.state != FeedState.LIVE or not _is_lit(connection, lit, start_ms):
         return False
-    if ended is None or ended.state == FeedState.LIVE or ended.state in _SAID_BY_THE_EXCHANGE:
+    if ended is None or ended.state in _SAID_BY_THE_EXCHANGE:
         return True
     last_ms = _time_ms(connection, _BEFORE, ended)
     return last_ms is None or last_ms >= end_ms
@@ -91,9 +99,9 @@ def _is_lit(connection: Connection, lit: StoredStatus, start_ms: int) -> bool:
     """Whether a feed that went live is so at a moment, whatever was said of it before."""
     if lit.since_ms <= start_ms:
         return True
-    # The tick that makes a feed live leaves right before the state. One that was live again without any is proven by
-    # the next.
-    first_ms = _time_ms(connection, _THAT, lit)
+    # The tick that makes a feed live leaves right before the state. Where something else did, that tick was heard in
+    # the dark, and the next one is the proof.
+    first_ms = _time_ms(connection, _THAT, lit) if lit.reason in _BY_TICK else None
     if first_ms is None:
         first_ms = _time_ms(connection, _AFTER, lit)
     return first_ms is not None and first_ms <= start_ms

@@ -1,25 +1,26 @@
 """Walking over a range: whatever is read in one piece, the whole is what one page would have told."""
 
 import asyncio
+import io
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pyarrow import ipc
+from pyarrow import ipc, parquet
 
 from __tests__.examples import examples
 from __tests__.history.world import heard, index_tick, perpetual_tick, spot_tick
 from cryptomarket.db import Database
 from cryptomarket.errors import DatabaseUnavailable
-from cryptomarket.history.columnar import ArrowWriter
+from cryptomarket.history.columnar import ArrowWriter, ParquetWriter
 from cryptomarket.history.columns import Columns
 from cryptomarket.history.cursors import Cursor, Order
-from cryptomarket.history.formats import CsvWriter, Format, NdjsonWriter, Trailer
+from cryptomarket.history.formats import CsvWriter, Format, NdjsonWriter, RowWriter, Trailer
 from cryptomarket.history.lines import line_of
 from cryptomarket.history.look_repository import Look
 from cryptomarket.history.repository import Repository
@@ -93,6 +94,27 @@ async def test_an_instrument_is_told_whole(repository: Repository) -> None:
         assert await told(walk) == (write(page.rows), 20)
 
 
+def table(form: Format, body: bytes) -> list[Any]:
+    """Its rows, as the library reads them."""
+    read = parquet.read_table(io.BytesIO(body)) if form is Format.PARQUET else ipc.open_stream(body).read_all()
+    rows: list[Any] = read.to_pylist()
+    return rows
+
+
+class OfLines(NdjsonWriter):
+    """Hands lines to a writer of columns, which gets no rows."""
+
+    def __init__(self, writer: RowWriter) -> None:
+        super().__init__(None)
+        self._writer = writer
+
+    def rows(self, rows: Sequence[Row]) -> bytes:
+        raise AssertionError(rows)
+
+    def lines(self, text: bytes, rows: int) -> bytes:
+        return self._writer.lines(text, rows)
+
+
 @pytest.mark.parametrize("form", [Format.PARQUET, Format.ARROW])
 @pytest.mark.parametrize("kind", [Kind.INDEX, Kind.SPOT])
 async def test_columns_are_made_of_lines(repository: Repository, form: Format, kind: Kind) -> None:
@@ -102,18 +124,15 @@ async def test_columns_are_made_of_lines(repository: Repository, form: Format, k
     ticker, line = ticks[0].ticker, line_of(form, ticks[0].ticker, kind, None)
     page = await repository.page(Cursor.at_start(ticker, 0, 20), Choice(), limit=1000, begun=False)
 
-    class Lines(ArrowWriter):
-        def rows(self, rows: Sequence[Row]) -> bytes:
-            raise AssertionError(rows)
-
-    writer, of_rows = Lines(Columns(kind)), ArrowWriter(Columns(kind))
+    made = ParquetWriter if form is Format.PARQUET else ArrowWriter
+    writer, of_rows, end = made(Columns(kind)), made(Columns(kind)), Trailer(20, "", complete=True)
     asked = Cursor.at_start(ticker, 0, 20)
-    walk = Walk(repository, asked, writer, line, is_apart=True, sizes=Sizes(3, 3, 3))
+    walk = Walk(repository, asked, OfLines(writer), line, is_apart=True, sizes=Sizes(3, 3, 3))
     body, rows = await told(walk)
-    end = Trailer(20, "", complete=True)
-    lines = ipc.open_stream(writer.begin() + body + writer.rest() + writer.end(end)).read_all()
-    expected = ipc.open_stream(of_rows.begin() + of_rows.rows(page.rows) + of_rows.rest() + of_rows.end(end)).read_all()
-    assert (rows, lines.to_pylist()) == (20, expected.to_pylist())
+    lines = table(form, writer.begin() + body + writer.rest() + writer.end(end))
+    expected = table(form, of_rows.begin() + of_rows.rows(page.rows) + of_rows.rest() + of_rows.end(end))
+    assert (rows, lines) == (20, expected)
+    assert len(lines) == 20
 
 
 class Waiting(Repository):

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
+from pyarrow import compute as pc
 from pyarrow import csv, ipc, parquet
 
 from cryptomarket.history.columns import Cell, CellKind, Columns
@@ -17,6 +18,8 @@ from cryptomarket.market.wire import encode
 
 # The widest that DuckDB and others know: 14 digits before the point, as volumes in USD have, and 24 after it.
 DECIMAL = pa.decimal128(38, 24)
+# Between it and the first number that has no room, 10¹⁴, none is taken for another one.
+_MUCH_TOO_LARGE = 1.5e14
 ROWS_TOGETHER = 32_768
 # More than there ever is of lines at once (`Sizes`).
 _LINES_BYTES = 1 << 25
@@ -74,6 +77,14 @@ class _Batches:
         types = {field.name: field.type for field in self.schema}
         # No text is empty: what has nothing in it is absent.
         self._meaning = csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True)
+        decimals = [field.name for field in self.schema if field.type == DECIMAL]
+        self._sizes = (
+            csv.ConvertOptions(
+                include_columns=decimals, column_types=dict.fromkeys(decimals, pa.float64()), null_values=[""]
+            )
+            if decimals
+            else None
+        )
 
     def add_rows(self, rows: Sequence[Row]) -> pa.RecordBatch | None:
         """Takes rows on, and gives a batch when there are enough. Raises NoRoom for what DECIMAL can't hold."""
@@ -86,12 +97,25 @@ class _Batches:
     def add_lines(self, text: bytes, rows: int) -> pa.RecordBatch | None:
         """The same for rows that are lines of CSV, which no object of Python is made of."""
         with _fitting():
+            self._check_sizes(text)
             table = csv.read_csv(pa.py_buffer(text), read_options=self._reading, convert_options=self._meaning)
             # A decimal with more digits than its type has would pass.
             table.validate(full=True)
         if table.num_rows != rows:
             raise ValueError(f"{rows} rows were written as {table.num_rows} lines")
         return self._add(table.to_batches())
+
+    def _check_sizes(self, text: bytes) -> None:
+        """Raises NoRoom. The library's reader finds digits behind the point that are too many; but it takes a number
+        that is much too large modulo 2¹²⁸, which may look like any other.
+        """
+        if self._sizes is None:
+            return
+        numbers = csv.read_csv(pa.py_buffer(text), read_options=self._reading, convert_options=self._sizes)
+        for column in numbers.itercolumns():
+            bounds = pc.min_max(column).as_py()
+            if bounds["min"] is not None and max(-bounds["min"], bounds["max"]) > _MUCH_TOO_LARGE:
+                raise NoRoom("a number has more digits before its point than a column has room for")
 
     def _add(self, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch | None:
         self._held += batches

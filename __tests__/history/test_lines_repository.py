@@ -28,7 +28,7 @@ from cryptomarket.history.tables import price_tickers
 from cryptomarket.history.timestamps import DAY_MS
 from cryptomarket.history.windows_repository import Ahead, Window, Written
 from cryptomarket.market.instruments import Kind
-from cryptomarket.market.ticks import Source
+from cryptomarket.market.ticks import Gap, GapCause, Source
 from cryptomarket.market.wire import encode_summary
 
 ALL = Window(0, 10_000)
@@ -306,8 +306,8 @@ def believed_of(asked: Cursor, line: Line, limit: int, look: Look) -> Believed |
 async def test_what_lies_beside_the_stream_is_judged_by_us(
     repository: Repository, database: Database, order: Order
 ) -> None:
-    """Promise: one row of another source, another epoch or another name among those that are asked for, and none of
-    them is told unjudged; beyond the limit it is nobody's matter.
+    """Promise: with one row of another source, another epoch or another name among those that are asked for, what is
+    told is what is believed, one row after the other, or nothing; beyond the limit it is nobody's matter.
     """
     plain: dict[str, Any] = {"price": Decimal(1)}
     line = older_line("x", Kind.INDEX)
@@ -319,10 +319,13 @@ async def test_what_lies_beside_the_stream_is_judged_by_us(
         rows = [plain | {"timestamp_ms": start_ms + at, "seq": start_ms + at} for at in (1, 2, 4, 5)]
         await put(database, "x", Kind.INDEX, [*rows, plain | {"seq": start_ms + 3, "timestamp_ms": start_ms + 3} | odd])
         asked = Cursor.at_start("x", start_ms, start_ms + 100, order=order)
-        assert await repository.look(partial(believed_of, asked, line, 2)) is None
-        found = await repository.look(partial(believed_of, asked, line, 1))
-        assert found is not None
-        assert (found.rows, found.more) == (1, True)
+        for limit in range(1, 7):
+            found = await repository.look(partial(believed_of, asked, line, limit))
+            page = await repository.page(asked, Choice(believed_only=True), limit=limit, begun=False)
+            assert found is not None or limit > 1
+            if found is not None:
+                told = found.text.replace(line.end, ",")
+                assert (told, found.rows, found.more) == (by_time(page.rows), len(page.rows), page.more)
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
@@ -363,3 +366,20 @@ def plans_of(ask: Callable[[Look], None], look: Look) -> list[list[str]]:
     ask(look)
     driver.set_trace_callback(None)
     return [[row[-1] for row in driver.execute(f"EXPLAIN QUERY PLAN {text}")] for text in asked]
+
+
+async def test_collected_rows_beside_the_stream_change_nothing(repository: Repository, database: Database) -> None:
+    """Promise: a ticker that is collected each minute, too, is told by the database all the same: where the stream was
+    heard such rows count for nothing, and in a recorded gap, or before the stream, they do.
+    """
+    words = [index_tick(ms) for ms in (10, 20, 30)]
+    await repository.keep(heard([*words, Gap("btc_usd", 40, 60, GapCause.SILENCE), index_tick(60), index_tick(70)]))
+    collected: dict[str, Any] = {"source": "collected", "epoch": None, "seq": None, "price": Decimal(7)}
+    await put(database, "btc_usd", Kind.INDEX, [collected | {"timestamp_ms": ms} for ms in (5, 15, 25, 35, 65)])
+    line = older_line("btc_usd", Kind.INDEX)
+    for start_ms, end_ms, is_told in ((10, 40, True), (60, 80, True), (10, 80, False), (0, 40, False), (5, 9, False)):
+        asked = Cursor.at_start("btc_usd", start_ms, end_ms)
+        found = await repository.look(partial(believed_of, asked, line, 100))
+        page = await repository.page(asked, Choice(believed_only=True), limit=100, begun=False)
+        assert (found is not None) is is_told, (start_ms, end_ms)
+        assert found is None or found.text.replace(line.end, ",") == by_time(page.rows)

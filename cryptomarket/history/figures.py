@@ -13,6 +13,7 @@ from cryptomarket.history.reach import Heard, Reach, Span, range_of
 from cryptomarket.history.repository import Repository
 from cryptomarket.history.totals_repository import Priced, Totals
 from cryptomarket.market.candles import GRACE_MS, Candle, PricePoint, Resolution
+from cryptomarket.market.ticks import Source
 from cryptomarket.market.wire import encode
 
 MAX_CANDLES = 10_000
@@ -61,6 +62,21 @@ def counted(look: Look, ticker: str, start_ms: int, end_ms: int, *, newest_id: i
     return found.totals
 
 
+def believed(look: Look, ticker: str, start_ms: int, end_ms: int, *, newest_id: int) -> Totals:
+    """The same, by the database where it counts exactly."""
+    source = Source.STREAM if look.counts_stream_alone(ticker, start_ms, end_ms) else None
+    found = look.totals(ticker, start_ms, end_ms, newest_id=newest_id, source=source)
+    return counted(look, ticker, start_ms, end_ms, newest_id=newest_id) if found is None else found
+
+
+def plain(number: Decimal | None) -> Decimal | None:
+    """The one spelling of a number, whoever has counted it: without zeros behind the point that say nothing."""
+    if number is None:
+        return None
+    short = number.normalize(_EXACT)
+    return short if short.as_tuple().exponent < 0 else short.quantize(Decimal(1), context=_EXACT)  # type: ignore[operator]
+
+
 def average(found: Totals) -> Decimal | None:
     """To AVERAGE_DIGITS digits."""
     return _AVERAGE.divide(found.sum, Decimal(found.count)) if found.count else None
@@ -92,10 +108,8 @@ class Figures:
 
     def _stats(self, look: Look, ticker: str, start_ms: int | None, end_ms: int | None, heard: Heard) -> Answer:
         span = self._reach.span(look, ticker, start_ms, end_ms, heard)
-        found = look.totals(ticker, span.start_ms, span.end_ms, newest_id=span.newest_id)
-        if found is None:
-            found = counted(look, ticker, span.start_ms, span.end_ms, newest_id=span.newest_id)
         missing = self._missing(look, ticker, span)
+        found = believed(look, ticker, span.start_ms, span.end_ms, newest_id=span.newest_id)
         body = encode(
             {
                 "ticker": ticker,
@@ -104,9 +118,9 @@ class Figures:
                 "bounds": BOUNDS,
                 **missing,
                 "count": found.count,
-                "min": found.min,
-                "max": found.max,
-                "avg": average(found),
+                "min": plain(found.min),
+                "max": plain(found.max),
+                "avg": plain(average(found)),
                 "first": _told(found.first),
                 "last": _told(found.last),
             }

@@ -81,24 +81,25 @@ class LinesLook:
             return Window(left.start_ms, max(first_of_next_ms, left.start_ms + 1)), True
         return Window(min(first_of_next_ms + 1, left.end_ms - 1), left.end_ms), True
 
-    def of_stream(self, asked: Cursor, left: Window, line: Line, *, rows: int) -> tuple[Written, bool] | None:
-        """The first `rows` rows, and whether one more follows that is such a row, too; None where they can't be
-        written, are not of the stream alone, or two of them share a millisecond.
+    def of_stream(self, asked: Cursor, left: Window, line: Line, *, rows: int) -> Ahead | None:
+        """The first `rows` rows, and the window in which they are all; None where they can't be written, are not of the
+        stream alone, or two of them share a millisecond.
         """
         if not self._writing.is_sqlite:
-            found = self.at_once(asked, left, line, rows=rows)
-            return None if found is None or found.written is None else (found.written, found.is_more)
+            return self.at_once(asked, left, line, rows=rows)
         first = self._first(asked, left, rows=rows + 1)
         if first.rows and (first.times != first.rows or first.source != Source.STREAM.value):
             return None
         if first.rows <= rows:
-            written = self._written(asked, left, line, first)
-            return None if written is None else (written, False)
+            return Ahead(left, is_more=False, written=self._written(asked, left, line, first))
         is_asc = asked.order == "asc"
         window = Window(left.start_ms, first.last_ms + 1) if is_asc else Window(first.last_ms, left.end_ms)
         # Counted again, for the last of them may share its millisecond with what follows.
         written = self.lines(asked, window, line, most=first.rows)
-        return None if written is None else (Written(written.text[: written.text.rindex(line.end)], rows), True)
+        if written is None:
+            return None
+        ahead = Written(written.text[: written.text.rindex(line.end)], rows)
+        return Ahead(before(first.last_ms, left, asked.order), is_more=True, written=ahead)
 
     def lines(self, asked: Cursor, window: Window, line: Line, *, most: int, begun: bool = False) -> Written | None:
         """The question's rows of a window, in its order; None where they are more than `most`, of several sources or

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
@@ -47,6 +48,15 @@ _OVERLAPPING = Prepared(
 )
 _MINE = select(_row.timestamp_ms).where(_row.ticker == _ticker).limit(1)
 _STREAMED = _MINE.where(_row.source == Source.STREAM.value)
+_FIRST_STREAMED = Prepared(_STREAMED.order_by(_row.timestamp_ms))
+_OTHERS = Prepared(
+    _MINE.where(
+        _row.source != Source.STREAM.value,
+        _row.timestamp_ms >= _start,
+        _row.timestamp_ms < _end,
+        _row.id <= bindparam("newest_id"),
+    )
+)
 _EXTENT = Prepared(
     select(
         _MINE.order_by(_row.timestamp_ms).scalar_subquery(),
@@ -161,12 +171,26 @@ class Look:
 
     def believed(self, asked: Cursor, line: Line, *, limit: int) -> Believed | None:
         """The first `limit` rows that are believed, as lines; None where the database can't write all of them."""
-        # Where there are rows of the stream alone, all of them are believed.
-        found = self.lines.of_stream(asked, Window(asked.start_ms, asked.end_ms), line, rows=limit)
-        if found is None:
+        of_stream = msgspec.structs.replace(asked, source=Source.STREAM)
+        found = self.lines.of_stream(of_stream, Window(asked.start_ms, asked.end_ms), line, rows=limit)
+        if found is None or found.written is None or not self._is_all(asked, found.window):
             return None
-        written, more = found
-        return Believed(*written, more=more)
+        return Believed(*found.written, more=found.is_more)
+
+    def _is_all(self, asked: Cursor, window: Window) -> bool:
+        """Whether no row of a window is believed but those of the stream."""
+        if self.counts_stream_alone(asked.ticker, *window):
+            return True
+        given = {"ticker": asked.ticker, "newest_id": asked.newest_id, **window._asdict()}
+        return not _OTHERS.all(self._connection, given)
+
+    def counts_stream_alone(self, ticker: str, start_ms: int, end_ms: int) -> bool:
+        """Whether rows of other sources count for nothing in [start_ms, end_ms): the stream was heard before, and no
+        gap is recorded.
+        """
+        asked = {"ticker": ticker, "start_ms": start_ms, "end_ms": end_ms, "limit": 1}
+        first = _FIRST_STREAMED.all(self._connection, asked)
+        return bool(first) and first[0][0] <= start_ms and not _OVERLAPPING.all(self._connection, asked)
 
     def _last(self, asked: Cursor, window: Window) -> Row:
         given = {"ticker": asked.ticker, "newest_id": asked.newest_id, "source": asked.source, **window._asdict()}
@@ -194,9 +218,12 @@ class Look:
             for piece in result.partitions():
                 yield [PricePoint._make(row) for row in piece]
 
-    def totals(self, ticker: str, start_ms: int, end_ms: int, *, newest_id: int) -> Totals | None:
+    def totals(
+        self, ticker: str, start_ms: int, end_ms: int, *, newest_id: int, source: Source | None = None
+    ) -> Totals | None:
         """See `totals`."""
-        return totals(self._connection, self._writing, ticker, start_ms, end_ms, newest_id=newest_id)
+        asked = (ticker, start_ms, end_ms)
+        return totals(self._connection, self._writing, *asked, newest_id=newest_id, source=source)
 
     def extent(self, ticker: str, *, stored_up_to: Position) -> Extent:
         """How far the rows of a ticker reach, where everything of an epoch up to a position is stored."""

@@ -17,6 +17,9 @@ BEGINS_MS = 1_767_571_200_000
 STEP_MS = 100
 INDICES = ("btc_usd", "eth_usd", "sol_usdc", "xrp_usdc")
 INSTRUMENT = "BTC_USDC"
+# Always collected by default, too: once a minute, beside the stream.
+COLLECTED = ("btc_usd", "eth_usd")
+_MINUTE_MS, _COLLECTED_AT_MS = 60_000, 30_006
 EPOCH = "019b8a0d7c0000a1b2"
 SUMMARY = (
     '{"state":"open","last_price":85500.12,"mark_price":85499.9012,"index_price":85501.33,"best_bid_price":85499.5,'
@@ -24,13 +27,16 @@ SUMMARY = (
     '"open_interest":null,"settlement_price":null,"estimated_delivery_price":85501.33,"stats":{"high":87001,"low":84002,'
     '"volume":11.5312,"volume_usd":985930.12,"volume_notional":985930.12,"price_change":-0.0120}}'
 )
+_COLLECTED_ROW = f"{BEGINS_MS} + {_COLLECTED_AT_MS} + i * {_MINUTE_MS}"
 _INDEX = "ix_price_tickers_lines"
 _COLUMNS = "ticker, epoch, seq, prev_seq, source, kind, instrument_name, timestamp_ms, received_us, published_us, price"
 
 
 @dataclass(frozen=True)
 class Past:
-    """So many rows of four indices in turn, and a fiftieth as many of an instrument, from BEGINS_MS on."""
+    """So many rows of four indices in turn, and a fiftieth as many of an instrument, from BEGINS_MS on; and, beside
+    these, what is collected each minute.
+    """
 
     rows: int
 
@@ -51,6 +57,15 @@ class Past:
     def end_ms(self, rows: int) -> int:
         """Where a range from BEGINS_MS on ends that has so many rows of one ticker."""
         return BEGINS_MS + rows * self.spacing_ms
+
+    @property
+    def minutes(self) -> int:
+        """Rows that are collected of one index."""
+        return self.told(self.each) - self.each
+
+    def told(self, rows: int) -> int:
+        """All rows of a collected index in a range from BEGINS_MS on with so many rows of the stream."""
+        return rows + len(range(_COLLECTED_AT_MS, rows * self.spacing_ms, _MINUTE_MS))
 
     def fill(self, url: str) -> None:
         """Puts it all into the migrated, empty database of a gateway that does not run."""
@@ -76,6 +91,14 @@ class Past:
         numbers = f"n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i < {last})"
         row = f"i, '{INSTRUMENT}', {BEGINS_MS} + (i - {first}) * {self.spacing_ms}, 'spot', '{SUMMARY}'"
         self._insert_sqlite(connection, numbers, row)
+        for name in COLLECTED:
+            connection.execute(
+                f"INSERT INTO crypto_price_tickers ({_COLUMNS})"
+                f" WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {self.minutes - 1}),"
+                f" r(i, ms) AS (SELECT i, {_COLLECTED_ROW} FROM n)"
+                f" SELECT '{name}', NULL, NULL, NULL, 'collected', 'index', '{name}', ms, ms * 1000 + 250, NULL,"
+                f" printf('%d.%02d', 85000 + i % 1997, i % 97) FROM r"
+            )
         connection.execute("COMMIT")
         connection.execute(made)
         connection.execute("ANALYZE")
@@ -107,6 +130,14 @@ class Past:
                 f" ((85000 + i % 1997)::text || '.' || lpad((i % 97)::text, 2, '0'))::numeric, s"
                 f" FROM ({words} FROM generate_series({first}::bigint, {first + rows - 1}) AS n(i))"
                 f" AS r(i, t, ms, k, s)"
+            )
+        for name in COLLECTED:
+            await connection.execute(
+                f"INSERT INTO crypto.price_tickers ({_COLUMNS})"
+                f" SELECT '{name}', NULL, NULL, NULL, 'collected', 'index', '{name}', ms, ms * 1000 + 250, NULL,"
+                f" ((85000 + i % 1997)::text || '.' || lpad((i % 97)::text, 2, '0'))::numeric"
+                f" FROM (SELECT i, {_COLLECTED_ROW} FROM generate_series(0::bigint, {self.minutes - 1}) AS n(i))"
+                f" AS r(i, ms)"
             )
         # As a server that has stood for a while would have done by itself.
         await connection.execute("VACUUM ANALYZE crypto.price_tickers")

@@ -89,24 +89,27 @@ class Ranges:
     def _files(self, form: str) -> Iterator[_Wish]:
         for rows in self.lengths:
             path = f"{_INDEX}?format={form}&{self._between(rows)}"
-            yield _Wish(self.product, form, rows, path, _whole(rows))
+            yield _Wish(self.product, form, rows, path, _whole(self.past.told(rows)))
         rows = self.past.of_instrument
         path = f"/api/v2/ticks/{INSTRUMENT}?format={form}&{self._between(rows)}"
         yield _Wish(self.product, f"{form}, instrument", rows, path, _whole(rows))
 
     def _folded(self) -> Iterator[_Wish]:
         for rows in self.lengths:
-            between = self._between(rows, shift_ms=next(_ASKED))
-            yield _Wish(self.product, "statistics", rows, f"{_INDEX}/stats?{between}", _anything)
-            yield _Wish(self.rival, "statistics, by SQL", rows, f"/stats?ticker=btc_usd&{between}", _anything)
-            path = f"/api/v2/candles/btc_usd?resolution={RESOLUTION_MIN}&{between}"
+            shift_ms = next(_ASKED)
+            between = self._between(rows, shift_ms=shift_ms)
+            yield _Wish(self.product, "statistics", rows, f"{_INDEX}/stats?{between}", _counts(rows))
+            of_all = _counts(self.past.told(rows))
+            yield _Wish(self.rival, "statistics, by floats in SQL", rows, f"/stats?ticker=btc_usd&{between}", of_all)
+        for rows in (self.few, *self.lengths):
+            path = f"/api/v2/candles/btc_usd?resolution={RESOLUTION_MIN}&{self._between(rows)}"
             yield _Wish(self.product, f"candles of {RESOLUTION_MIN} min", rows, path, _anything)
 
     def _of_rival(self, form: str, path: str) -> _Wish:
         return _Wish(self.rival, form, self.few, f"{path}?ticker=btc_usd&{self._between(self.few)}", _anything)
 
     def _between(self, rows: int, *, shift_ms: int = 0) -> str:
-        return f"start={BEGINS_MS - shift_ms}&end={self.past.end_ms(rows)}"
+        return f"start={BEGINS_MS}&end={self.past.end_ms(rows) - shift_ms}"
 
 
 def _whole(rows: int) -> Callable[[Connection, Read], bool]:
@@ -117,6 +120,15 @@ def _whole(rows: int) -> Callable[[Connection, Read], bool]:
         return status == HTTPStatus.OK and msgspec.json.decode(body, type=_Facts) == _Facts("done", rows)
 
     return is_whole
+
+
+def _counts(rows: int) -> Callable[[Connection, Read], bool]:
+    """Whether so many prices were counted."""
+
+    def counts(_connection: Connection, read: Read) -> bool:
+        return f'"count":{rows},'.encode() in read.tail
+
+    return counts
 
 
 def _anything(_connection: Connection, read: Read) -> bool:
@@ -151,7 +163,9 @@ def _highest(server: Contender) -> Iterator[list[float]]:
     highest, is_over = [0.0], threading.Event()
 
     def look() -> None:
-        while not is_over.wait(_LOOK_S):
+        is_last = False
+        while not is_last:
+            is_last = is_over.wait(_LOOK_S)
             highest[0] = max(highest[0], server.resident_mb)
 
     looking = threading.Thread(target=look)

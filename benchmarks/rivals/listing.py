@@ -1,10 +1,10 @@
-"""What most people write: SQLAlchemy's ORM, a list of pydantic models, and pandas; on the same table.
+"""What most people write: SQLAlchemy's ORM and a list of pydantic models, or pandas; on the same table.
 
 python -m benchmarks.rivals.listing PORT DATABASE_URL
 """
 
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -68,8 +68,10 @@ def application(url: str) -> FastAPI:
         return (await db.scalars(asked.order_by(row.timestamp_ms).limit(limit))).all()
 
     async def frame(ticker: str, start: int, end: int, db: AsyncSession) -> pd.DataFrame:
-        found: Sequence[Tick] = await ticks(ticker, start, end, db=db)
-        return pd.DataFrame([TickOut.model_validate(one).model_dump() for one in found])
+        row = price_tickers.c
+        asked = select(*row).where(row.ticker == ticker, row.timestamp_ms >= start, row.timestamp_ms < end)
+        found = await db.execute(asked.order_by(row.timestamp_ms))
+        return pd.DataFrame(found.all(), columns=list(found.keys()))
 
     @app.get("/parquet")
     async def as_parquet(ticker: str, start: int, end: int, db: AsyncSession = Depends(session)) -> Response:

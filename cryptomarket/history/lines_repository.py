@@ -10,7 +10,7 @@ from cryptomarket.history.column_lines_repository import lines_from_columns
 from cryptomarket.history.cursors import Cursor, Order
 from cryptomarket.history.keyset_repository import Passed, in_order
 from cryptomarket.history.lines import Line
-from cryptomarket.history.pieces_repository import PLAIN, Place, like, pieces_of
+from cryptomarket.history.pieces_repository import PLAIN, Place, like, of_place, pieces_of
 from cryptomarket.history.tables import price_tickers
 from cryptomarket.history.windows_repository import (
     ROWS,
@@ -23,20 +23,20 @@ from cryptomarket.history.windows_repository import (
     passed_of,
     within,
 )
-from cryptomarket.market.ticks import Source
 
 _row = price_tickers.c
 
 
 class _First(NamedTuple):
-    """How many the first rows of a window are, how many different times they have, the last of these; and what the
-    first of all tells of its place.
+    """How many the first rows of a window are, how many different times they have, the last of these; the first and
+    the last of their sources by name, and of their epochs the last.
     """
 
     rows: int
     times: int
     last_ms: int
     source: str | None
+    other_source: str | None
     epoch: str | None
 
 
@@ -88,7 +88,7 @@ class LinesLook:
         if not self._writing.is_sqlite:
             return self.at_once(asked, left, line, rows=rows)
         first = self._first(asked, left, rows=rows + 1)
-        if first.rows and (first.times != first.rows or first.source != Source.STREAM.value):
+        if first.times != first.rows:
             return None
         if first.rows <= rows:
             return Ahead(left, is_more=False, written=self._written(asked, left, line, first))
@@ -102,8 +102,8 @@ class LinesLook:
         return Ahead(before(first.last_ms, left, asked.order), is_more=True, written=ahead)
 
     def lines(self, asked: Cursor, window: Window, line: Line, *, most: int, begun: bool = False) -> Written | None:
-        """The question's rows of a window, in its order; None where they are more than `most`, of several sources or
-        epochs, or where one of them is not such a line.
+        """The question's rows of a window, in its order; None where they are more than `most`, of several epochs, or
+        where one of them is not such a line.
         """
         counted = self._first(asked, window, rows=most + 1, begun=begun)
         return None if counted.rows > most else self._written(asked, window, line, counted, begun=begun)
@@ -122,7 +122,8 @@ class LinesLook:
         if counted.source is None or not PLAIN.fullmatch(counted.epoch or ""):
             return None
         has_one_day = line.has_moments and day_of(window.start_ms) == day_of(window.end_ms - 1)
-        place, is_single = Place(counted.source, counted.epoch, has_one_day), counted.times == counted.rows
+        source = counted.source if counted.source == counted.other_source else None
+        place, is_single = Place(source, counted.epoch, has_one_day), counted.times == counted.rows
         passed = passed_of(asked, begun=begun)
         form = _Form(self._writing, line, place, asked.order, is_single, asked.source is not None, passed)
         text, written = _all_lines(form).one(self._connection, given(asked, window, counted.rows + 1))
@@ -152,16 +153,16 @@ def _boundary(order: Order, passed: Passed | None, *, has_source: bool) -> Prepa
 def _first(order: Order, passed: Passed | None, *, has_source: bool) -> Prepared:
     key = _row.timestamp_ms if order == "asc" else _row.timestamp_ms.desc()
     conditions = within(has_source=has_source, passed=passed)
-    # The lines of all others are held against it.
-    one = select(_row.source, _row.epoch).where(*conditions).order_by(key).limit(1).subquery()
-    times = select(_row.timestamp_ms).where(*conditions).order_by(key).limit(ROWS).subquery().c.timestamp_ms
+    columns = (_row.timestamp_ms, _row.source, _row.epoch)
+    each = select(*columns).where(*conditions).order_by(key).limit(ROWS).subquery().c
     return Prepared(
         select(
             func.count(),
-            func.count(distinct(times)),
-            func.max(times) if order == "asc" else func.min(times),
-            select(one.c.source).scalar_subquery(),
-            select(one.c.epoch).scalar_subquery(),
+            func.count(distinct(each.timestamp_ms)),
+            func.max(each.timestamp_ms) if order == "asc" else func.min(each.timestamp_ms),
+            func.min(each.source),
+            func.max(each.source),
+            func.max(each.epoch),
         )
     )
 
@@ -170,7 +171,7 @@ def _lines(form: _Form) -> Select[Any]:
     wanted = select(form.writing.joined(pieces_of(form.writing, form.line, form.place)).label("line")).where(
         *within(has_source=form.has_source, passed=form.passed),
         *like(form.writing, form.line.kind, form.place.source, is_plain=form.line.is_plain),
-        _row.epoch.is_(None) if form.place.epoch is None else _row.epoch == form.place.epoch,
+        of_place(form.place),
     )
     if form.has_single_times:
         wanted = wanted.order_by(_row.timestamp_ms if form.order == "asc" else _row.timestamp_ms.desc())

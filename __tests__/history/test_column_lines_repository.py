@@ -1,6 +1,7 @@
 """Lines from columns: what other ways write, by one question, or nothing."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -95,7 +96,7 @@ def ahead_of(asked: Cursor, line: Line, rows: int, look: Look) -> Ahead | None:
         {"epoch": "e-2"},
         {"kind": "option"},
         {"instrument_name": "y"},
-        {"source": "collected", "epoch": None, "seq": None},
+        {"source": "rumour", "epoch": None, "seq": None},
         {"summary": '{"a":"\x1f"}'},
     ],
 )
@@ -116,3 +117,19 @@ async def test_nothing_is_nothing(repository: Repository) -> None:
     line = line_for(Format.NDJSON, "x", Kind.SPOT)
     told = await repository.look(partial(look_at_once, EVERYTHING, line))
     assert told == Ahead(Window(0, 10_000), is_more=False, written=Written("", 0))
+
+
+@pytest.mark.parametrize("form", [Format.NDJSON, Format.CSV])
+async def test_several_sources_are_told_at_once(repository: Repository, database: Database, form: Format) -> None:
+    """Promise: rows that are collected beside the stream leave in the same question, without a position."""
+    await repository.keep(heard([index_tick(ms) for ms in (10, 20, 30)]))
+    collected = {"source": "collected", "epoch": None, "seq": None, "price": Decimal(7)}
+    await put(database, "btc_usd", Kind.INDEX, [collected | {"timestamp_ms": ms} for ms in (5, 25)])
+    asked, line = Cursor.at_start("btc_usd", 0, 100), line_for(form, "btc_usd", Kind.INDEX)
+    writer = NdjsonWriter(None) if form is Format.NDJSON else CsvWriter(Columns(Kind.INDEX))
+    rows = await objects(repository, asked)
+    assert [row.source for row in rows] == ["collected", "stream", "stream", "collected", "stream"]
+    found = await repository.look(partial(ahead_of, asked, line, 10))
+    assert found is not None
+    assert found.written is not None
+    assert (found.written.text + line.end).encode() == writer.rows(rows)

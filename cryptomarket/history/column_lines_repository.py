@@ -48,8 +48,8 @@ class _Template(NamedTuple):
 def lines_from_columns(
     connection: Connection, writing: Writing, asked: Cursor, left: Window, line: Line, *, rows: int, begun: bool = False
 ) -> Ahead | None:
-    """The next window of at most `rows` rows and its lines, by one question, of rows of the stream alone; None where
-    rows share a millisecond, so that a window might end within one, or where one of them is not such a line.
+    """The next window of at most `rows` rows and its lines, by one question, of all sources or of the stream; None
+    where rows share a millisecond, so that a window might end within one, or where one of them is not such a line.
     """
     blanks = frozenset(piece for piece in line.pieces if isinstance(piece, Blank))
     passed, has_source = passed_of(asked, begun=begun), asked.source is not None
@@ -57,14 +57,14 @@ def lines_from_columns(
     count, such, epoch, other_epoch, *texts = template.statement.one(connection, given(asked, left, rows + 1))
     if count == 0:
         return Ahead(left, is_more=False, written=Written("", 0))
-    if not (count == such and epoch == other_epoch and PLAIN.fullmatch(epoch)):
+    if not (count == such and epoch == other_epoch and PLAIN.fullmatch(epoch or "")):
         return None
     columns = [text.split(_BETWEEN) for text in texts]
     times = columns[0]
     if len(set(times)) != count or any(len(column) != count for column in columns):
         return None
     kept = min(rows, count)
-    written = Written(_put_together(_cells(line, template, epoch), columns, kept, line.end), kept)
+    written = Written(_put_together(_cells(line, template, epoch or ""), columns, kept, line.end), kept)
     is_more = count > rows
     return Ahead(before(int(times[-1]), left, asked.order) if is_more else left, is_more, written)
 
@@ -89,7 +89,7 @@ def _put_together(cells: Sequence[str | int], columns: Sequence[Sequence[str]], 
 
 @lru_cache(maxsize=1024)
 def _template(form: _Form) -> _Template:
-    place = Place(Source.STREAM.value, _EPOCH)
+    place = Place(_source_of(form), _EPOCH)
     # The first column is the time, whether it is told or not.
     columns: list[Piece] = [_row.timestamp_ms]
 
@@ -107,10 +107,15 @@ def _template(form: _Form) -> _Template:
     return _Template(_statement(form, columns), cells)
 
 
+def _source_of(form: _Form) -> str | None:
+    """What all rows are of; those of a question that names no source are of several, as a rule."""
+    return Source.STREAM.value if form.has_source else None
+
+
 def _statement(form: _Form, columns: Sequence[Piece]) -> Prepared:
     """Rows, how many of them are such lines, the epoch, twice if all have one, and each column as a text."""
     # Judged row by row, and not left out: PostgreSQL would guess that hardly any remain, and fetch and sort them.
-    such = and_(*like(form.writing, form.kind, Source.STREAM.value, is_plain=form.is_plain))
+    such = and_(*like(form.writing, form.kind, _source_of(form), is_plain=form.is_plain))
     told = [form.writing.joined([piece]).label(f"column_{at}") for at, piece in enumerate(columns)]
     wanted = select(case((such, 1)).label("is_such"), _row.epoch, *told)
     wanted = wanted.where(*within(has_source=form.has_source, passed=form.passed))

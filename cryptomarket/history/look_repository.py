@@ -27,6 +27,7 @@ from cryptomarket.history.lines_repository import LinesLook
 from cryptomarket.history.rows import Choice, Row, StoredGap
 from cryptomarket.history.states_repository import was_live
 from cryptomarket.history.tables import gaps, price_tickers
+from cryptomarket.history.timestamps import END_OF_TIME_MS
 from cryptomarket.history.totals_repository import Totals, totals
 from cryptomarket.history.windows_repository import Window, within
 from cryptomarket.market.candles import PricePoint
@@ -109,10 +110,15 @@ def _of(ticker: str, choice: Choice) -> ColumnElement[bool]:
         mine = and_(mine, _row.source == choice.source.value)
     if not choice.believed_only:
         return mine
-    later = price_tickers.alias("stream_rows")
-    before_stream = ~exists().where(
-        later.c.ticker == ticker, later.c.source == Source.STREAM.value, later.c.timestamp_ms <= _row.timestamp_ms
+    streamed = price_tickers.alias("stream_rows").c
+    first_ms = (
+        select(streamed.timestamp_ms)
+        .where(streamed.ticker == ticker, streamed.source == Source.STREAM.value)
+        .order_by(streamed.timestamp_ms)
+        .limit(1)
+        .scalar_subquery()
     )
+    before_stream = _row.timestamp_ms < func.coalesce(first_ms, END_OF_TIME_MS)
     in_gap = exists().where(
         gaps.c.ticker == ticker, gaps.c.from_ms <= _row.timestamp_ms, gaps.c.to_ms > _row.timestamp_ms
     )
@@ -207,8 +213,10 @@ class Look:
     ) -> Iterator[list[PricePoint]]:
         """The believed prices of [start_ms, end_ms) in order, in pieces, so that no range is ever held whole."""
         plan_for_values(self._connection)
+        is_alone = self.counts_stream_alone(ticker, start_ms, end_ms)
+        believed = Choice(source=Source.STREAM) if is_alone else Choice(believed_only=True)
         wanted = in_order(_PRICES, "asc").where(
-            _of(ticker, Choice(believed_only=True)),
+            _of(ticker, believed),
             _row.timestamp_ms >= start_ms,
             _row.timestamp_ms < end_ms,
             _row.id <= newest_id,

@@ -62,7 +62,7 @@ def filled(writing: Writing, blank: Blank, place: Place) -> Sequence[Piece]:
         case "position" | "seq" if place.epoch is None:
             return [absent]
         case "position" if place.epoch is not None and place.source is None:
-            position = writing.joined([quote, place.epoch, "-", _row.seq, quote])
+            position = writing.joined([quote, _row.epoch, "-", _row.seq, quote])
             return [case((_row.epoch.is_(None), literal(absent)), else_=position)]
         case "position" if place.epoch is not None:
             return [quote, place.epoch, "-", _row.seq, quote]

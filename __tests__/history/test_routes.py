@@ -172,6 +172,33 @@ async def test_a_closed_range_may_be_kept_for_ever(repository: Repository, stopp
         assert "etag" not in day.headers  # the rest of its minute was not heard
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+async def test_closed_pages_are_the_same_bytes_however_much_is_stored_later(
+    repository: Repository, stopped: StoppedClock, order: str
+) -> None:
+    """Promise: a closed page that another one follows keeps its validator though ticks come in; its cursors walk on
+    through pages that are closed as well, and tell every row once.
+    """
+    bus = new_bus()
+    async with writing(bus, repository, stopped.clock):
+        await publish(bus, live(T), *(index_tick(T + ms) for ms in (0, 1, 2, 3, 4, 20)))
+    closed = {"start": str(T), "end": str(T + 5), "limit": "2", "order": order}
+    async with outside(repository, stopped.clock, bus=bus) as client:
+        before = await client.get("/api/v2/ticks/btc_usd", params=closed)
+        async with writing(bus, repository, stopped.clock):
+            await publish(bus, *(index_tick(T + 90_000 + ms) for ms in range(3)))
+        after = await client.get("/api/v2/ticks/btc_usd", params=closed)
+        assert (after.content, after.headers["etag"]) == (before.content, before.headers["etag"])
+        seen = {"If-None-Match": before.headers["etag"]}
+        assert (await client.get("/api/v2/ticks/btc_usd", params=closed, headers=seen)).status_code == 304
+        pages = [before]
+        while (cursor := pages[-1].json()["next_cursor"]) is not None:
+            pages.append(await client.get("/api/v2/ticks/btc_usd", params={"cursor": cursor, "limit": "2"}))
+    assert all("immutable" in page.headers["cache-control"] for page in pages)
+    told = [row["timestamp"] - T for page in pages for row in page.json()["data"]]
+    assert told == ([0, 1, 2, 3, 4] if order == "asc" else [4, 3, 2, 1, 0])
+
+
 async def test_a_fresh_history_is_whole_from_its_first_tick(repository: Repository, stopped: StoppedClock) -> None:
     """Promise: a ticker's first tick is published before the state it makes, and the plain question that begins there
     is complete. It has no validator, for another first row is another answer; said in words, the same range has.

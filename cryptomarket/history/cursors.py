@@ -12,6 +12,8 @@ from cryptomarket.market.position import MAX_SEQ
 from cryptomarket.market.ticks import Source
 
 _MAX_LENGTH = 512
+# The largest id that a row can have: no row came later.
+EVERY_ROW = MAX_SEQ
 _Whole = Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)]
 _Moment = Annotated[int, msgspec.Meta(ge=0, lt=END_OF_TIME_MS)]
 _End = Annotated[int, msgspec.Meta(ge=0, le=END_OF_TIME_MS)]
@@ -24,7 +26,8 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     """The question that was asked, how much was stored when it was asked first, and the last row that was told.
 
     Rows above `newest_id` came later and belong to no page of this question, so whether it could be answered completely
-    was settled then as well. `epoch` and `seq` are null where the row has no position.
+    was settled then as well; what was closed then has EVERY_ROW, for nothing comes in any more. `epoch` and `seq` are
+    null where the row has no position.
     """
 
     ticker: _Word
@@ -49,7 +52,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
         *,
         order: Order = "asc",
         source: Source | None = None,
-        newest_id: int = MAX_SEQ,
+        newest_id: int = EVERY_ROW,
         complete: bool = False,
     ) -> "Cursor":
         """The question itself, before any row was told."""

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+import msgspec
+
 from cryptomarket.backplane.bus import Bus
 from cryptomarket.clock import Clock
 from cryptomarket.errors import BusUnavailable, Impossible, Malformed, NotFound
 from cryptomarket.history.answers import Answer, is_closed
-from cryptomarket.history.cursors import Cursor, Order
+from cryptomarket.history.cursors import EVERY_ROW, Cursor, Order
 from cryptomarket.history.formats import Format
 from cryptomarket.history.lines import Line, line_of
 from cryptomarket.history.look_repository import Believed, Look, Text
@@ -80,6 +82,13 @@ class History:
         told = _told(look, asked, cursor)
         gaps = look.gaps(cursor.ticker, cursor.start_ms, cursor.end_ms, limit=MAX_GAPS)
         complete = cursor.complete and not gaps
+        is_start_said = asked.start_ms is not None or asked.cursor is not None
+        now_ms = self._clock.wall_ms()
+        closed = is_closed(complete=complete, is_start_said=is_start_said, end_ms=cursor.end_ms, now_ms=now_ms)
+        if closed and asked.cursor is None:
+            # How much is stored grows with every tick, and the bytes of a closed answer must not change with it. What a
+            # cursor has brought along is a part of its question, which stays the same.
+            cursor = msgspec.structs.replace(cursor, newest_id=EVERY_ROW)
         head = encode(
             {
                 "ticker": cursor.ticker,
@@ -94,11 +103,7 @@ class History:
         )
         # Not as a part of the object: a quarter of a megabyte would be copied twice more.
         body = b"".join((head[:-1], b',"data":[', told.text.encode(), b"]}"))
-        is_start_said = asked.start_ms is not None or asked.cursor is not None
-        now_ms = self._clock.wall_ms()
-        return Answer(
-            body, is_closed(complete=complete, is_start_said=is_start_said, end_ms=cursor.end_ms, now_ms=now_ms)
-        )
+        return Answer(body, closed)
 
     async def latest(self, ticker: str) -> bytes:
         """The newest tick and its age: from the bus, which hears first, else the newest row. Raises NotFound."""

@@ -77,6 +77,24 @@ async def test_a_question_that_cannot_be_is_refused(
     assert [error["field"] for error in response.json()["errors"]] == [field]
 
 
+@pytest.mark.parametrize("form", ["json", "ndjson", "csv", "parquet", "arrow"])
+async def test_fields_that_a_kind_has_none_of_are_refused(
+    client: httpx2.AsyncClient, repository: Repository, form: str
+) -> None:
+    """Promise: no answer in any format is rows of nothing; fields of which the kind has one are answered with it."""
+    await repository.keep(heard([index_tick(T), perpetual_tick(T)]))
+    asked = {"format": form, "fields": "greeks,mark_iv"}
+    for ticker, sentence in (
+        ("BTC_USD", "btc_usd, an index, has none of these fields; it has instrument_name, kind, position, prev_seq, "),
+        ("BTC-PERPETUAL", "BTC-PERPETUAL, a perpetual, has none of these fields; it has best_ask_amount, "),
+    ):
+        answer = await client.get(f"/api/v2/ticks/{ticker}", params=asked)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "fields")
+        assert answer.json()["detail"].startswith(sentence)
+    asked["fields"] += ",price"
+    assert (await client.get("/api/v2/ticks/btc_usd", params=asked)).status_code == 200
+
+
 @pytest.mark.parametrize(
     "path",
     ["/api/v2/ticks/btc_usdd", "/api/v2/ticks/btc_usdd/latest", "/api/v2/gaps/btc_usdd",

@@ -167,7 +167,7 @@ class Exports:
         pieces are taken. Raises Impossible for a question that can't be, and for numbers that the format has no room
         for, as far as it can be seen by then; TooMany.
         """
-        check_fields(asked.fields)
+        check_fields(asked.fields, asked.ticker, kind)
         self._check_room()
         writer = await _writer(form, asked, kind)
         heard = await self._reach.heard(asked.ticker)

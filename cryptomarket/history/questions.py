@@ -16,6 +16,7 @@ from cryptomarket.history.look_repository import Believed, Look, Text
 from cryptomarket.history.reach import NOWHERE, Heard, Reach, range_of
 from cryptomarket.history.repository import Repository
 from cryptomarket.history.rows import (
+    FIELDS_OF_KIND,
     ROW_FIELDS,
     Choice,
     Row,
@@ -73,7 +74,7 @@ class History:
 
     async def ticks(self, asked: TicksQuestion) -> Answer:
         """A page of rows. Raises Malformed and Impossible for a question that can't be."""
-        check_fields(asked.fields)
+        check_fields(asked.fields, asked.ticker, asked.kind)
         heard = await self._reach.heard(asked.ticker)
         return await self._repository.look(lambda look: self._page(look, asked, heard))
 
@@ -208,11 +209,18 @@ def _believed(
     return Believed(text.replace(line.end, ","), left, found.more)
 
 
-def check_fields(fields: Collection[str] | None) -> None:
-    """Raises Impossible for a field that no row of any kind has."""
-    if fields is not None and (unknown := sorted(set(fields) - ROW_FIELDS)):
+def check_fields(fields: Collection[str] | None, ticker: str, kind: Kind | None) -> None:
+    """Raises Impossible for a field that no row of any kind has, and for fields of which a ticker of this kind has
+    none, where it is known: rows of nothing would look like no rows.
+    """
+    if fields is None:
+        return
+    if unknown := sorted(set(fields) - ROW_FIELDS):
         what = f"There is no field {unknown[0][:64]!r}" if unknown[0] else "A field's name can't be empty"
         raise Impossible(f"{what}; there are {', '.join(sorted(ROW_FIELDS))}.", field="fields")
+    if kind is not None and FIELDS_OF_KIND[kind].isdisjoint(fields):
+        what = f"{ticker}, {'an' if kind[0] in 'aeiou' else 'a'} {kind}, has none of these fields"
+        raise Impossible(f"{what}; it has {', '.join(sorted(FIELDS_OF_KIND[kind]))}.", field="fields")
 
 
 def begun(reach: Reach, look: Look, asked: TicksQuestion, heard: Heard) -> Cursor:

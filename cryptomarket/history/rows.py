@@ -1,6 +1,7 @@
 """A stored row, and the event that it reproduces."""
 
 from collections.abc import Collection
+from dataclasses import fields
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -68,11 +69,15 @@ class _Place(msgspec.Struct, frozen=True, gc=False):
 
 PLACE_FIELDS = _Place.__struct_fields__
 EVENT_FIELDS = _Event.__struct_fields__
-ROW_FIELDS = frozenset(PLACE_FIELDS + EVENT_FIELDS).union(
-    field.name
-    for type_ in SUMMARY_OF_KIND.values()
-    for field in msgspec.inspect.type_info(type_).fields  # type: ignore[attr-defined]
-)
+
+
+def _fields_of(kind: Kind) -> frozenset[str]:
+    head = frozenset(PLACE_FIELDS + EVENT_FIELDS)
+    return head.union(field.name for field in fields(SUMMARY_OF_KIND[kind])) if kind in SUMMARY_OF_KIND else head
+
+
+FIELDS_OF_KIND = {kind: _fields_of(kind) for kind in Kind}
+ROW_FIELDS = frozenset().union(*FIELDS_OF_KIND.values())
 
 
 def event_json(row: Row) -> bytes:
@@ -102,10 +107,10 @@ def row_json(row: Row) -> bytes:
 _fields_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def chosen_json(row: Row, fields: Collection[str]) -> bytes:
+def chosen_json(row: Row, chosen: Collection[str]) -> bytes:
     """Only these fields of a row, digit for digit. What its kind doesn't have is absent."""
     whole = _fields_decoder.decode(row_json(row))
-    return encode({name: value for name, value in whole.items() if name in fields})
+    return encode({name: value for name, value in whole.items() if name in chosen})
 
 
 class StoredTick(NamedTuple):

@@ -11,6 +11,7 @@ from cryptomarket.history.rows import Row
 from cryptomarket.market.ticks import Source
 
 START = Cursor.at_start("BTC-PERPETUAL", 1, 10, order="desc", source=None, newest_id=77, complete=True)
+"""Of [1, 10)."""
 ROW = Row(7, "stream", "019a3f2c", 41, 40, "BTC-PERPETUAL", "BTC-PERPETUAL", "perpetual", None, 5, 5000, 5001, None)
 
 
@@ -36,13 +37,16 @@ def test_a_strangers_cursor_is_refused(text: str) -> None:
     [
         {"newest_id": 2**64}, {"row_id": -1}, {"order": "up"}, {"ticker": "a" * 65}, {"epoch": "a\0"}, {"seq": None},
         {"row_source": "collected"}, {"epoch": None}, {"complete": 1},
+        {"start_ms": 10}, {"start_ms": 11}, {"end_ms": 1}, {"timestamp_ms": 0}, {"timestamp_ms": 10}, {"more": 1},
         {"timestamp_ms": 2**60}, {"timestamp_ms": 253402300800000}, {"start_ms": 2**60}, {"end_ms": 2**60},
     ],
 )  # fmt: skip
 def test_a_forged_cursor_reaches_no_statement(forged: dict[str, object]) -> None:
-    """Values that a database would choke on are refused when the cursor is read."""
+    """Promise: what no cursor of ours says is refused when it is read: values that a database would choke on, ranges
+    that can't be, rows outside of them, and elements that none has.
+    """
     fields = msgspec.to_builtins(START.after(ROW))
     whole = dict(zip(Cursor.__struct_fields__, fields, strict=True)) | forged
     text = urlsafe_b64encode(msgspec.json.encode(list(whole.values()))).decode()
-    with pytest.raises(Malformed):
+    with pytest.raises(Malformed, match="no cursor of ours"):
         Cursor.parse(text)

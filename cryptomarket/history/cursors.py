@@ -22,7 +22,7 @@ _Word = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[^\x00]*\Z")]
 Order = Literal["asc", "desc"]
 
 
-class Cursor(msgspec.Struct, frozen=True, array_like=True):
+class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The question that was asked, how much was stored when it was asked first, and the last row that was told.
 
     Rows above `newest_id` came later and belong to no page of this question, so whether it could be answered completely
@@ -78,7 +78,8 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
         try:
             if len(text) <= _MAX_LENGTH and text.isascii():
                 cursor = _decoder.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-                if (cursor.epoch is None) == (cursor.seq is None) == (cursor.row_source is not Source.STREAM):
+                is_placed = (cursor.epoch is None) == (cursor.seq is None) == (cursor.row_source is not Source.STREAM)
+                if is_placed and cursor.start_ms <= cursor.timestamp_ms < cursor.end_ms:
                     return cursor
         except (ValueError, msgspec.DecodeError):
             pass

@@ -101,6 +101,27 @@ async def test_a_question_that_cannot_be_is_refused(
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (status, field)
 
 
+@pytest.mark.parametrize(
+    "end", [{}, {"end_date": "2026-09-24"}, {"end_date": "2026-09-25"}, {"end_date": "2026-09-01"}]
+)
+async def test_days_that_are_not_yet_are_refused(client: httpx2.AsyncClient, end: dict[str, str]) -> None:
+    """Promise: a first day after today is told as such, whatever the last one is."""
+    answer = await client.get("/api/v1/deribit/filter", params=BTC | {"start_date": "2026-09-24"} | end)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "start_date")
+    assert answer.json()["detail"] == "start_date lies in the future."
+
+
+@pytest.mark.parametrize("since_midnight_ms", [0, 1, 86_399_999])
+async def test_today_may_be_asked_from_its_first_moment(
+    client: httpx2.AsyncClient, stopped: StoppedClock, since_midnight_ms: int
+) -> None:
+    """Promise: today is no future, even at midnight, when nothing of it has passed; until tomorrow, too."""
+    stopped.now_ms = 1_768_780_800_000 + since_midnight_ms  # 2026-01-19
+    for end in ({}, {"end_date": "2026-01-19"}, {"end_date": "2026-01-20"}):
+        answer = await client.get("/api/v1/deribit/filter", params=BTC | {"start_date": "2026-01-19"} | end)
+        assert (answer.status_code, answer.json()) == (200, {"items": []})
+
+
 async def test_too_many_rows_are_refused(
     client: httpx2.AsyncClient, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:

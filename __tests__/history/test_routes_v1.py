@@ -96,6 +96,17 @@ async def test_anything_else_is_told_the_pattern(client: httpx2.AsyncClient, que
     assert "YYYY-MM-DD_H:M:S" in response.json()["detail"]
 
 
+async def test_a_start_in_the_future_is_told_as_such(client: httpx2.AsyncClient) -> None:
+    """Promise: who has said no end is not told that his start lies after it; who has, is."""
+    query = {"start_date": "2999-01-01_0:0:0"}
+    told = (await client.get(PATH, params=query)).json()["detail"]
+    assert told.startswith("start_date lies in the future: ")
+    assert "end_date" not in told
+    told = (await client.get(PATH, params=query | {"end_date": "2998-01-01_0:0:0"})).json()["detail"]
+    assert told.startswith("start_date lies after end_date.")
+    assert (await client.get(PATH, params=query | {"end_date": "2999-01-01_0:0:0"})).status_code == 200
+
+
 async def test_another_users_path_is_forbidden(client: httpx2.AsyncClient) -> None:
     """{user_id} must be the caller's, whatever else is wrong."""
     response = await client.get("/api/v1/market/u_two/get_order/nonsense")

@@ -180,7 +180,7 @@ WRONG = [
     Wrong(400, "GET", f"{V1}/get_order/btc_usd", "YYYY-MM-DD_H:M:S"),
     Wrong(400, "GET", f"{V1}/get_order/btc_usd", "YYYY-MM-DD_H:M:S", params={"start_date": "2026-01-31T12:00:00Z"}),
     Wrong(400, "GET", f"{V1}/get_order/btc_usd", "YYYY-MM-DD_H:M:S", params={"start_date": "2026-02-30_12:00:00"}),
-    Wrong(400, "GET", f"{V1}/get_order/btc_usd", "after end_date", params={"start_date": "2999-01-31_12:00:00"}),
+    Wrong(400, "GET", f"{V1}/get_order/btc_usd", "lies in the future", params={"start_date": "2999-01-31_12:00:00"}),
     Wrong(404, "GET", f"{V1}/get_order/nothing", params={"start_date": "2026-01-31_12:00:00"}),
     Wrong(400, "GET", "/api/v2/ticks/btc_usd", "ISO 8601", params={"start": "yesterday"}),
     Wrong(422, "GET", "/api/v2/ticks/btc_usd", "future", params={"start": "2999-01-01T00:00:00Z"}),

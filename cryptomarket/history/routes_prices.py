@@ -226,7 +226,8 @@ async def get_latest_item(history: Parts, ticker: Ticker) -> Response:
     "/api/v1/deribit/filter",
     operation_id="filter_items",
     summary="The prices of a ticker of some days, as texts",
-    description="Both days are included, whole, in UTC; oldest first. 422 for more than 10,000.",
+    description="Both days are included, whole, in UTC; oldest first. 422 for more than 10,000, and for a first day "
+    "after today.",
     response_model=Items,
     responses=problem_responses(
         400, 403, 404, 422, 429, 503, shown={400: NO_DATE, 403: NOT_OPEN, 422: TOO_MUCH, 429: OFTEN}
@@ -234,7 +235,11 @@ async def get_latest_item(history: Parts, ticker: Ticker) -> Response:
 )
 async def filter_items(history: Parts, ticker: Ticker, start_date: Date = None, end_date: Date = None) -> Response:
     start_ms = 0 if start_date is None else day_ms(start_date, field="start_date")
-    end_ms = history.clock.wall_ms() if end_date is None else day_ms(end_date, field="end_date") + DAY_MS
-    if start_ms >= end_ms:
+    now_ms = history.clock.wall_ms()
+    end_ms = now_ms if end_date is None else day_ms(end_date, field="end_date") + DAY_MS
+    if start_ms > now_ms:
+        raise Impossible("start_date lies in the future.", field="start_date")
+    # At midnight nothing of today has passed, which is no mistake of anybody's.
+    if end_date is not None and start_ms >= end_ms:
         raise Malformed("start_date lies after end_date. Both are written YYYY-MM-DD, in UTC.", field="start_date")
     return exact(encode({"items": _listed(await _between(history, ticker, _SECOND, start_ms, end_ms))}))

@@ -86,6 +86,10 @@ async def get_order(
     start_ms = older_time_ms(start_date, field="start_date")
     end_ms = history.clock.wall_ms() if end_date is None else older_time_ms(end_date, field="end_date")
     if start_ms > end_ms:
+        if end_date is None:
+            raise Malformed(
+                f"start_date lies in the future: it is written {OLDER_PATTERN}, in UTC.", field="start_date"
+            )
         raise Malformed(
             f"start_date lies after end_date. Both are written {OLDER_PATTERN}, in UTC; without end_date it is now.",
             field="start_date",

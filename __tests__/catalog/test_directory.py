@@ -133,6 +133,15 @@ async def test_an_unknown_ticker_is_told_with_the_nearest_and_remembered_for_a_w
     assert len(exchange.asked) == 2
 
 
+async def test_who_has_typed_no_name_did_not_mean_one(catalogue: Catalogue) -> None:
+    """Promise: an empty name, and one that is like no other, are told without suggestions."""
+    await catalogue.load()
+    for name, sentence in (("", "A ticker's name can't be empty."), ("zzz", "There is no ticker 'zzz'.")):
+        with pytest.raises(UnknownTicker) as unknown:
+            await catalogue.resolve(name)
+        assert (unknown.value.detail, unknown.value.nearest) == (sentence, ())
+
+
 async def test_what_can_be_no_name_is_never_asked_for(catalogue: Catalogue, exchange: Exchange) -> None:
     for name in ("", "a b", "x" * 65, "../../etc/passwd", "btc_usd\r\n", "ж_usd"):
         with pytest.raises(UnknownTicker):

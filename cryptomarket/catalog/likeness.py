@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
-from heapq import nsmallest
 
 # Enough to contain the best few; comparing letter by letter is a thousand times dearer than counting shared pieces.
 _SHORTLIST = 25
+# Of all letters, how many must be shared in order: `sol` is still like `sol_usdc`.
 _LEAST_LIKE = 0.5
 # Pieces that thousands of names share say little and cost most: rare ones are counted first, up to so many names.
 _LOOKED_AT = 4_000
@@ -21,27 +21,21 @@ class Likeness:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._by_piece: dict[str, set[str]] = {}
-        self._names: set[str] = set()
         for name in names:
             self.add(name)
 
     def add(self, name: str) -> None:
         """Takes a name in."""
-        self._names.add(name)
         for piece in _pieces(name):
             self._by_piece.setdefault(piece, set()).add(name)
 
     def remove(self, name: str) -> None:
         """Takes a name out."""
-        self._names.discard(name)
         for piece in _pieces(name):
             self._by_piece.get(piece, set()).discard(name)
 
     def nearest(self, name: str, count: int) -> Sequence[str]:
-        """The names most like this one, best first; fewer than `count` when the others are nothing like it.
-
-        Where none is like it, the plainest names, which are the shortest, are compared without a limit.
-        """
+        """The names most like this one, best first; fewer than `count`, or none, when others are nothing like it."""
         pieces = _pieces(name)
         shared: Counter[str] = Counter()
         looked_at = 0
@@ -54,10 +48,6 @@ class Likeness:
         key = name.casefold()
         likeness = {known: SequenceMatcher(None, key, known.casefold()).ratio() for known in shortlist}
         like = [known for known in shortlist if likeness[known] >= _LEAST_LIKE]
-        if not like:
-            plainest = nsmallest(_SHORTLIST, self._names, key=lambda known: (len(known), known))
-            likeness |= {known: SequenceMatcher(None, key, known.casefold()).ratio() for known in plainest}
-            like = list(likeness)
         return sorted(like, key=lambda known: (-likeness[known], known))[:count]
 
 

@@ -149,6 +149,12 @@ class Settings(BaseSettings):
     streams_per_process: int = Field(20_000, ge=1, description="Open streams of one process")
     tickers_per_user: int = Field(200, ge=1, description="Tickers of a saved set, and of one stream")
 
+    exports_at_once: int = Field(8, ge=1, le=100, description="Bulk answers under way in one process")
+    exports_per_user: int = Field(4, ge=1, le=100, description="…and of one user there, so that others find places")
+    export_stall_s: Seconds = Field(
+        30.0, description="How long a bulk answer waits for its reader to take a piece before it is broken off"
+    )
+
     change_patience_s: Seconds = Field(
         5.0, description="How long a change of a saved set may be kept and untold before others tell it"
     )
@@ -243,8 +249,14 @@ class Settings(BaseSettings):
                 f"JOB_DEAD_S must be more than {LONGEST_PAUSE_S:g} s larger than JOB_LIMIT_S and JOB_GRACE_S together: "
                 f"a job that waits for its next try, or is being ended by force, is not given to another meanwhile"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _bounds_fit_together(self) -> Self:
         if self.log_hard_capacity < self.log_capacity:
             raise ValueError("LOG_HARD_CAPACITY must not be smaller than LOG_CAPACITY")
+        if self.exports_per_user > self.exports_at_once:
+            raise ValueError("EXPORTS_PER_USER must not be larger than EXPORTS_AT_ONCE")
         return self
 
     @property

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TypeVar
 from unittest.mock import patch
@@ -12,23 +13,33 @@ import httpx
 import pytest
 import uvicorn
 from sqlalchemy import text
+from starlette.types import Message
+from structlog.testing import capture_logs
 
 from __tests__.history.outside import Names, application, client_of, open_to_all
-from __tests__.history.test_exports import BreakingOff, exports_of
+from __tests__.history.test_exports import ME, BreakingOff, exports_of
 from __tests__.history.world import NOW_MS, StoppedClock, heard, index_tick, new_bus, new_cache
 from cryptomarket.db import Database
-from cryptomarket.errors import DatabaseUnavailable
-from cryptomarket.history.exports import Exports
+from cryptomarket.errors import DatabaseUnavailable, NotFound
+from cryptomarket.history.downloads import Download
+from cryptomarket.history.exports import Asker, ExportLimits, Exports
+from cryptomarket.history.formats import Format
 from cryptomarket.history.look_repository import Look
 from cryptomarket.history.parts import HistoryParts, build_history
+from cryptomarket.history.questions import TicksQuestion
 from cryptomarket.history.reach import Reach
 from cryptomarket.history.repository import Repository
 from cryptomarket.history.walk import Sizes
+from cryptomarket.market.instruments import Kind
+from cryptomarket.server import Wire
 
 T = NOW_MS - 100_000
 AWAY = DatabaseUnavailable("away")
 A = TypeVar("A")
 PATH = "/api/v2/ticks/btc_usd"
+REQUEST_ID = "0b9619ff-8b86-4d01-b42d-00cf4fc964aa"
+# As in the gateway (STREAM_KERNEL_BYTES): what the kernel takes for a reader who doesn't read is bounded.
+KERNEL_BYTES = 65_536
 
 
 class Unreadable(Repository):
@@ -68,16 +79,23 @@ def parts_of(repository: Repository, stopped: StoppedClock) -> HistoryParts:
 async def served(parts: HistoryParts) -> AsyncIterator[str]:
     """The application on a port of its own."""
     config = uvicorn.Config(application(parts), port=0, log_level="critical", lifespan="off", ws="none")
-    server = uvicorn.Server(config)
+    async with serving(uvicorn.Server(config)) as address:
+        yield address
+
+
+@asynccontextmanager
+async def serving(server: uvicorn.Server) -> AsyncIterator[str]:
+    """A server that runs; its address."""
     running = asyncio.create_task(server._serve())  # noqa: SLF001 - serve() would take the signals of the tests
     async with asyncio.timeout(10):
         while not server.started:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.01)  # sleep: a turn, under a deadline
-    port = server.servers[0].sockets[0].getsockname()[1]
+    listener = server.servers[0].sockets[0]
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        server.should_exit = True
+        server.should_exit = server.force_exit = True
         await running
 
 
@@ -178,9 +196,7 @@ async def test_who_leaves_frees_his_place_and_every_connection(
             await connections_of(database, 0)
             assert len(exports.open) == 1
         writer.transport.abort()
-        async with asyncio.timeout(10):
-            while exports.open:  # noqa: ASYNC110 - there is no event for it
-                await asyncio.sleep(0.01)  # sleep: a turn, under a deadline
+        await emptied(exports)
         await connections_of(database, 0)
         assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("rows of")]
         async with httpx.AsyncClient(base_url=address) as client:
@@ -203,3 +219,129 @@ async def test_a_question_that_is_under_way_is_given_up(
         writer.transport.abort()
         await emptied(parts.exports)
         await connections_of(database, 0)
+
+
+async def asked_and_left_lying(address: str, query: str) -> socket.socket:
+    """A connection that has asked for an export, and reads nothing but that it has begun."""
+    host, _, port = address.removeprefix("http://").partition(":")
+    own = socket.socket()
+    own.setblocking(False)
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(own, (host, int(port)))
+    head = f"GET {PATH}?{query} HTTP/1.1\r\nHost: gateway\r\nX-Request-ID: {REQUEST_ID}\r\n\r\n"
+    await loop.sock_sendall(own, head.encode())
+    async with asyncio.timeout(10):
+        assert (await loop.sock_recv(own, 15)) == b"HTTP/1.1 200 OK"
+    return own
+
+
+async def read_on(own: socket.socket) -> bytes:
+    """What still comes, until the connection has ended one way or the other."""
+    told = b""
+    with suppress(ConnectionResetError):
+        async with asyncio.timeout(10):
+            while more := await asyncio.get_running_loop().sock_recv(own, 65_536):
+                told += more
+    return told
+
+
+@pytest.mark.parametrize("form", ["ndjson", "arrow"])
+async def test_who_takes_nothing_is_let_go(
+    repository: Repository,
+    database: Database,
+    stopped: StoppedClock,
+    caplog: pytest.LogCaptureFixture,
+    form: str,
+) -> None:
+    """Promise: a reader that takes no piece in time loses his place and his connection, with all that it still held,
+    though he reads nothing and stays; what he has got does not look whole, the facts say that it failed, and one line
+    of the log does.
+    """
+    await repository.keep(heard([index_tick(T + ms // 1000, f"85500.{ms}") for ms in range(10_000)]))
+    limits = ExportLimits(at_once=1, per_user=1, stall_s=0.2)
+    exports = Exports(
+        repository, Reach(new_bus(), clock=stopped.clock), new_cache(), clock=stopped.clock, limits=limits
+    )
+    parts = replace(parts_of(repository, stopped), exports=exports)
+    config = uvicorn.Config(
+        application(parts), port=0, http=Wire, lifespan="off", ws="none", log_config=None, log_level=None
+    )
+    server = uvicorn.Server(config)
+    with capture_logs() as lines:
+        async with serving(server) as address:
+            own = await asked_and_left_lying(address, f"format={form}")
+            [connection] = server.server_state.connections
+            await emptied(exports)
+            await connections_of(database, 0)
+            async with asyncio.timeout(10):
+                while server.server_state.connections:  # noqa: ASYNC110 - there is no event for it
+                    await asyncio.sleep(0.01)  # sleep: a turn, under a deadline
+            assert connection.transport.is_closing()
+            assert connection.transport.get_write_buffer_size() == 0
+            async with httpx.AsyncClient(base_url=address) as client:
+                facts = (await client.get(f"/api/v2/exports/{REQUEST_ID}")).json()
+                assert (facts["state"], facts["sha256"], facts["complete"]) == ("failed", None, False)
+                asked = {"format": "csv", "start": str(T), "end": str(T + 1)}
+                assert (await client.get(PATH, params=asked)).status_code == 200
+            assert not (await read_on(own)).endswith(b"0\r\n\r\n")
+            own.close()
+    assert [line["event"] for line in lines if line["log_level"] != "info"] == ["a reader of an export was let go"]
+    assert [
+        record.getMessage() for record in caplog.records if record.name == "uvicorn.error" and record.levelno > 30
+    ] == []
+
+
+@pytest.mark.parametrize("is_bodiless", [False, True])
+@pytest.mark.parametrize("can_abort", [False, True])
+async def test_a_place_is_free_whatever_the_server_can_do(
+    repository: Repository, stopped: StoppedClock, is_bodiless: bool, can_abort: bool
+) -> None:
+    """Promise: a head that waits behind an answer nobody reads holds its place no longer than a piece, and a server
+    that offers no way to give a connection up is left to end it.
+    """
+    bus = new_bus()
+    exports = exports_of(repository, bus, stopped, limits=ExportLimits(stall_s=0.05))
+    aborted: list[bool] = []
+    ever = asyncio.Event()
+
+    async def abort() -> None:
+        aborted.append(not exports.open)
+
+    async def send(message: Message) -> None:
+        await ever.wait()
+
+    async def receive() -> Message:
+        await ever.wait()
+        raise AssertionError("nothing comes")
+
+    export = await exports.begin(ME, TicksQuestion("btc_usd"), Kind.INDEX, Format.CSV, is_read=not is_bodiless)
+    download = Download(export, Format.CSV, is_bodiless=is_bodiless)
+    async with asyncio.timeout(10):
+        extensions = {"http.response.abort": abort} if can_abort else {}
+        await download({"type": "http", "asgi": {"spec_version": "2.3"}, "extensions": extensions}, receive, send)
+    assert aborted == [True] * can_abort
+    assert not exports.open
+    if is_bodiless:
+        with pytest.raises(NotFound):
+            await exports.facts(ME)
+    else:
+        assert json.loads(await exports.facts(ME))["state"] == "failed"
+
+
+async def test_a_user_beyond_his_limit_is_told_so(repository: Repository, stopped: StoppedClock) -> None:
+    """Promise: it is a 429 with a sentence of its own and the headers of every limit, and others are served."""
+    parts = parts_of(repository, stopped)
+    begun = [
+        await parts.exports.begin(Asker("u_one", str(number)), TicksQuestion("btc_usd"), Kind.INDEX, Format.CSV)
+        for number in range(2)
+    ]
+    async with client_of(parts) as client, client_of(parts, user_id="u_two") as other:
+        refused = await client.get(PATH, params={"format": "csv"})
+        assert refused.status_code == 429
+        assert refused.json()["detail"] == "You have 2 exports under way here, which is a user's limit."
+        names = ("retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset")
+        assert [refused.headers[name] for name in names] == ["5", "2", "0", "5"]
+        assert (await other.get(PATH, params={"format": "csv"})).status_code == 200
+    for export in begun:
+        export.close()

@@ -27,7 +27,7 @@ from __tests__.history.world import (
 from cryptomarket.backplane.memory import MemoryBus, MemoryCache
 from cryptomarket.errors import BusUnavailable, DatabaseUnavailable, Impossible, NotFound, TooMany
 from cryptomarket.history.cursors import Order
-from cryptomarket.history.exports import Asker, BrokenOff, Export, Exports
+from cryptomarket.history.exports import Asker, BrokenOff, Export, ExportLimits, Exports
 from cryptomarket.history.formats import Format
 from cryptomarket.history.look_repository import Look
 from cryptomarket.history.parts import build_history
@@ -40,6 +40,7 @@ from cryptomarket.market.instruments import Kind
 T = NOW_MS - 100_000
 A = TypeVar("A")
 ME = Asker("u_one", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff")
+FEW = ExportLimits(at_once=3, per_user=2)
 
 
 @pytest.fixture
@@ -53,10 +54,15 @@ def exports(repository: Repository, bus: MemoryBus, stopped: StoppedClock) -> Ex
 
 
 def exports_of(
-    repository: Repository, bus: MemoryBus, stopped: StoppedClock, *, cache: MemoryCache | None = None
+    repository: Repository,
+    bus: MemoryBus,
+    stopped: StoppedClock,
+    *,
+    cache: MemoryCache | None = None,
+    limits: ExportLimits = FEW,
 ) -> Exports:
     reach = Reach(bus, clock=stopped.clock)
-    return Exports(repository, reach, cache or new_cache(), clock=stopped.clock, at_once=2, sizes=Sizes(2, 2, 2))
+    return Exports(repository, reach, cache or new_cache(), clock=stopped.clock, limits=limits, sizes=Sizes(2, 2, 2))
 
 
 async def told(exports: Exports, form: Format = Format.NDJSON, **asked: Any) -> bytes:  # noqa: ANN401 - a question's parts
@@ -184,13 +190,61 @@ async def test_a_number_that_does_not_fit_breaks_the_answer_off(exports: Exports
 async def test_only_so_many_at_once(exports: Exports) -> None:
     """Promise: beyond the bound it is a 429, and there is room again when one has ended."""
     asked = TicksQuestion("btc_usd")
-    begun = [await exports.begin(ME, asked, Kind.INDEX, Format.CSV) for _ in range(2)]
-    with pytest.raises(TooMany, match="2 exports"):
+    others = [Asker(f"u_{number}", ME.request_id) for number in range(3)]
+    begun = [await exports.begin(other, asked, Kind.INDEX, Format.CSV) for other in others]
+    with pytest.raises(TooMany, match=r"^3 exports are under way here, which is the limit"):
         await exports.begin(ME, asked, Kind.INDEX, Format.CSV)
     begun[0].close()
     assert (await exports.begin(ME, asked, Kind.INDEX, Format.CSV)).name.endswith(".csv")
     with pytest.raises(Impossible):
         await exports.begin(ME, TicksQuestion("btc_usd", fields=["colour"]), Kind.INDEX, Format.CSV)
+
+
+async def test_a_user_has_only_so_many_places(exports: Exports) -> None:
+    """Promise: one user can't take every place: he is told that it is his own limit, also when he asks for all at the
+    same moment, and others go on getting places.
+    """
+    asked = TicksQuestion("btc_usd")
+    asking = (exports.begin(ME, asked, Kind.INDEX, Format.CSV) for _ in range(5))
+    told = await asyncio.gather(*asking, return_exceptions=True)
+    begun = [export for export in told if isinstance(export, Export)]
+    refused = [error for error in told if isinstance(error, TooMany)]
+    assert (len(begun), len(refused)) == (2, 3)
+    [sentence] = {error.detail for error in refused}
+    assert sentence == "You have 2 exports under way here, which is a user's limit."
+    assert {error.limit for error in refused} == {2}
+    other = await exports.begin(Asker("u_two", ME.request_id), asked, Kind.INDEX, Format.CSV)
+    other.close()
+    begun[0].close()
+    (await exports.begin(ME, asked, Kind.INDEX, Format.CSV)).close()
+
+
+@pytest.mark.parametrize("limits", [ExportLimits(at_once=1, per_user=1), ExportLimits(at_once=1)])
+async def test_a_limit_of_one_is_told_in_words(
+    repository: Repository, bus: MemoryBus, stopped: StoppedClock, limits: ExportLimits
+) -> None:
+    """Promise: the sentence of a 429 is one, whatever the limit is set to."""
+    exports = exports_of(repository, bus, stopped, limits=limits)
+    asked = TicksQuestion("btc_usd")
+    await exports.begin(ME, asked, Kind.INDEX, Format.CSV)
+    with pytest.raises(TooMany, match=r"^(You have 1 export under|1 export is under) way here"):
+        await exports.begin(ME, asked, Kind.INDEX, Format.CSV)
+
+
+@pytest.mark.parametrize("form", [form for form in Format if form is not Format.JSON])
+async def test_a_reader_has_his_time_for_pieces_that_are_small(
+    exports: Exports, repository: Repository, monkeypatch: pytest.MonkeyPatch, form: Format
+) -> None:
+    """Promise: no write is larger than a piece, neither of columns, whose last rows are written together, nor of a
+    footer; so who reads slowly is not taken for somebody who doesn't.
+    """
+    monkeypatch.setattr("cryptomarket.history.exports.PIECE_BYTES", 100)
+    await repository.keep(heard([index_tick(T + ms) for ms in range(5)]))
+    export = await exports.begin(ME, TicksQuestion("btc_usd"), Kind.INDEX, form)
+    sizes = [len(piece) async for piece in export.pieces()]
+    export.close()
+    assert sum(sizes) > 300
+    assert max(sizes) <= 100
 
 
 class AwayCache(MemoryCache):

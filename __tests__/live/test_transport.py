@@ -308,6 +308,32 @@ async def test_who_does_not_read_lags_and_is_given_up() -> None:
     assert 50_000 < buffered_bytes < 200_000
 
 
+async def test_a_response_can_give_its_connection_up() -> None:
+    """Promise: also a response that knows no line can: nothing that its reader did not read is kept for him, and the
+    server takes no answer for an unfinished one.
+    """
+    ended, lines = asyncio.Event(), list[Line]()
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        line = line_of(scope)
+        assert line is not None
+        lines.append(line)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"z" * 8_000_000, "more_body": True})
+        assert line.buffered_bytes
+        await scope["extensions"]["http.response.abort"]()
+        assert (await receive())["type"] == "http.disconnect"
+        ended.set()
+
+    async with serving_application(application) as port, asyncio.timeout(DEADLINE_S):
+        own = socket.create_connection(("127.0.0.1", port))
+        own.sendall(b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n")
+        await ended.wait()
+        own.close()
+    assert lines[0].is_lost
+    assert lines[0].buffered_bytes == 0
+
+
 async def test_who_reads_in_the_end_gets_everything() -> None:
     """Within its time, what waits leaves before the line is let go."""
     emptied = asyncio.Event()
@@ -338,6 +364,7 @@ async def test_who_reads_in_the_end_gets_everything() -> None:
         test_a_line_that_is_lost_is_empty,
         test_who_is_gone_is_known_at_once,
         test_who_does_not_read_lags_and_is_given_up,
+        test_a_response_can_give_its_connection_up,
         test_who_reads_in_the_end_gets_everything,
     ],
 )

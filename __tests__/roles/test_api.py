@@ -10,6 +10,8 @@ from __tests__.postgres_server import PostgresServer
 from __tests__.roles.deployment import comes_true, deployment, told_by
 from cryptomarket.accounts.parts import AccountsParts
 from cryptomarket.errors import ExchangeUnavailable, UnknownTicker
+from cryptomarket.history.exports import ExportLimits
+from cryptomarket.history.parts import HistoryParts
 from cryptomarket.live.events import feed_of
 from cryptomarket.live.parts import LiveParts
 from cryptomarket.market.ticks import FeedState
@@ -74,6 +76,14 @@ async def test_without_anybody_who_hears_it_says_so(tmp_path: Path, postgres: Po
             await cast("LiveParts", api.state["live"]).directory.resolve("btc_usd")
         readiness = await told_by(api).readiness()
         assert all(part.ready for part in readiness.values())
+
+
+async def test_limits_of_bulk_answers_are_settings(tmp_path: Path, postgres: PostgresServer) -> None:
+    """Promise: EXPORTS_AT_ONCE, EXPORTS_PER_USER and EXPORT_STALL_S count."""
+    given = {"exports_at_once": 3, "exports_per_user": 2, "export_stall_s": 7.0}
+    async with deployment(tmp_path, postgres, **given) as built, built.process(Role.API) as api:
+        history = cast("HistoryParts", api.state["history"])
+        assert history.exports.limits == ExportLimits(at_once=3, per_user=2, stall_s=7.0)
 
 
 async def test_streams_learn_that_nobody_hears_the_exchange_any_more(tmp_path: Path, postgres: PostgresServer) -> None:

@@ -1,11 +1,12 @@
 """How a bulk answer leaves, and what the document says of it."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import Any, cast
 
 from fastapi.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from cryptomarket.history.exports import BrokenOff, Export
 from cryptomarket.history.formats import MEDIA_TYPES, Format
@@ -18,12 +19,16 @@ is taken from the question it belongs to.
 `ndjson`, `csv`, `parquet` and `arrow` tell the whole range in one answer, however long it is. All but CSV end with a
 trailer, the JSON object `{rows, sha256, complete}`: the last line of NDJSON under the name `trailer`, the entry
 `trailer` of the metadata of Parquet's footer, and of Arrow's last batch, which is empty. What can't be told to its end
-is broken off without the last chunk. `GET /api/v2/exports/{request_id}` tells the same facts for an hour.
+is broken off without the last chunk, and so is what its reader does not go on taking, half a minute long unless the
+gateway is set otherwise. `GET /api/v2/exports/{request_id}` tells the same facts for an hour.
 
 In CSV, Parquet and Arrow what lies in `stats` and `greeks` is a column each (`stats.high`). Numbers are exact: decimals
 of 24 digits after the point in Parquet and Arrow, their own digits elsewhere. A text of CSV that a spreadsheet would
 take for a formula has an apostrophe before it.
 """
+# An extension of ours (ASGI 3.0, "Extensions"): gives the connection up, with what it still holds. Merely to close it
+# would be to wait until that has left, which it never does where nobody reads.
+ABORT = "http.response.abort"
 _TRAILER = '{"rows":1,"sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","complete":true}'
 _TEXT, _BINARY = {"type": "string"}, {"type": "string", "format": "binary"}
 _SHOWN = {
@@ -39,8 +44,31 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
+class _Stalled(Exception):
+    """A reader has not taken a piece in time."""
+
+
+class _Patience:
+    """Sends (ASGI 3.0), and waits for `stall_s` seconds until what was sent before is taken. Raises _Stalled."""
+
+    def __init__(self, send: Send, stall_s: float) -> None:
+        self._send = send
+        self._stall_s = stall_s
+        self.is_over = False
+
+    async def __call__(self, message: Message) -> None:
+        try:
+            async with asyncio.timeout(self._stall_s):
+                await self._send(message)
+        except TimeoutError as error:
+            self.is_over = True
+            raise _Stalled from error
+
+
 class Download(StreamingResponse):
-    """An export on its way. Whoever leaves, leaves his place at once; of one that is `is_bodiless` nothing is read."""
+    """An export on its way. Whoever leaves, or takes no piece for too long, leaves his place at once; of one that is
+    `is_bodiless` nothing is read.
+    """
 
     def __init__(self, export: Export, form: Format, *, is_bodiless: bool = False) -> None:
         self._export = export
@@ -50,19 +78,36 @@ class Download(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends it (ASGI 3.0)."""
+        patience = _Patience(send, self._export.stall_s)
         try:
             if self._is_bodiless:
-                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                await self._send_head(patience)
             else:
-                await super().__call__(scope, receive, send)
+                await super().__call__(scope, receive, patience)
         finally:
             self._export.close()
+        if patience.is_over:
+            await self._let_go(scope)
+
+    async def _send_head(self, send: Send) -> None:
+        # Behind a request whose answer nobody reads, a head waits as well.
+        with suppress(_Stalled):
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def stream_response(self, send: Send) -> None:
         """Sends the pieces, each when the one before has left. What breaks off gets no last chunk: the server closes
         the connection of a response that was not completed.
         """
         async with aclosing(cast("AsyncGenerator[bytes, None]", self.body_iterator)):
-            with suppress(BrokenOff):
+            with suppress(BrokenOff, _Stalled):
                 await super().stream_response(send)
+
+    async def _let_go(self, scope: Scope) -> None:
+        try:
+            if not self._is_bodiless:
+                await self._export.stalled()
+        finally:
+            abort = (scope.get("extensions") or {}).get(ABORT)
+            if abort is not None:
+                await abort()

@@ -37,6 +37,20 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class ExportLimits:
+    """How many exports are under way in a process, and how many of one user; and how long one waits for its reader to
+    take a piece.
+    """
+
+    at_once: int = 8
+    per_user: int = 4
+    stall_s: float = 30.0
+
+
+LIMITS = ExportLimits()
+
+
+@dataclass(frozen=True, slots=True)
 class Asker:
     """Whose export it is, and by which request he finds what became of it."""
 
@@ -86,6 +100,16 @@ class Export:
         """What a file of it may be called."""
         return f"{self._asked.ticker}_{self._asked.start_ms}_{self._asked.end_ms}.{self._form}"
 
+    @property
+    def user_id(self) -> str:
+        """Whose it is."""
+        return self._asker.user_id
+
+    @property
+    def stall_s(self) -> float:
+        """How long its reader may take no piece."""
+        return self._exports.limits.stall_s
+
     def close(self) -> None:
         """Makes room for another one, and lets go of what is being read."""
         self._walk.close()
@@ -104,11 +128,25 @@ class Export:
             await self._remember("failed", None)
             raise BrokenOff from error
 
+    async def stalled(self) -> None:
+        """Its reader has taken no piece for too long. To be called when it is closed: his place is free before what
+        became of it is remembered.
+        """
+        log.warning(
+            "a reader of an export was let go",
+            user_id=self.user_id,
+            ticker=self._asked.ticker,
+            rows=self._rows,
+            stall_s=self.stall_s,
+        )
+        await self._remember("failed", None)
+
     async def _written(self) -> AsyncGenerator[bytes, None]:
         digest = hashlib.sha256()
         head = self._writer.begin()
         digest.update(head)
-        yield head
+        for piece in _pieces_of(head):
+            yield piece
         async for body, rows in self._walk.pieces():
             self._rows += rows
             for piece in _pieces_of(body):
@@ -116,11 +154,14 @@ class Export:
                 yield piece
         rest = await self._walk.write(self._writer.rest)
         digest.update(rest)
-        yield rest
+        # The last rows of columns are megabytes, too, and a reader has his time for each piece.
+        for piece in _pieces_of(rest):
+            yield piece
         sha256 = digest.hexdigest()
         end = self._writer.end(Trailer(self._rows, sha256, self._asked.complete))
         await self._remember("done", sha256)
-        yield end
+        for piece in _pieces_of(end):
+            yield piece
 
     async def _remember(self, state: str, sha256: str | None) -> None:
         facts = ExportFacts(
@@ -139,7 +180,7 @@ class Export:
 
 
 class Exports:
-    """Opens exports, at most `at_once` of them in this process, and knows what became of them."""
+    """Opens exports, as many as `limits` leave room for, and knows what became of them."""
 
     def __init__(
         self,
@@ -148,16 +189,16 @@ class Exports:
         cache: Cache,
         *,
         clock: Clock,
-        at_once: int = 8,
+        limits: ExportLimits = LIMITS,
         sizes: Sizes = SIZES,
     ) -> None:
         self._repository = repository
         self._reach = reach
         self._cache = cache
-        self._at_once = at_once
         self._sizes = sizes
+        self.limits = limits
         self.clock = clock
-        # Bound: `at_once`.
+        # Bound: `limits.at_once`.
         self.open: set[Export] = set()
 
     async def begin(
@@ -168,11 +209,11 @@ class Exports:
         for, as far as it can be seen by then; TooMany.
         """
         check_fields(asked.fields, asked.ticker, kind)
-        self._check_room()
+        self._check_room(asker)
         writer = await _writer(form, asked, kind)
         heard = await self._reach.heard(asked.ticker)
         question = await self._repository.look(lambda look: self._question(look, asked, heard))
-        self._check_room()
+        self._check_room(asker)
         walk = Walk(
             self._repository,
             question,
@@ -195,13 +236,16 @@ class Exports:
         missing = look.gaps(asked.ticker, cursor.start_ms, cursor.end_ms, limit=1)
         return msgspec.structs.replace(cursor, complete=cursor.complete and not missing)
 
-    def _check_room(self) -> None:
-        if len(self.open) >= self._at_once:
-            raise TooMany(
-                f"{self._at_once} exports are under way here, which is the limit.",
-                retry_after_s=5.0,
-                limit=self._at_once,
-            )
+    def _check_room(self, asker: Asker) -> None:
+        per_user, at_once = self.limits.per_user, self.limits.at_once
+        if sum(export.user_id == asker.user_id for export in self.open) >= per_user:
+            said, limit = f"You have {_counted(per_user)} under way here, which is a user's limit.", per_user
+        elif len(self.open) >= at_once:
+            verb = "is" if at_once == 1 else "are"
+            said, limit = f"{_counted(at_once)} {verb} under way here, which is the limit.", at_once
+        else:
+            return
+        raise TooMany(said, retry_after_s=5.0, limit=limit)
 
     async def remember(self, asker: Asker, facts: ExportFacts) -> None:
         try:
@@ -216,6 +260,10 @@ class Exports:
         if kept is None:
             raise NotFound(NO_EXPORT, field="request_id")
         return kept
+
+
+def _counted(exports: int) -> str:
+    return "1 export" if exports == 1 else f"{exports} exports"
 
 
 async def _begun(walk: Walk, form: Format) -> None:

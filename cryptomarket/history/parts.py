@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from cryptomarket.backplane.bus import Bus
 from cryptomarket.backplane.cache import Cache
 from cryptomarket.clock import Clock
-from cryptomarket.history.exports import Exports
+from cryptomarket.history.exports import LIMITS, ExportLimits, Exports
 from cryptomarket.history.figures import Figures
 from cryptomarket.history.hot import Hot
 from cryptomarket.history.public import PublicPrices
@@ -29,7 +29,14 @@ class HistoryParts:
 
 
 def build_history(
-    repository: Repository, bus: Bus, cache: Cache, public: PublicPrices, directory: Directory, clock: Clock
+    repository: Repository,
+    bus: Bus,
+    cache: Cache,
+    public: PublicPrices,
+    directory: Directory,
+    clock: Clock,
+    *,
+    limits: ExportLimits = LIMITS,
 ) -> HistoryParts:
     """Everything that answers questions about what was stored."""
     reach = Reach(bus, clock=clock)
@@ -39,7 +46,7 @@ def build_history(
         history=history,
         figures=figures,
         hot=Hot(history, figures, reach, clock=clock),
-        exports=Exports(repository, reach, cache, clock=clock),
+        exports=Exports(repository, reach, cache, clock=clock, limits=limits),
         public=public,
         directory=directory,
         clock=clock,

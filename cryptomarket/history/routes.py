@@ -153,7 +153,7 @@ def of_range(answer: Answer, none_match: frozenset[str]) -> Response:
         shown={
             400: NO_TIME,
             422: NO_RANGE,
-            429: ("Too many requests", "8 exports are under way here, which is the limit.", None),
+            429: ("Too many requests", "You have 4 exports under way here, which is a user's limit.", None),
         },
     ),
 )
@@ -202,8 +202,8 @@ async def list_ticks(
     operation_id="get_export",
     summary="What became of a bulk answer",
     description="For an hour after its end: how many rows it has, the SHA-256 of its bytes before the trailer (of CSV: "
-    "of all), and whether everything of the range was heard. 404 while it is on its way, when it was left by its "
-    "reader, and for another user's.",
+    "of all), and whether everything of the range was heard. 404 while it is on its way, when its reader has left, "
+    "and for another user's.",
     response_model=ExportAnswer,
     responses=problem_responses(
         401,

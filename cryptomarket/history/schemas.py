@@ -179,7 +179,9 @@ class ExportAnswer(BaseModel):
     format: Format = Field(examples=[Format.CSV])
     start: int = Field(description="As understood, in milliseconds", examples=[1790165113000])
     end: int = Field(description="As understood, in milliseconds", examples=[1790165120000])
-    state: Literal["done", "failed"] = Field(description="`failed` when it broke off", examples=["done"])
+    state: Literal["done", "failed"] = Field(
+        description="`failed` when it broke off, or its reader took nothing of it for too long", examples=["done"]
+    )
     rows: int = Field(examples=[48213])
     sha256: str | None = Field(
         description="Of all bytes before the trailer; null when it broke off",

@@ -16,6 +16,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 EXTENSION = "cryptomarket.line"
+# Gives the connection up, for responses that know no line.
+ABORT = "http.response.abort"
 Rest = Callable[[ASGISendCallable], Awaitable[None]]
 HIGH_WATER_BYTES = 65_536
 
@@ -97,7 +99,7 @@ class Line:
 
 
 class LineProtocol(HttpToolsProtocol):
-    """An HTTP/1 connection that offers its line in the scope of each request.
+    """An HTTP/1 connection that offers its line in the scope of each request, and a way to give the connection up.
 
     A request that comes while another is answered waits for its turn (RFC 9112, 9.3.2). What happens to the connection
     is told to the one that is answered.
@@ -116,7 +118,8 @@ class LineProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         # Offered here and nowhere else, so that there is no line without its rest.
         line = Line(self.transport, self.flow)
-        cycle.scope["extensions"] = {EXTENSION: line}  # type: ignore[dict-item]  # a Line instead of a dict
+        offered: dict[str, Any] = {EXTENSION: line, ABORT: line.lost}
+        cycle.scope["extensions"] = offered
         self._answered, self._line = cycle, line
         is_chunked = cycle.scope["http_version"] == "1.1"
         super()._start_asgi_task(cycle, _with_rest(app, line) if is_chunked else _unchunked(cycle, app))

@@ -9,6 +9,7 @@ from cryptomarket.catalog.directory import Catalogue
 from cryptomarket.clock import Clock
 from cryptomarket.db import Database
 from cryptomarket.foundation import Backplane, accounts_on
+from cryptomarket.history.exports import ExportLimits
 from cryptomarket.history.parts import build_history
 from cryptomarket.history.public import PublicPrices
 from cryptomarket.history.questions import History
@@ -96,7 +97,15 @@ async def build_api(
     public = PublicPrices(
         backplane.limiter, clock, tickers=settings.always_tickers, per_minute=settings.public_prices_per_minute
     )
-    past = build_history(Repository(database), backplane.bus, backplane.cache, public, directory, clock)
+    past = build_history(
+        Repository(database),
+        backplane.bus,
+        backplane.cache,
+        public,
+        directory,
+        clock,
+        limits=ExportLimits(settings.exports_at_once, settings.exports_per_user, settings.export_stall_s),
+    )
     state = {"live": live, "history": past, "catalog": directory, "accounts": accounts}
     side = Side(
         listeners={"relay": relay.run, "revocations": accounts.revocations.run},

@@ -52,7 +52,7 @@ def test_a_time_is_written_as_in_a_query(written: str | int) -> None:
     assert moment_ms(written, "start") == 1_795_132_800_000
 
 
-@pytest.mark.parametrize("written", ["abc", "", "2026-11-31", 10**30])
+@pytest.mark.parametrize("written", ["abc", "", "2026-11-31", "1e5"])
 def test_what_is_no_time_can_not_be_read(written: str | int) -> None:
     """Promise: 400, naming the argument and what would be right."""
     with pytest.raises(Malformed, match=r"end is a time: ISO 8601, such as") as refused:

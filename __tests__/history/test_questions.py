@@ -283,6 +283,31 @@ async def test_the_tick_closest_to_a_moment(
     assert (told["timestamp"], told["difference_ms"]) == found
 
 
+@pytest.mark.parametrize(
+    ("time_ms", "is_complete", "gaps"),
+    [
+        (T + 2, True, 0),  # the tick at T is 2 ms away, and everything up to T + 4 was heard
+        (T, True, 0),
+        (T + 10, True, 0),
+        (T + 14, False, 1),  # nothing was heard between T + 10 and T + 20: one may have been closer
+        (T + 20, True, 0),
+        (T - 1, False, 0),  # before the first tick nothing was heard
+        (T + 25, False, 0),  # whether there was none after the last one is not known yet
+    ],
+)
+async def test_the_closest_tick_says_whether_a_closer_one_was_missed(
+    history: History, bus: MemoryBus, repository: Repository, stopped: StoppedClock, time_ms: int, *,
+    is_complete: bool, gaps: int,
+) -> None:  # fmt: skip
+    """Promise: an answer about a moment beside a hole says so."""
+    hole = Gap("btc_usd", T + 10, T + 20, GapCause.SILENCE)
+    async with writing(bus, repository, stopped.clock):
+        await publish(bus, index_tick(T), live(T + 1), index_tick(T + 10), hole, index_tick(T + 20))
+        await publish(bus, state(FeedState.STALE, T + 22))
+    told = json.loads(await history.at("btc_usd", time_ms))
+    assert (told["complete"], len(told["gaps"])) == (is_complete, gaps)
+
+
 async def test_no_tick_is_closest_to_the_future(history: History) -> None:
     """What is not yet has no tick; nothing stored has none either."""
     with pytest.raises(Impossible, match="future"):

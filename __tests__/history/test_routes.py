@@ -250,6 +250,30 @@ async def test_a_late_tick_revises_its_candle(repository: Repository, stopped: S
         assert (candle["high"], candle["ticks"], candle["closed"], candle["revised"]) == (9, 3, True, True)
 
 
+@pytest.mark.parametrize("form", ["ndjson", "csv", "parquet", "arrow"])
+async def test_a_closed_range_may_be_kept_as_a_file(repository: Repository, stopped: StoppedClock, form: str) -> None:
+    """Promise: bulk answers about a closed range have a validator, each format and choice of fields its own; who has
+    one is not sent it again, and takes no place. Of an open range nothing is promised.
+    """
+    bus = new_bus()
+    async with writing(bus, repository, stopped.clock):
+        await publish(bus, index_tick(T), live(T), *(index_tick(T + ms) for ms in (10, 20, 90_000)))
+    closed = {"start": str(T), "end": str(T + 15), "format": form}
+    async with outside(repository, stopped.clock, bus=bus) as client:
+        path, told = "/api/v2/ticks/btc_usd", {}
+        for query in (closed, closed | {"fields": "price"}, closed | {"order": "desc"}, closed | {"end": str(T + 16)}):
+            answer = await client.get(path, params=query)
+            assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+            assert answer.headers["etag"].startswith('W/"')
+            told[answer.headers["etag"]] = answer.content
+            again = await client.get(path, params=query, headers={"If-None-Match": answer.headers["etag"]})
+            assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", answer.headers["etag"])
+        assert len(told) == 4
+        for query in ({**closed, "end": str(T + 95_000)}, {"end": str(T + 15), "format": form}):
+            answer = await client.get(path, params=query, headers={"If-None-Match": "*"})
+            assert (answer.status_code, "etag" in answer.headers) == (200, False)
+
+
 async def test_candles_of_a_closed_range_may_be_kept_for_ever(repository: Repository, stopped: StoppedClock) -> None:
     """Promise: minutes that were heard whole and are over have a validator; with one that is not, there is none."""
     bus, minute = new_bus(), T // 60_000 * 60_000 + 60_000

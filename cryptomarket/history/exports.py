@@ -4,7 +4,7 @@ in constant memory, and remembered for an hour.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,11 +13,13 @@ from typing import cast
 import msgspec
 import structlog
 
+from cryptomarket import __version__
 from cryptomarket.backplane.cache import Cache
 from cryptomarket.clock import Clock
 from cryptomarket.errors import BusUnavailable, Impossible, NotFound, TooMany, Unavailable
+from cryptomarket.history.answers import is_closed
 from cryptomarket.history.columns import Columns
-from cryptomarket.history.cursors import Cursor
+from cryptomarket.history.cursors import EVERY_ROW, Cursor
 from cryptomarket.history.formats import CsvWriter, Format, NdjsonWriter, NoRoom, RowWriter, Trailer
 from cryptomarket.history.lines import COLUMNAR, line_of
 from cryptomarket.history.look_repository import Look
@@ -94,6 +96,10 @@ class Export:
         self._walk = walk
         self._writer = writer
         self._rows = 0
+        self.etag: str | None = None
+        """Names the content of a closed range (RFC 9110, 8.8.1): weakly, for a library's next release may write other
+        bytes. None for any other range.
+        """
 
     @property
     def name(self) -> str:
@@ -202,11 +208,18 @@ class Exports:
         self.open: set[Export] = set()
 
     async def begin(
-        self, asker: Asker, asked: TicksQuestion, kind: Kind, form: Format, *, is_read: bool = True
+        self,
+        asker: Asker,
+        asked: TicksQuestion,
+        kind: Kind,
+        form: Format,
+        *,
+        is_read: bool = True,
+        has: Callable[[str], bool] = lambda _etag: False,
     ) -> Export:
         """An export whose answer may begin; to be closed. Unless it `is_read`, no row of it is looked at before its
-        pieces are taken. Raises Impossible for a question that can't be, and for numbers that the format has no room
-        for, as far as it can be seen by then; TooMany.
+        pieces are taken, and none of a closed range that the caller `has`. Raises Impossible for a question that can't
+        be, and for numbers that the format has no room for, as far as it can be seen by then; TooMany.
         """
         check_fields(asked.fields, asked.ticker, kind)
         self._check_room(asker)
@@ -223,10 +236,12 @@ class Exports:
             sizes=self._sizes,
         )
         export = Export(self, asker, form, question, walk=walk, writer=writer)
+        if self._is_closed(asked, question):
+            export.etag = etag_of(form, question, asked.fields)
         self.open.add(export)
         with ExitStack() as unless_begun:
             unless_begun.callback(export.close)
-            if is_read:
+            if is_read and (export.etag is None or not has(export.etag)):
                 await _begun(walk, form)
             unless_begun.pop_all()
         return export
@@ -235,6 +250,14 @@ class Exports:
         cursor = begun(self._reach, look, asked, heard)
         missing = look.gaps(asked.ticker, cursor.start_ms, cursor.end_ms, limit=1)
         return msgspec.structs.replace(cursor, complete=cursor.complete and not missing)
+
+    def _is_closed(self, asked: TicksQuestion, question: Cursor) -> bool:
+        return is_closed(
+            complete=question.complete,
+            is_start_said=asked.start_ms is not None,
+            end_ms=question.end_ms,
+            now_ms=self.clock.wall_ms(),
+        )
 
     def _check_room(self, asker: Asker) -> None:
         per_user, at_once = self.limits.per_user, self.limits.at_once
@@ -264,6 +287,12 @@ class Exports:
 
 def _counted(exports: int) -> str:
     return "1 export" if exports == 1 else f"{exports} exports"
+
+
+def etag_of(form: Format, question: Cursor, chosen: Collection[str] | None) -> str:
+    """The opaque tag of a closed range in a format."""
+    of_all = (__version__, form, msgspec.structs.replace(question, newest_id=EVERY_ROW), chosen and sorted(chosen))
+    return f'"{hashlib.sha256(encode(of_all)).hexdigest()[:32]}"'
 
 
 async def _begun(walk: Walk, form: Format) -> None:

@@ -132,7 +132,8 @@ class History:
         return event, decode_tick(picture.tick.payload).received_us
 
     async def at(self, ticker: str, time_ms: int, *, max_difference_ms: int | None = None) -> bytes:
-        """The tick closest to a moment, and how far it is away; of two as close the earlier one.
+        """The tick closest to a moment, and how far it is away; of two as close the earlier one. `complete` says that
+        no closer one was missed, `gaps` are those in which one may have been.
 
         Raises Impossible for a moment in the future, NotFound when no tick is so close.
         """
@@ -142,19 +143,34 @@ class History:
         until = Cursor.at_start(ticker, max(0, time_ms - far_ms), time_ms + 1, order="desc")
         after = Cursor.at_start(ticker, time_ms + 1, time_ms + far_ms + 1)
 
-        def nearest(look: Look) -> list[Row]:
-            return [
-                row
-                for asked in (until, after)
-                for row in look.page(asked, _EVERYTHING_BELIEVED, limit=1, begun=False).rows
-            ]
+        heard = await self._reach.heard(ticker)
 
-        found = await self._repository.look(nearest)
-        if not found:
+        def closest(look: Look) -> bytes | None:
+            pages = (look.page(asked, _EVERYTHING_BELIEVED, limit=1, begun=False) for asked in (until, after))
+            rows = [row for page in pages for row in page.rows]
+            if not rows:
+                return None
+            row = min(rows, key=lambda row: abs(row.timestamp_ms - time_ms))
+            distance_ms = abs(row.timestamp_ms - time_ms)
+            told = {"difference_ms": distance_ms, **self._around(look, ticker, time_ms, distance_ms, heard)}
+            return row_json(row)[:-1] + b"," + encode(told)[1:]
+
+        found = await self._repository.look(closest)
+        if found is None:
             near = "" if max_difference_ms is None else f" within {max_difference_ms} ms of that time"
             raise NotFound(f"There is no tick of {ticker}{near}.", field="time")
-        closest = min(found, key=lambda row: abs(row.timestamp_ms - time_ms))
-        return row_json(closest)[:-1] + b',"difference_ms":%d}' % abs(closest.timestamp_ms - time_ms)
+        return found
+
+    def _around(self, look: Look, ticker: str, time_ms: int, distance_ms: int, heard: Heard) -> dict[str, object]:
+        """Whether everything closer to a moment was heard, as far as it has passed, and the gaps in it."""
+        if distance_ms == 0:
+            return {"complete": True, "gaps": []}
+        start_ms = max(0, time_ms - distance_ms + 1)
+        end_ms = max(start_ms + 1, min(time_ms + distance_ms, self._clock.wall_ms()))
+        extent = self._reach.extent(look, ticker, heard)
+        span = self._reach.judged(look, ticker, start_ms, end_ms, extent, heard)
+        gaps = look.gaps(ticker, start_ms, end_ms, limit=MAX_GAPS)
+        return {"complete": span.complete and not gaps, "gaps": [gap._asdict() for gap in gaps]}
 
     async def gaps(self, ticker: str, start_ms: int | None, end_ms: int | None, *, limit: int) -> dict[str, object]:
         """Recorded gaps that overlap the range. Raises Impossible for a range that can't be."""

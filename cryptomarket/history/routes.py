@@ -9,7 +9,7 @@ from cryptomarket.accounts.access import Person, person
 from cryptomarket.errors import Impossible
 from cryptomarket.history.answers import Answer
 from cryptomarket.history.cursors import EXAMPLE, Cursor, Order
-from cryptomarket.history.downloads import DESCRIPTION, RESPONSES, Download
+from cryptomarket.history.downloads import DESCRIPTION, RESPONSES, Download, closed_headers
 from cryptomarket.history.exports import NO_EXPORT, Asker
 from cryptomarket.history.formats import Format, format_of
 from cryptomarket.history.parts import HistoryParts
@@ -102,6 +102,10 @@ class Wish(NamedTuple):
     none_match: frozenset[str]
     is_bodiless: bool
 
+    def has(self, etag: str) -> bool:
+        """Whether the caller has it already."""
+        return etag in self.none_match or "*" in self.none_match
+
 
 async def wish(
     request: Request,
@@ -128,7 +132,7 @@ def of_range(answer: Answer, none_match: frozenset[str]) -> Response:
     if not answer.is_closed:
         return exact(answer.body, Vary="Accept")
     etag = answer.etag
-    headers = {"Vary": "Accept", "ETag": etag, "Cache-Control": "private, max-age=31536000, immutable"}
+    headers = closed_headers(etag)
     if etag in none_match or "*" in none_match:
         return Response(status_code=304, headers=headers)
     return exact(answer.body, **headers)
@@ -193,7 +197,12 @@ async def list_ticks(
     for name, said in (("limit", limit), ("cursor", cursor)):
         if said is not None:
             raise Impossible(f"{name} is for pages; {form} tells the whole range at once.", field=name)
-    export = await history.exports.begin(asker, question, instrument.kind, form, is_read=not wish.is_bodiless)
+    export = await history.exports.begin(
+        asker, question, instrument.kind, form, is_read=not wish.is_bodiless, has=wish.has
+    )
+    if export.etag is not None and wish.has(export.etag):
+        export.close()
+        return Response(status_code=304, headers=closed_headers(f"W/{export.etag}"))
     return Download(export, form, is_bodiless=wish.is_bodiless)
 
 

@@ -75,12 +75,6 @@ class Latest(TickRow):
     age_ms: int = Field(description="Milliseconds since the gateway received it", examples=[412])
 
 
-class TickAt(TickRow):
-    """The tick closest to a moment."""
-
-    difference_ms: int = Field(description="How far it is away from that moment, in milliseconds", examples=[19])
-
-
 class RecordedGap(BaseModel):
     """Nothing is known of the ticker in [from_ms, to_ms)."""
 
@@ -91,6 +85,14 @@ class RecordedGap(BaseModel):
     state: GapState = Field(examples=[GapState.RECORDED])
     seq: int | None = Field(examples=[48190])
     prev_seq: int | None = Field(examples=[48188])
+
+
+class TickAt(TickRow):
+    """The tick closest to a moment."""
+
+    difference_ms: int = Field(description="How far it is away from that moment, in milliseconds", examples=[19])
+    complete: bool = Field(description="Whether everything closer to that moment was heard: no tick there was missed")
+    gaps: list[RecordedGap] = Field(description="Recorded gaps in which a closer one may have been missed")
 
 
 class TicksPage(BaseModel):

@@ -91,7 +91,9 @@ class TickAt(TickRow):
     """The tick closest to a moment."""
 
     difference_ms: int = Field(description="How far it is away from that moment, in milliseconds", examples=[19])
-    complete: bool = Field(description="Whether everything closer to that moment was heard: no tick there was missed")
+    complete: bool = Field(
+        description="Whether everything closer to that moment was heard: no tick there was missed", examples=[True]
+    )
     gaps: list[RecordedGap] = Field(description="Recorded gaps in which a closer one may have been missed")
 
 

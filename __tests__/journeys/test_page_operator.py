@@ -91,7 +91,13 @@ async def gate(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gatewa
             async def is_held() -> bool:
                 return LEFT in (await operation(gate, operator))["held"]
 
+            async def all_is_heard() -> bool:
+                now = await operation(gate, operator)
+                return set(now["wanted"]) <= set(now["held"]) and now["gaps_open"] == 0
+
             await comes_true(is_held)
+            # What is subscribed later, and what is still to be heard again after the kill, would be refused below.
+            await comes_true(all_is_heard)
             await client.delete(f"/api/v2/subscriptions/{LEFT}")
             await gate.fault(
                 {"kind": "silence", "channels": [f"deribit_price_index.{SILENT}"]},

@@ -26,14 +26,15 @@ from __tests__.history.world import (
 )
 from cryptomarket.backplane.memory import MemoryBus, MemoryCache
 from cryptomarket.errors import BusUnavailable, DatabaseUnavailable, Impossible, NotFound, TooMany
-from cryptomarket.history.cursors import Order
-from cryptomarket.history.exports import Asker, BrokenOff, Export, ExportLimits, Exports
+from cryptomarket.history.cursors import Cursor, Order
+from cryptomarket.history.exports import Asker, BrokenOff, Export, ExportLimits, Exports, etag_of
 from cryptomarket.history.formats import Format
 from cryptomarket.history.look_repository import Look
 from cryptomarket.history.parts import build_history
 from cryptomarket.history.questions import TicksQuestion
 from cryptomarket.history.reach import Reach
 from cryptomarket.history.repository import Repository
+from cryptomarket.history.rows import Choice
 from cryptomarket.history.walk import Sizes
 from cryptomarket.market.instruments import Kind
 
@@ -260,3 +261,16 @@ async def test_without_the_cache_the_answer_is_whole(
     """Promise: only the facts afterwards are missing."""
     exports = exports_of(repository, bus, stopped, cache=AwayCache(asyncio.get_running_loop().time))
     assert lines(await told(exports))[1]["rows"] == 0
+
+
+async def test_another_store_has_another_tag(repository: Repository) -> None:
+    """Promise: the same range of a gateway that heard it for itself is another content."""
+    await repository.keep(heard([index_tick(T, ticker="a"), index_tick(T + 5, ticker="a")]))
+    await repository.keep(heard([index_tick(T, ticker="b"), index_tick(T + 5, ticker="b")], epoch="e2"))
+    question = Cursor.at_start("btc_usd", T, T + 10)
+    stores = [
+        (await repository.page(Cursor.at_start(name, T, T + 10), Choice(), limit=2, begun=False)).rows for name in "ab"
+    ]
+    tags = {etag_of(Format.CSV, question, None, [row._replace(ticker="btc_usd") for row in rows]) for rows in stores}
+    assert len(tags) == 2
+    assert etag_of(Format.CSV, question, None, stores[0]) == etag_of(Format.CSV, question, None, stores[0])

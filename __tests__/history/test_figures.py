@@ -27,7 +27,7 @@ from cryptomarket.backplane.memory import MemoryBus
 from cryptomarket.db import Database
 from cryptomarket.errors import Impossible
 from cryptomarket.history.answers import Answer
-from cryptomarket.history.figures import MAX_CANDLES, Figures, Statistics, average
+from cryptomarket.history.figures import MAX_CANDLES, Figures, Statistics, average, plain
 from cryptomarket.history.parts import build_history
 from cryptomarket.history.repository import Repository
 from cryptomarket.market.candles import PricePoint, Resolution
@@ -87,6 +87,28 @@ async def test_the_statistics_of_a_range(figures: Figures, repository: Repositor
     assert told["avg"] == Decimal("28536.50000000033333333333333")
     assert (told["first"], told["last"]["timestamp"]) == ({"timestamp": T, "price": Decimal("9.5")}, T + 2)
     assert (told["start"], told["end"], told["bounds"], told["complete"]) == (T, T + 3, "[start,end)", False)
+
+
+@pytest.mark.parametrize(
+    ("price", "spelled"),
+    [("85500.10", "85500.1"), ("8.55E+4", "85500"), ("-0.0", "0"), ("0E-8", "0"), ("1E-400", "1E-400"),
+     ("1E+300", "1E+300"), ("100", "100"), ("-0.0120", "-0.012")],
+)  # fmt: skip
+def test_a_number_has_one_spelling(price: str, spelled: str) -> None:
+    """Promise: whoever has counted it, a figure is the same text, of whatever size."""
+    assert str(plain(Decimal(price))) == spelled
+
+
+async def test_statistics_are_one_text_whoever_counts(
+    figures: Figures, repository: Repository, database: Database
+) -> None:
+    """Promise: a row beside the stream, which counts for nothing, changes no letter of an answer."""
+    prices = ["85500.10", "85500.1", "8.55E+4"]
+    await repository.keep(heard([index_tick(T + at, price) for at, price in enumerate(prices)]))
+    before = (await figures.stats("btc_usd", T, T + 3)).body
+    await insert_backfill(database, T + 1)
+    assert (await figures.stats("btc_usd", T, T + 3)).body == before
+    assert b'"min":85500,"max":85500.1,' in before
 
 
 async def test_what_never_had_a_price_is_not_counted(figures: Figures, repository: Repository) -> None:

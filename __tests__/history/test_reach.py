@@ -1,5 +1,7 @@
 """What is understood of a range, and what of it is settled. What `complete` means is shown in test_questions."""
 
+from functools import partial
+
 import pytest
 
 from __tests__.history.world import NOW_MS, StoppedClock, heard, index_tick, live, new_bus, publish, writing
@@ -32,6 +34,21 @@ def test_a_range_is_half_open(
             range_of(start_ms, end_ms, first_ms=first_ms, now_ms=NOW_MS)
     else:
         assert range_of(start_ms, end_ms, first_ms=first_ms, now_ms=NOW_MS) == understood
+
+
+async def test_the_bus_vouches_for_nothing_later(repository: Repository, stopped: StoppedClock) -> None:
+    """Promise: what was heard after the bus was asked is not called complete by what it knew before."""
+    bus = new_bus()
+    async with writing(bus, repository, stopped.clock):
+        await publish(bus, index_tick(T), live(T))
+    reach = Reach(bus, clock=stopped.clock)
+    known = await reach.heard("btc_usd")
+    stopped.now_ms += 1000
+    for end_ms, complete in ((NOW_MS, True), (NOW_MS + 1, False)):
+        ask = partial(reach.span, ticker="btc_usd", start_ms=T, end_ms=end_ms, heard=known)
+        assert (await repository.look(ask)).complete is complete
+    unsaid = partial(reach.span, ticker="btc_usd", start_ms=T, end_ms=None, heard=known)
+    assert (await repository.look(unsaid)).end_ms == NOW_MS
 
 
 async def test_what_is_acknowledged_is_settled(repository: Repository, stopped: StoppedClock) -> None:

@@ -26,6 +26,7 @@ from cryptomarket.history.look_repository import Look
 from cryptomarket.history.questions import TicksQuestion, begun, check_fields
 from cryptomarket.history.reach import Heard, Reach
 from cryptomarket.history.repository import Repository
+from cryptomarket.history.rows import Choice, Row
 from cryptomarket.history.walk import SIZES, Sizes, Walk
 from cryptomarket.market.instruments import Kind
 from cryptomarket.market.wire import encode
@@ -225,7 +226,7 @@ class Exports:
         self._check_room(asker)
         writer = await _writer(form, asked, kind)
         heard = await self._reach.heard(asked.ticker)
-        question = await self._repository.look(lambda look: self._question(look, asked, heard))
+        question, ends = await self._repository.look(lambda look: self._question(look, asked, heard))
         self._check_room(asker)
         walk = Walk(
             self._repository,
@@ -237,7 +238,7 @@ class Exports:
         )
         export = Export(self, asker, form, question, walk=walk, writer=writer)
         if self._is_closed(asked, question):
-            export.etag = etag_of(form, question, asked.fields)
+            export.etag = etag_of(form, question, asked.fields, ends)
         self.open.add(export)
         with ExitStack() as unless_begun:
             unless_begun.callback(export.close)
@@ -246,10 +247,14 @@ class Exports:
             unless_begun.pop_all()
         return export
 
-    def _question(self, look: Look, asked: TicksQuestion, heard: Heard) -> Cursor:
+    def _question(self, look: Look, asked: TicksQuestion, heard: Heard) -> tuple[Cursor, list[Row]]:
+        """What is asked, and the first and the last row of a complete answer."""
         cursor = begun(self._reach, look, asked, heard)
-        missing = look.gaps(asked.ticker, cursor.start_ms, cursor.end_ms, limit=1)
-        return msgspec.structs.replace(cursor, complete=cursor.complete and not missing)
+        if not cursor.complete or look.gaps(asked.ticker, cursor.start_ms, cursor.end_ms, limit=1):
+            return msgspec.structs.replace(cursor, complete=False), []
+        both = (cursor, msgspec.structs.replace(cursor, order="desc" if cursor.order == "asc" else "asc"))
+        choice = Choice(source=cursor.source)
+        return cursor, [row for each in both for row in look.page(each, choice, limit=1, begun=False).rows]
 
     def _is_closed(self, asked: TicksQuestion, question: Cursor) -> bool:
         return is_closed(
@@ -289,9 +294,12 @@ def _counted(exports: int) -> str:
     return "1 export" if exports == 1 else f"{exports} exports"
 
 
-def etag_of(form: Format, question: Cursor, chosen: Collection[str] | None) -> str:
-    """The opaque tag of a closed range in a format."""
-    of_all = (__version__, form, msgspec.structs.replace(question, newest_id=EVERY_ROW), chosen and sorted(chosen))
+def etag_of(form: Format, question: Cursor, chosen: Collection[str] | None, ends: list[Row]) -> str:
+    """The opaque tag of a closed range in a format. By its first and last row another store is told from this one:
+    positions and moments of hearing are its own.
+    """
+    asked = msgspec.structs.replace(question, newest_id=EVERY_ROW)
+    of_all = (__version__, form, asked, chosen and sorted(chosen), ends)
     return f'"{hashlib.sha256(encode(of_all)).hexdigest()[:32]}"'
 
 

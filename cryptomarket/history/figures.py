@@ -21,6 +21,8 @@ CANDLES_UNLESS_SAID = 1000
 AVERAGE_DIGITS = 28
 # Sums are exact: no price of a market has so many digits, before and after the point together.
 _EXACT = Context(prec=250)
+# A larger number than any price has an exponent.
+_PLAIN_DIGITS = 100
 _AVERAGE = Context(prec=AVERAGE_DIGITS)
 
 
@@ -71,10 +73,11 @@ def believed(look: Look, ticker: str, start_ms: int, end_ms: int, *, newest_id: 
 
 def plain(number: Decimal | None) -> Decimal | None:
     """The one spelling of a number, whoever has counted it: without zeros behind the point that say nothing."""
-    if number is None:
-        return None
+    if not number:
+        return None if number is None else Decimal(0)
     short = number.normalize(_EXACT)
-    return short if short.as_tuple().exponent < 0 else short.quantize(Decimal(1), context=_EXACT)  # type: ignore[operator]
+    is_long = short.as_tuple().exponent < 0 or short.adjusted() >= _PLAIN_DIGITS  # type: ignore[operator]
+    return short if is_long else short.quantize(Decimal(1), context=_EXACT)
 
 
 def average(found: Totals) -> Decimal | None:
@@ -135,7 +138,7 @@ class Figures:
 
     def _candles(self, look: Look, asked: CandlesQuestion, heard: Heard) -> Answer:
         ticker, resolution, start_ms, end_ms = asked
-        now_ms = self._clock.wall_ms()
+        now_ms = heard.asked_ms
         extent = self._reach.extent(look, ticker, heard)
         start, end = range_of(start_ms, end_ms, first_ms=extent.first_ms, now_ms=now_ms)
         if start_ms is None:

@@ -86,10 +86,11 @@ class History:
         is_start_said = asked.start_ms is not None or asked.cursor is not None
         now_ms = self._clock.wall_ms()
         closed = is_closed(complete=complete, is_start_said=is_start_said, end_ms=cursor.end_ms, now_ms=now_ms)
-        if closed and asked.cursor is None:
+        if closed and told.last is not None and asked.cursor is None:
             # How much is stored grows with every tick, and the bytes of a closed answer must not change with it. What a
             # cursor has brought along is a part of its question, which stays the same.
-            cursor = msgspec.structs.replace(cursor, newest_id=EVERY_ROW)
+            closed = self._is_settled(look, cursor, heard)
+            cursor = msgspec.structs.replace(cursor, newest_id=EVERY_ROW) if closed else cursor
         head = encode(
             {
                 "ticker": cursor.ticker,
@@ -105,6 +106,11 @@ class History:
         # Not as a part of the object: a quarter of a megabyte would be copied twice more.
         body = b"".join((head[:-1], b',"data":[', told.text.encode(), b"]}"))
         return Answer(body, closed)
+
+    def _is_settled(self, look: Look, cursor: Cursor, heard: Heard) -> bool:
+        """Whether no row of any source comes in any more: whatever is collected is not older than the stream."""
+        settled_ms = None if heard.lost else self._reach.extent(look, cursor.ticker, heard).settled_ms
+        return settled_ms is not None and cursor.end_ms <= settled_ms
 
     async def latest(self, ticker: str) -> bytes:
         """The newest tick and its age: from the bus, which hears first, else the newest row. Raises NotFound."""
@@ -166,7 +172,7 @@ class History:
         if distance_ms == 0:
             return {"complete": True, "gaps": []}
         start_ms = max(0, time_ms - distance_ms + 1)
-        end_ms = max(start_ms + 1, min(time_ms + distance_ms, self._clock.wall_ms()))
+        end_ms = max(start_ms + 1, min(time_ms + distance_ms, heard.asked_ms))
         extent = self._reach.extent(look, ticker, heard)
         span = self._reach.judged(look, ticker, start_ms, end_ms, extent, heard)
         gaps = look.gaps(ticker, start_ms, end_ms, limit=MAX_GAPS)

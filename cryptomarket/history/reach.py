@@ -17,12 +17,14 @@ NOWHERE = Position("", 0)
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What the bus knows: up to where the log is stored, one ticker's picture, and whether the log gave something of it
-    up that is not written down yet. None is "can't be found out".
+    up that is not written down yet. None is "can't be found out". It was asked at `asked_ms`, and vouches for nothing
+    that came later.
     """
 
     stored_up_to: Position | None
     picture: Picture | None
     lost: bool = False
+    asked_ms: int = 0
 
     @property
     def stored_seq(self) -> int | None:
@@ -69,17 +71,18 @@ class Reach:
 
     async def heard(self, ticker: str) -> Heard:
         """What the bus knows of a ticker. To be asked before the database is looked at."""
+        asked_ms = self._clock.wall_ms()
         try:
             # A loss that is written down by now is among the gaps, which are read later.
             known = await self._bus.standing(self._group, ticker)
         except BusUnavailable:
-            return Heard(None, None)
-        return Heard(Position(known.head.epoch, known.acknowledged), known.picture, known.has_losses)
+            return Heard(None, None, asked_ms=asked_ms)
+        return Heard(Position(known.head.epoch, known.acknowledged), known.picture, known.has_losses, asked_ms)
 
     def span(self, look: Look, ticker: str, start_ms: int | None, end_ms: int | None, heard: Heard) -> Span:
         """What was not said is the first row, and now. Raises Impossible for a range that can't be."""
         extent = self.extent(look, ticker, heard)
-        start, end = range_of(start_ms, end_ms, first_ms=extent.first_ms, now_ms=self._clock.wall_ms())
+        start, end = range_of(start_ms, end_ms, first_ms=extent.first_ms, now_ms=heard.asked_ms)
         return self.judged(look, ticker, start, end, extent, heard)
 
     def extent(self, look: Look, ticker: str, heard: Heard) -> Extent:
@@ -89,7 +92,7 @@ class Reach:
     def judged(self, look: Look, ticker: str, start_ms: int, end_ms: int, extent: Extent, heard: Heard) -> Span:
         """A range that can be, and whether everything of it was heard."""
         complete = (
-            end_ms <= self._clock.wall_ms()
+            end_ms <= heard.asked_ms
             and heard.proves(extent, start_ms, end_ms)
             and look.was_live(ticker, start_ms, end_ms)
         )

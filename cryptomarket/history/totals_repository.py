@@ -14,6 +14,7 @@ from sqlalchemy import (
     Double,
     Select,
     Text,
+    and_,
     bindparam,
     case,
     cast,
@@ -108,14 +109,16 @@ def _of_sqlite(*, has_source: bool) -> Select[*tuple[Any, ...]]:
     told = (
         number.label("number"),
         cast(func.round(number * _UNITS), BigInteger).label("units"),
-        func.length(cast(_row.price, Text)).label("length"),
+        cast(_row.price, Text).label("text"),
         _row.source.label("source"),
     )
     # With a limit each price is read once, and not for each of the figures anew.
     each = _prices(*told, has_source=has_source).limit(-1).subquery().c
     is_odd = or_(
         each.source != (bindparam("source") if has_source else Source.STREAM.value),
-        each.length > _LONGEST,
+        func.length(each.text) > _LONGEST,
+        # So small that it is none to a double.
+        and_(each.number == literal_column("0.0", Double()), func.instr(each.text, "E") > 0),
         ~each.units.between(-_MOST_UNITS, _MOST_UNITS),
         # More digits than eight.
         cast(each.units, Double) / _UNITS != each.number,

@@ -110,7 +110,12 @@ async def gate(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gatewa
             async def done() -> bool:
                 return bool((await client.get(f"/workers/tasks/{started['task_id']}")).json()["state"] == "succeeded")
 
+            async def is_ready() -> bool:
+                return (await client.get("/ready")).is_success
+
             await comes_true(done)
+            # A page that is told 503 complains of it, and rightly.
+            await comes_true(is_ready)
         yield gate
         for reader in stuck:
             reader.leave()

@@ -43,8 +43,8 @@ def _after(since_ms: ColumnElement[int], row_id: ColumnElement[int]) -> ColumnEl
 
 
 def _states() -> CompoundSelect[Any]:
-    """What is asked of states at once: one within of which the exchange itself said that nothing is to be heard, the
-    last one before the end in which nothing was heard, what came after that one, and the first such one after the end.
+    """What is asked of states at once: one within the range by which the exchange itself said that nothing is to be
+    heard, the one that came after the last dark one before the end, and the first dark one after the end.
     """
     since, is_dark = statuses.c.since_ms, statuses.c.state != FeedState.LIVE.value
     dark_since_ms, dark_id = (
@@ -71,8 +71,6 @@ _OF_EPOCH = select(_row.timestamp_ms).where(_row.ticker == _ticker, _row.epoch =
 _THAT = Prepared(_OF_EPOCH.where(_row.seq == bindparam("prev_seq")))
 _AFTER = Prepared(_OF_EPOCH.where(_row.seq > bindparam("seq")).order_by(_row.seq))
 _BEFORE = Prepared(_OF_EPOCH.where(_row.seq < bindparam("seq")).order_by(_row.seq.desc()))
-
-
 # The reasons with which a tick makes a feed live (`Watch.heard`).
 _BY_TICK = (None, "heard")
 

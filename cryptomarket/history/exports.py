@@ -237,7 +237,7 @@ class Exports:
             sizes=self._sizes,
         )
         export = Export(self, asker, form, question, walk=walk, writer=writer)
-        if self._is_closed(asked, question):
+        if ends is not None:
             export.etag = etag_of(form, question, asked.fields, ends)
         self.open.add(export)
         with ExitStack() as unless_begun:
@@ -247,22 +247,22 @@ class Exports:
             unless_begun.pop_all()
         return export
 
-    def _question(self, look: Look, asked: TicksQuestion, heard: Heard) -> tuple[Cursor, list[Row]]:
-        """What is asked, and the first and the last row of a complete answer."""
+    def _question(self, look: Look, asked: TicksQuestion, heard: Heard) -> tuple[Cursor, list[Row] | None]:
+        """What is asked, and the first and the last row of a closed range."""
         cursor = begun(self._reach, look, asked, heard)
-        if not cursor.complete or look.gaps(asked.ticker, cursor.start_ms, cursor.end_ms, limit=1):
-            return msgspec.structs.replace(cursor, complete=False), []
+        if cursor.complete and look.gaps(asked.ticker, cursor.start_ms, cursor.end_ms, limit=1):
+            cursor = msgspec.structs.replace(cursor, complete=False)
+        closed = is_closed(
+            complete=cursor.complete,
+            is_start_said=asked.start_ms is not None,
+            end_ms=cursor.end_ms,
+            now_ms=self.clock.wall_ms(),
+        )
+        if not closed or not self._reach.is_settled(look, asked.ticker, cursor.end_ms, heard):
+            return cursor, None
         both = (cursor, msgspec.structs.replace(cursor, order="desc" if cursor.order == "asc" else "asc"))
         choice = Choice(source=cursor.source)
         return cursor, [row for each in both for row in look.page(each, choice, limit=1, begun=False).rows]
-
-    def _is_closed(self, asked: TicksQuestion, question: Cursor) -> bool:
-        return is_closed(
-            complete=question.complete,
-            is_start_said=asked.start_ms is not None,
-            end_ms=question.end_ms,
-            now_ms=self.clock.wall_ms(),
-        )
 
     def _check_room(self, asker: Asker) -> None:
         per_user, at_once = self.limits.per_user, self.limits.at_once

@@ -8,7 +8,7 @@ from cryptomarket.errors import Impossible
 from cryptomarket.history.answers import Answer, is_closed
 from cryptomarket.history.folding import folded
 from cryptomarket.history.look_repository import Look
-from cryptomarket.history.questions import BOUNDS, MAX_GAPS
+from cryptomarket.history.questions import BOUNDS, missing
 from cryptomarket.history.reach import Heard, Reach, Span, range_of
 from cryptomarket.history.repository import Repository
 from cryptomarket.history.totals_repository import Priced, Totals
@@ -111,7 +111,7 @@ class Figures:
 
     def _stats(self, look: Look, ticker: str, start_ms: int | None, end_ms: int | None, heard: Heard) -> Answer:
         span = self._reach.span(look, ticker, start_ms, end_ms, heard)
-        missing = self._missing(look, ticker, span)
+        missed = missing(look, ticker, span)
         found = believed(look, ticker, span.start_ms, span.end_ms, newest_id=span.newest_id)
         body = encode(
             {
@@ -119,7 +119,7 @@ class Figures:
                 "start": span.start_ms,
                 "end": span.end_ms,
                 "bounds": BOUNDS,
-                **missing,
+                **missed,
                 "count": found.count,
                 "min": plain(found.min),
                 "max": plain(found.max),
@@ -128,7 +128,7 @@ class Figures:
                 "last": _told(found.last),
             }
         )
-        return self._answer(body, span, missing, is_start_said=start_ms is not None)
+        return self._answer(body, span, missed, is_start_said=start_ms is not None)
 
     async def candles(self, ticker: str, resolution: Resolution, start_ms: int | None, end_ms: int | None) -> Answer:
         """The candles that overlap a range, each whole; those without a price are left out. Raises Impossible."""
@@ -147,7 +147,7 @@ class Figures:
         known_ms = last_ms if last_ms <= now_ms else max(end, now_ms)
         span = self._reach.judged(look, ticker, first_ms, known_ms, extent, heard)
         candles = folded(look, ticker, resolution, first_ms, last_ms, newest_id=span.newest_id)
-        missing = self._missing(look, ticker, span)
+        missed = missing(look, ticker, span)
         closed_ms = max(span.settled_ms or 0, now_ms - GRACE_MS)
         body = encode(
             {
@@ -157,22 +157,17 @@ class Figures:
                 "end": end,
                 "bounds": BOUNDS,
                 "count": len(candles),
-                **missing,
+                **missed,
                 "data": [candle_told(candle, is_closed=candle.end_ms <= closed_ms) for candle in candles],
             }
         )
-        return self._answer(body, span, missing, is_start_said=start_ms is not None)
+        return self._answer(body, span, missed, is_start_said=start_ms is not None)
 
-    def _answer(self, body: bytes, span: Span, missing: dict[str, object], *, is_start_said: bool) -> Answer:
-        complete, now_ms = bool(missing["complete"]), self._clock.wall_ms()
+    def _answer(self, body: bytes, span: Span, missed: dict[str, object], *, is_start_said: bool) -> Answer:
+        complete, now_ms = bool(missed["complete"]), self._clock.wall_ms()
         return Answer(
             body, is_closed(complete=complete, is_start_said=is_start_said, end_ms=span.end_ms, now_ms=now_ms)
         )
-
-    @staticmethod
-    def _missing(look: Look, ticker: str, span: Span) -> dict[str, object]:
-        gaps = look.gaps(ticker, span.start_ms, span.end_ms, limit=MAX_GAPS)
-        return {"complete": span.complete and not gaps, "gaps": [gap._asdict() for gap in gaps]}
 
 
 def whole(resolution: Resolution, start_ms: int, end_ms: int) -> tuple[int, int]:

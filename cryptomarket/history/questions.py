@@ -13,7 +13,7 @@ from cryptomarket.history.cursors import EVERY_ROW, Cursor, Order
 from cryptomarket.history.formats import Format
 from cryptomarket.history.lines import Line, line_of
 from cryptomarket.history.look_repository import Believed, Look, Text
-from cryptomarket.history.reach import NOWHERE, Heard, Reach, range_of
+from cryptomarket.history.reach import NOWHERE, Heard, Reach, Span, range_of
 from cryptomarket.history.repository import Repository
 from cryptomarket.history.rows import (
     FIELDS_OF_KIND,
@@ -86,11 +86,11 @@ class History:
         is_start_said = asked.start_ms is not None or asked.cursor is not None
         now_ms = self._clock.wall_ms()
         closed = is_closed(complete=complete, is_start_said=is_start_said, end_ms=cursor.end_ms, now_ms=now_ms)
-        if closed and told.last is not None and asked.cursor is None:
+        closed = closed and self._reach.is_settled(look, cursor.ticker, cursor.end_ms, heard)
+        if closed and asked.cursor is None:
             # How much is stored grows with every tick, and the bytes of a closed answer must not change with it. What a
             # cursor has brought along is a part of its question, which stays the same.
-            closed = self._is_settled(look, cursor, heard)
-            cursor = msgspec.structs.replace(cursor, newest_id=EVERY_ROW) if closed else cursor
+            cursor = msgspec.structs.replace(cursor, newest_id=EVERY_ROW)
         head = encode(
             {
                 "ticker": cursor.ticker,
@@ -106,11 +106,6 @@ class History:
         # Not as a part of the object: a quarter of a megabyte would be copied twice more.
         body = b"".join((head[:-1], b',"data":[', told.text.encode(), b"]}"))
         return Answer(body, closed)
-
-    def _is_settled(self, look: Look, cursor: Cursor, heard: Heard) -> bool:
-        """Whether no row of any source comes in any more: whatever is collected is not older than the stream."""
-        settled_ms = None if heard.lost else self._reach.extent(look, cursor.ticker, heard).settled_ms
-        return settled_ms is not None and cursor.end_ms <= settled_ms
 
     async def latest(self, ticker: str) -> bytes:
         """The newest tick and its age: from the bus, which hears first, else the newest row. Raises NotFound."""
@@ -175,8 +170,7 @@ class History:
         end_ms = max(start_ms + 1, min(time_ms + distance_ms, heard.asked_ms))
         extent = self._reach.extent(look, ticker, heard)
         span = self._reach.judged(look, ticker, start_ms, end_ms, extent, heard)
-        gaps = look.gaps(ticker, start_ms, end_ms, limit=MAX_GAPS)
-        return {"complete": span.complete and not gaps, "gaps": [gap._asdict() for gap in gaps]}
+        return missing(look, ticker, span)
 
     async def gaps(self, ticker: str, start_ms: int | None, end_ms: int | None, *, limit: int) -> dict[str, object]:
         """Recorded gaps that overlap the range. Raises Impossible for a range that can't be."""
@@ -229,6 +223,12 @@ def _believed(
     left = max(0, found.rows - skip)
     text = found.text.split(line.end, skip)[-1] if left else ""
     return Believed(text.replace(line.end, ","), left, found.more)
+
+
+def missing(look: Look, ticker: str, span: Span) -> dict[str, object]:
+    """Whether everything of a range was heard, and the gaps in it."""
+    gaps = look.gaps(ticker, span.start_ms, span.end_ms, limit=MAX_GAPS)
+    return {"complete": span.complete and not gaps, "gaps": [gap._asdict() for gap in gaps]}
 
 
 def check_fields(fields: Collection[str] | None, ticker: str, kind: Kind | None) -> None:

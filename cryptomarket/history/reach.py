@@ -89,6 +89,13 @@ class Reach:
         """How far the rows of a ticker reach."""
         return look.extent(ticker, stored_up_to=heard.stored_up_to or NOWHERE)
 
+    def is_settled(self, look: Look, ticker: str, end_ms: int, heard: Heard) -> bool:
+        """Whether no row of any source comes in any more before a time: what is collected is never older than the
+        stream.
+        """
+        settled_ms = None if heard.lost else self.extent(look, ticker, heard).settled_ms
+        return settled_ms is not None and end_ms <= settled_ms
+
     def judged(self, look: Look, ticker: str, start_ms: int, end_ms: int, extent: Extent, heard: Heard) -> Span:
         """A range that can be, and whether everything of it was heard."""
         complete = (

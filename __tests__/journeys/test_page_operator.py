@@ -23,7 +23,15 @@ from cryptomarket.simulator.options import SimulatorOptions
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 RUSH = SimulatorOptions(port=0, rate=200)
-SETTINGS = {"pool_size": "10", "stream_backlog_bytes": "1024", "stream_farewell_s": "0.1", "demand_linger_s": "600"}
+SETTINGS = {
+    "pool_size": "10",
+    "stream_backlog_bytes": "1024",
+    "stream_farewell_s": "0.1",
+    "demand_linger_s": "600",
+    # Where a machine stands still for a second, a feed would be stale, and the page would be told 503, as it should.
+    "index_silence_s": "4",
+    "instrument_silence_s": "4",
+}
 SMALL_BUFFER_BYTES = 4096
 READ = "BTC-PERPETUAL,ETH-PERPETUAL"
 SAVED = ("BTC-PERPETUAL", "ltc_usdc")
@@ -50,7 +58,11 @@ SHOWN = """() => {
 }"""
 PURPOSES = {"data": "market data", "login": "logins"}
 PARTS = {"exchange": "Exchange", "bus": "Bus", "database": "Database", "writer": "Writer", "jobs": "Jobs"}
-CAUSES = {"restart": "restart of the gateway"}
+CAUSES = {
+    "restart": "restart of the gateway",
+    "silence": "silence of the exchange",
+    "disconnect": "connection to the exchange lost",
+}
 SECONDS = {"sec": 1, "min": 60, "hr": 3600}
 LOOK_S, LOOKS = 0.1, 10
 THINNEST, WIDTH = 3, 1000
@@ -96,12 +108,18 @@ async def gate(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gatewa
                 return set(now["wanted"]) <= set(now["held"]) and now["gaps_open"] == 0
 
             await comes_true(is_held)
-            # What is subscribed later, and what is still to be heard again after the kill, would be refused below.
+            # The page shows whatever was heard before somebody looks.
             await comes_true(all_is_heard)
             await client.delete(f"/api/v2/subscriptions/{LEFT}")
             await gate.fault(
                 {"kind": "silence", "channels": [f"deribit_price_index.{SILENT}"]},
-                {"kind": "refuse", "methods": ["public/subscribe"], "code": -32602},
+                {
+                    "kind": "refuse",
+                    "methods": ["public/subscribe"],
+                    # That of the silent one is subscribed anew, when patience is lost.
+                    "channels": [f"deribit_price_index.{ticker}" for ticker in (SILENT, REFUSED)],
+                    "code": -32602,
+                },
             )
             await client.put(f"/api/v2/subscriptions/{REFUSED}")
         async with gate.client(operator) as client:

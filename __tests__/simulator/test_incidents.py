@@ -47,6 +47,15 @@ def test_refuse_answers_with_the_chosen_code_and_stays(talk: Talk) -> None:
     assert talk.close_code() is None
 
 
+def test_refuse_may_mean_the_requests_for_some_channels_alone(talk: Talk) -> None:
+    strike(talk, Fault(kind="refuse", methods=("public/subscribe",), channels=("*.eth_usd",), code=-32602))
+    btc, eth = "deribit_price_index.btc_usd", "deribit_price_index.eth_usd"
+    assert talk.error("public/subscribe", channels=[btc, eth])["code"] == -32602
+    assert talk.subscribe(btc) == [btc]
+    assert talk.result("public/unsubscribe", channels=[eth]) == []
+    assert talk.error("public/subscribe", channels=eth)["code"] == -32602, "as without the fault"
+
+
 def test_mute_answers_nothing(talk: Talk) -> None:
     strike(talk, Fault(kind="mute", methods=("public/test",), duration_s=5))
     talk.send(b'{"id":1,"method":"public/test"}')

@@ -117,7 +117,7 @@ class Exchange:
         envelope = Envelope(now_us + self._delivery.skew_us, self.options.testnet, request.id, request.has_id)
         call = Call(request.method, request.params, now_us, clock_us=now_us + self._delivery.skew_us)
         try:
-            self._incidents.obstruct(request.method, None)
+            self._incidents.obstruct(request, None)
             call.grant = grant_of(self._desk.accounts, call.clock_us)
             body = envelope.result(self._result(call, request, address))
         except Refusal as refusal:
@@ -163,7 +163,7 @@ class Exchange:
         if self._incidents.swallows(request.method, connection):
             return []
         try:
-            self._incidents.obstruct(request.method, connection)
+            self._incidents.obstruct(request, connection)
             call.grant = self._grant(connection, request, now_us)
             result = self._result(call, request, connection.address)
         except Refusal as refusal:

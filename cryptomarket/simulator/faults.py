@@ -1,7 +1,7 @@
 """Scripted trouble: what goes wrong, for whom, from when, for how long."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -29,6 +29,7 @@ FaultKind = Literal[
 ]
 INSTANT: Final = frozenset(("drop", "expire_tokens"))
 """Kinds that happen once at their start; all others last."""
+_ALL: Final = ("*",)
 ON_NOTIFICATIONS: Final = ("silence", "duplicate", "reorder", "malformed")
 
 
@@ -43,7 +44,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         kind: what goes wrong.
         at_s: start, seconds after the script was handed over.
         duration_s: how long; None for ever. Without meaning for `INSTANT` kinds.
-        channels: channel patterns (``*``, ``?``) for kinds that touch notifications.
+        channels: channel patterns (``*``, ``?``) for kinds that touch notifications; ``refuse`` with other ones than
+            ``*`` is for requests that name such a channel.
         methods: method patterns for kinds that touch requests.
         clients: client id patterns; ``*`` includes connections that never logged in.
         connections: connection ids; None for all of them.
@@ -62,9 +64,9 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     kind: FaultKind
     at_s: float = 0.0
     duration_s: float | None = None
-    channels: tuple[str, ...] = ("*",)
-    methods: tuple[str, ...] = ("*",)
-    clients: tuple[str, ...] = ("*",)
+    channels: tuple[str, ...] = _ALL
+    methods: tuple[str, ...] = _ALL
+    clients: tuple[str, ...] = _ALL
     connections: tuple[int, ...] | None = None
     count: int | None = None
     close_code: int = 0
@@ -98,6 +100,13 @@ class Running:
     def hits_method(self, name: str) -> bool:
         """Whether requests of a method are meant."""
         return _any(self.fault.methods, name)
+
+    def hits_request(self, method: str, params: Mapping[str, object]) -> bool:
+        """Whether a request is meant, by its method and the channels that it names."""
+        if not self.hits_method(method) or self.fault.channels == _ALL:
+            return self.hits_method(method)
+        named = params.get("channels")
+        return isinstance(named, list) and any(isinstance(name, str) and self.hits_channel(name) for name in named)
 
     def hits_connection(self, connection: int, client_id: str) -> bool:
         """Whether a connection is meant; ``client_id`` is empty before a login."""

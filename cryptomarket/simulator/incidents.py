@@ -9,6 +9,7 @@ from cryptomarket.simulator.faults import Faults, Running
 from cryptomarket.simulator.journal import Journal
 from cryptomarket.simulator.outgoing import Outgoing, Stall
 from cryptomarket.simulator.refusals import TOO_MANY_REQUESTS, Refusal
+from cryptomarket.simulator.replies import Request
 from cryptomarket.simulator.spelling import Json
 from cryptomarket.simulator.subscriptions import Subscriptions
 from cryptomarket.simulator.world import World
@@ -63,7 +64,7 @@ class Incidents:
                 return True
         return False
 
-    def obstruct(self, method: str, connection: Connection | None) -> None:
+    def obstruct(self, request: Request, connection: Connection | None) -> None:
         """Lets a request pass, or refuses it.
 
         Raises:
@@ -71,7 +72,7 @@ class Incidents:
         """
         for running in self._faults.on("maintenance", "too_many_requests", "refuse", "refuse_logins"):
             kind = running.fault.kind
-            hits = running.hits_method(method) if kind != "refuse_logins" else method == "public/auth"
+            hits = self._hits(running, request)
             if not hits or not (connection is None or running.hits_connection(connection.id, connection.client_id)):
                 continue
             running.applied += 1
@@ -79,6 +80,15 @@ class Incidents:
                 self._journal.logins_refused += 1
             code = {"maintenance": _MAINTENANCE, "too_many_requests": TOO_MANY_REQUESTS}.get(kind, running.fault.code)
             raise Refusal(code, ends_session=code == TOO_MANY_REQUESTS)
+
+    @staticmethod
+    def _hits(running: Running, request: Request) -> bool:
+        match running.fault.kind:
+            case "refuse_logins":
+                return request.method == "public/auth"
+            case "refuse":
+                return running.hits_request(request.method, request.params)
+        return running.hits_method(request.method)
 
     def _turn(self, running: Running, now_us: int) -> list[Outgoing]:
         starts, fault = running.phase == "on", running.fault

@@ -72,7 +72,7 @@ class BlackHole:
         await asyncio.gather(*self._serving, return_exceptions=True)
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, passes: asyncio.Event) -> None:
-        with suppress(ConnectionError):  # one side has given up
+        with suppress(OSError):  # one side has given up; ENOTCONN is no ConnectionError
             while text := await reader.read(65_536):
                 if not passes.is_set():
                     self.held += text

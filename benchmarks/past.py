@@ -94,7 +94,7 @@ class Past:
         for name in COLLECTED:
             connection.execute(
                 f"INSERT INTO crypto_price_tickers ({_COLUMNS})"
-                f" WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {self.minutes - 1}),"
+                f" WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT {self.minutes}),"
                 f" r(i, ms) AS (SELECT i, {_COLLECTED_ROW} FROM n)"
                 f" SELECT '{name}', NULL, NULL, NULL, 'collected', 'index', '{name}', ms, ms * 1000 + 250, NULL,"
                 f" printf('%d.%02d', 85000 + i % 1997, i % 97) FROM r"

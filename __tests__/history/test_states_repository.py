@@ -131,6 +131,35 @@ async def test_what_is_heard_of_a_halt_makes_nothing_live(
     assert await was_live(repository, start_ms, end_ms, ticker="BTC-PERPETUAL") is expected
 
 
+@pytest.mark.parametrize(("end_ms", "expected"), [(7000, True), (7001, False), (7040, False), (7051, False)])
+async def test_what_a_tick_says_is_for_the_time_of_that_tick(
+    repository: Repository, end_ms: int, *, expected: bool
+) -> None:
+    """Promise: a halt that a tick told begins with that tick, however late the tick was heard."""
+    words = hear(watching(), perpetual(1000, "open", "1"), perpetual(6900, "open", "2"), perpetual(7000, "halted", "3"))
+    assert isinstance(words[-1], Status)
+    assert (words[-1].state, words[-1].since_ms) == (FeedState.HALTED, 7050)
+    await repository.keep(heard(words))
+    assert await was_live(repository, 1000, end_ms, ticker="BTC-PERPETUAL") is expected
+
+
+async def test_who_takes_over_from_a_clock_that_is_ahead_hides_no_maintenance(repository: Repository) -> None:
+    """Promise: the live state that a fast clock has told stands before what the next process tells."""
+    before = watching()
+    words = before.heard(perpetual(1000, "open", "1"), now_s=0, now_ms=20_000)[1]
+    told = words[-1]
+    assert isinstance(told, Status)
+    after = watching()
+    after.remember(Known(before.last, told, GapCause.DISCONNECT, said_ms=told.since_ms))
+    words += after.take_over(told, now_ms=1500)
+    words += hear(after, perpetual(2000, "open", "2"))
+    words += after.maintenance(now_ms=3000)
+    words += hear(after, perpetual(4000, "open", "3"), perpetual(9000, "open", "4"))
+    await repository.keep(heard(words))
+    assert not await was_live(repository, 4000, 9000, ticker="BTC-PERPETUAL")
+    assert not await was_live(repository, 2000, 4000, ticker="BTC-PERPETUAL")
+
+
 async def test_what_is_heard_in_maintenance_makes_nothing_live(repository: Repository) -> None:
     """Promise: nor does one of a maintenance whose end was told only when the bus was back."""
     watch = watching()

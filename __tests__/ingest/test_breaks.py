@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from __tests__.ingest.house import INDEX, OPTION
-from cryptomarket.ingest.gaps import Patience, Watch, Word
+from cryptomarket.ingest.gaps import Known, Patience, Watch, Word
 from cryptomarket.market.instruments import Instrument, Kind
 from cryptomarket.market.ticks import FeedState, Gap, GapCause, OptionSummary, Status, Tick
 
@@ -60,6 +60,24 @@ def test_another_owners_live_feed_is_down_until_it_is_heard_here() -> None:
     told = Status("btc_usd", FeedState.HALTED, T0 - 5000, 0, "locked")
     assert watch.take_over(told, now_ms=T0) == []
     assert (watch.state, watch.since_ms) == (FeedState.HALTED, T0 - 5000)
+
+
+def test_states_begin_in_the_order_in_which_they_are_told() -> None:
+    """Whoever puts them in order by their time finds the last one last: behind an owner whose clock was ahead, behind
+    one whose word reached the bus in an outage of ours, and where the clock is set back.
+    """
+    ahead = Status("btc_usd", FeedState.LIVE, T0 + 9000, 0, "heard")
+    watch = watch_of(INDEX)
+    watch.remember(Known(tick_of(INDEX), ahead, GapCause.DISCONNECT, said_ms=ahead.since_ms))
+    words = watch.take_over(ahead, now_ms=T0) + heard(watch, tick_of(INDEX, 10))
+    words += watch.maintenance(now_ms=T0 + 9500)
+    assert shown(words) == ["down", "gap", "tick", "live", "maintenance"]
+    assert [word.since_ms - T0 for word in words if isinstance(word, Status)] == [9000, 9000, 9500]
+    assert isinstance(back := watch.told_state("halted", now_ms=T0)[0], Status)
+    assert back.since_ms == T0 + 9500
+    [made_up] = watch.make_up(Known(watch.last, ahead, GapCause.BUS, said_ms=T0 + 9900), now_ms=T0)
+    assert isinstance(made_up, Status)
+    assert (made_up.state, made_up.since_ms) == (FeedState.HALTED, T0 + 9900)
 
 
 def test_an_answer_that_comes_after_a_loss_says_nothing() -> None:

@@ -38,6 +38,25 @@ async def test_the_bus_knows_best_and_the_store_what_it_does_not() -> None:
     assert pictures[OPTION.name].remembered is not None
 
 
+async def test_the_last_state_is_known_whoever_told_it() -> None:
+    """Promise: since when the last state held is known from the bus, from the store where the bus has begun anew, and
+    from both the later one.
+    """
+    bus = bus_of("e1")
+    tick = Outgoing(PublicationKind.TICK, INDEX.name, encode_tick(tick_at(INDEX, AT_MS), published_us=1))
+    for name, since_ms in ((INDEX.name, AT_MS), (OPTION.name, AT_MS + 10)):
+        status = Status(name, FeedState.STALE, since_ms, 0, "silence")
+        await bus.publish([Outgoing(PublicationKind.STATUS, name, encode(status))], Fence("s", 1))
+    await bus.publish([tick], Fence("s", 1))
+    store = Store({name: tick_at(OPTION, AT_MS) for name in (OPTION.name, "eth_usd")})
+    store.statuses = {
+        name: Status(name, FeedState.LIVE, AT_MS + 20, 0, "heard") for name in (INDEX.name, OPTION.name, "eth_usd")
+    }
+    recalled = await Recollection(bus, store).of([INDEX.name, OPTION.name, "eth_usd", "sol_usd"])
+    said_ms = {ticker: known.said_ms for ticker, known in recalled.known.items()}
+    assert said_ms == {INDEX.name: AT_MS, OPTION.name: AT_MS + 20, "eth_usd": AT_MS + 20, "sol_usd": 0}
+
+
 async def test_who_cannot_be_looked_up_is_left_out() -> None:
     """Promise: without what was stored, no gap could be told; who needs nothing stored is not kept waiting."""
     bus = bus_of("e1")

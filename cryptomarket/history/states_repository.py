@@ -71,7 +71,7 @@ _OF_EPOCH = select(_row.timestamp_ms).where(_row.ticker == _ticker, _row.epoch =
 _THAT = Prepared(_OF_EPOCH.where(_row.seq == bindparam("prev_seq")))
 _AFTER = Prepared(_OF_EPOCH.where(_row.seq > bindparam("seq")).order_by(_row.seq))
 _BEFORE = Prepared(_OF_EPOCH.where(_row.seq < bindparam("seq")).order_by(_row.seq.desc()))
-# The reasons with which a tick makes a feed live (`Watch.heard`).
+# The reasons of states that a tick has told (`Watch.heard`).
 _BY_TICK = (None, "heard")
 
 
@@ -80,14 +80,14 @@ def was_live(connection: Connection, ticker: str, start_ms: int, end_ms: int) ->
 
     A state's own time is this gateway's clock and a tick's is the exchange's, so the edges are moved to the ticks: a
     feed is live from the tick that made it so, and one that broke off is believed up to its last tick. What the
-    exchange itself has said of it is for a time of its own.
+    exchange itself has said of it is for a time of its own, unless a tick said it: that one's.
     """
     asked = {"ticker": ticker, "start_ms": start_ms, "end_ms": end_ms}
     told = {label: StoredStatus._make(status) for label, *status in _STATES.all(connection, asked)}
     lit, ended = told.get("lit"), told.get("ended")
     if "said" in told or lit is None or lit.state != FeedState.LIVE or not _is_lit(connection, lit, start_ms):
         return False
-    if ended is None or ended.state in _SAID_BY_THE_EXCHANGE:
+    if ended is None or (ended.state in _SAID_BY_THE_EXCHANGE and ended.reason not in _BY_TICK):
         return True
     last_ms = _time_ms(connection, _BEFORE, ended)
     return last_ms is None or last_ms >= end_ms

@@ -24,13 +24,15 @@ _UNPROVEN = (FeedState.STALE, FeedState.DOWN, FeedState.MAINTENANCE)
 class Known:
     """What others know of a ticker: its last tick that was logged or stored, the last status that was told in this
     epoch, and why nothing was heard since then. Without a last tick, `since_ms` is the exchange time of the first one
-    that was ever heard here: it may still be on its way to the store.
+    that was ever heard here: it may still be on its way to the store. `said_ms` is since when the last status held that
+    anybody has told, in this epoch or before it.
     """
 
     last: Tick | None
     told: Status | None
     cause: GapCause
     since_ms: int | None = None
+    said_ms: int = 0
 
 
 class Verdict(StrEnum):
@@ -82,6 +84,7 @@ class Watch:
     def remember(self, known: Known) -> None:
         """Begins with what was last stored or logged: until a new tick, everything since is unknown."""
         self._missing_since_ms = known.since_ms
+        self.since_ms = max(self.since_ms, known.said_ms)
         if known.last is not None:
             self.last, self.cause = known.last, known.cause
 
@@ -114,7 +117,10 @@ class Watch:
             is_told = self.state is FeedState.UNKNOWN and self.reason is None
         elif self.state is not FeedState.LIVE:
             is_told = is_told and known.told.reason == self.reason
-        return words if is_told else [*words, self.now(now_ms=now_ms)]
+        if is_told:
+            return words
+        self.since_ms = max(self.since_ms, known.said_ms)
+        return [*words, self.now(now_ms=now_ms)]
 
     def _missed_before(self, since_ms: int | None, tick: Tick) -> list[Word]:
         """Nothing is known of the ticker, and yet it was heard: what was said of it may be lost."""
@@ -132,7 +138,9 @@ class Watch:
         if state is self.state and (state is FeedState.LIVE or reason == self.reason):
             return []
         if state is not self.state:
-            self.since_ms = now_ms
+            # A clock may be set back, and that of the process before may have been ahead: states begin in the order in
+            # which they are told.
+            self.since_ms = max(now_ms, self.since_ms)
         self.state = state
         self.reason = reason
         return [self.now(now_ms=now_ms)]

@@ -71,7 +71,8 @@ class Recollection:
             told = decode_status(picture.status.payload) if picture.status is not None else None
             if picture.tick is not None:
                 last = decode_tick(picture.tick.payload)
-                known[ticker] = Known(last, told, _cause_of_return(told, otherwise=GapCause.DISCONNECT))
+                cause = _cause_of_return(told, otherwise=GapCause.DISCONNECT)
+                known[ticker] = Known(last, told, cause, said_ms=_since_ms(told))
                 return
             async with turns:
                 try:
@@ -88,10 +89,15 @@ class Recollection:
     async def _stored(self, ticker: str, told: Status | None, otherwise: GapCause) -> Known:
         last = await self._memory.last_tick(ticker) if self._memory is not None else None
         if self._memory is None or last is None:
-            return Known(None, told, otherwise, self._first_ms.get(ticker))
-        cause = _cause_of_return(await self._memory.last_status(ticker), otherwise=otherwise)
+            return Known(None, told, otherwise, self._first_ms.get(ticker), _since_ms(told))
+        stored = await self._memory.last_status(ticker)
+        cause = _cause_of_return(stored, otherwise=otherwise)
         await self._bus.remember(ticker, encode_tick(last, published_us=last.published_us or last.received_us))
-        return Known(last, told, cause)
+        return Known(last, told, cause, said_ms=max(_since_ms(told), _since_ms(stored)))
+
+
+def _since_ms(told: Status | None) -> int:
+    return 0 if told is None else told.since_ms
 
 
 def _cause_of_return(told: Status | None, *, otherwise: GapCause) -> GapCause:

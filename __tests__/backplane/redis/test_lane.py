@@ -4,6 +4,7 @@ import asyncio
 import signal
 
 import pytest
+from redis.asyncio.connection import AbstractConnection
 
 from __tests__.backplane.redis_server import RedisServer
 from __tests__.backplane.redis_world import link_to
@@ -19,6 +20,14 @@ KEY = "lane"
 
 def lane_of(link: RedisLink, *, window: int = 4) -> Lane:
     return Lane(link.primary, HEAD, KEY, window=window, monotonic_s=link.monotonic_s)
+
+
+async def connection_of(lane: Lane) -> AbstractConnection:
+    """The library's, of an open lane."""
+    await lane.open()
+    connection = lane._connection  # noqa: SLF001  what goes wrong with it can't be brought about from outside
+    assert connection is not None
+    return connection
 
 
 def push(value: int) -> Command:
@@ -66,6 +75,40 @@ async def test_who_gives_up_breaks_the_lane_and_mixes_no_answers(link: RedisLink
     waiting.cancel()
     assert isinstance((await asyncio.gather(behind, return_exceptions=True))[0], BusUnavailable)
     assert await lane.run(lambda _: ("ECHO", "mine")) == b"mine"
+    await lane.close()
+
+
+async def test_what_becomes_of_a_broken_lane_is_nothing_to_the_next(link: RedisLink) -> None:
+    """Promise: each gets his own answer also while the library still closes the connection that broke, as it does and
+    waits where a primary is none any more.
+    """
+    lane = lane_of(link)
+    broken = await connection_of(lane)
+    is_closed = asyncio.Event()
+    writer = broken._writer  # noqa: SLF001  its closing is to be held up
+    assert writer is not None
+    writer.wait_closed = is_closed.wait  # type: ignore[method-assign, assignment]
+    closing = asyncio.create_task(broken.disconnect())
+    await asyncio.sleep(0)  # sleep: a turn of the loop, in which the closing begins
+    with pytest.raises(BusUnavailable):
+        await lane.run(lambda _: ("ECHO", "too late"))
+    waiting = asyncio.create_task(lane.run(lambda _: ("BLPOP", "list", "5")))
+    await asyncio.sleep(0.02)  # sleep: so that it was sent; sent or not, what follows holds
+    is_closed.set()
+    await closing
+    behind = asyncio.create_task(lane.run(lambda _: ("ECHO", "behind")))
+    await link.ask("RPUSH", "list", "mine")
+    assert [await waiting, await behind] == [[b"list", b"mine"], b"behind"]
+    await lane.close()
+
+
+async def test_a_lane_whose_connection_is_closed_sends_nothing_more(link: RedisLink) -> None:
+    """Promise: it is not connected anew in the midst, where those who wait would be told what comes next."""
+    lane = lane_of(link)
+    await (await connection_of(lane)).disconnect()
+    with pytest.raises(BusUnavailable):
+        await lane.run(lambda _: push(1))
+    assert await lane.run(lambda _: push(2)) == 1
     await lane.close()
 
 

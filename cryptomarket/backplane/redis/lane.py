@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import NoScriptError
 
 from cryptomarket.backplane.redis.answers import Answer, Command
@@ -21,7 +22,8 @@ class Lane:
     When the connection is lost, every call that was made until then has failed: none goes on where one before it is
     missing. Whether those that were under way were carried out is not known; but once the lane is open again they never
     will be: each opening writes a new number under the lane's `key`, and the script refuses what comes with an older
-    one. (A server that was stopped for a while finds old commands in its sockets when it goes on.)
+    one. (A server that was stopped for a while finds old commands in its sockets when it goes on.) No connection is
+    used for a second lane, and none is connected anew: whoever still waits on the one before would share it.
     """
 
     def __init__(self, line: Line, script: Script, key: str, *, window: int, monotonic_s: Callable[[], float]) -> None:
@@ -71,6 +73,9 @@ class Lane:
 
     async def _send(self, connection: AbstractConnection, *commands: Command) -> None:
         with self._line.judging():
+            if not connection.is_connected:
+                # The library would connect it anew, and those who wait would be told the answers to what comes next.
+                raise LostConnection("The connection is closed.")
             async with asyncio.timeout(self._line.patience.timeout_s):
                 await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
 
@@ -92,10 +97,11 @@ class Lane:
             self._used_s = now_s
             return self._connection
         await self._let_go()
-        connection = await self._line.take()
+        # Its own: somebody may still hear on the one before, and what the library does to that one when it fails must
+        # not be done to this one.
+        connection = await self._line.take_new()
         async with AsyncExitStack() as undo:
-            undo.push_async_callback(self._line.give_back, connection)
-            undo.push_async_callback(connection.disconnect, nowait=True)
+            undo.push_async_callback(self._line.let_go, connection)
             number = self._number + 1
             await self._send(
                 connection, ("SCRIPT", "LOAD", self._script.text), ("SET", self._key, number, "EX", LIFE_S)
@@ -116,8 +122,7 @@ class Lane:
     async def _let_go(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            await connection.disconnect(nowait=True)
-            await self._line.give_back(connection)
+            await self._line.let_go(connection)
 
     async def close(self) -> None:
         """Ends it. What is under way has failed."""

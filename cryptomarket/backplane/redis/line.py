@@ -1,8 +1,8 @@
 """Connections to one server: how many, how long an answer may take, and when to try again after a loss."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import cast
 from weakref import WeakKeyDictionary
 
@@ -74,6 +74,27 @@ class Line:
 
     async def take(self) -> AbstractConnection:
         """A connection of one's own, until it is given back. Raises BusUnavailable."""
+        async with self._place_for_one(), AsyncExitStack() as undo:
+            taken = cast("AbstractConnection", await self._pool.get_connection())  # type: ignore[no-untyped-call]
+            undo.push_async_callback(self._pool.release, taken)
+            await self._renew(taken)
+            undo.pop_all()
+        return taken
+
+    async def take_new(self) -> AbstractConnection:
+        """A connection that nobody had before and nobody has afterwards, until it is let go of. Raises
+        BusUnavailable.
+        """
+        async with self._place_for_one(), AsyncExitStack() as undo:
+            made = cast("AbstractConnection", self._pool.make_connection())  # type: ignore[no-untyped-call]
+            undo.push_async_callback(made.disconnect, nowait=True)
+            await made.connect()  # type: ignore[no-untyped-call]
+            undo.pop_all()
+        return made
+
+    @asynccontextmanager
+    async def _place_for_one(self) -> AsyncIterator[None]:
+        """A place that is kept, unless it fails inside, where a connection is got. Raises BusUnavailable."""
         if self._monotonic_s() < self._resting_until_s:
             raise BusUnavailable("Redis is away.", retry_after_s=1.0)
         try:
@@ -86,11 +107,8 @@ class Line:
                 undo.callback(self._room.release)
                 # A Sentinel is asked first, perhaps one after the other: all of that has one end.
                 async with asyncio.timeout(self.patience.connect_timeout_s + self.patience.timeout_s):
-                    taken = cast("AbstractConnection", await self._pool.get_connection())  # type: ignore[no-untyped-call]
-                    undo.push_async_callback(self._pool.release, taken)
-                    await self._renew(taken)
+                    yield
                 undo.pop_all()
-                return taken
 
     async def _renew(self, connection: AbstractConnection) -> None:
         """Connects anew what was connected before the last loss, or leads elsewhere."""
@@ -124,6 +142,13 @@ class Line:
         """Others may use the connection now."""
         try:
             await self._pool.release(connection)
+        finally:
+            self._room.release()
+
+    async def let_go(self, connection: AbstractConnection) -> None:
+        """Closes a connection that was taken as a new one."""
+        try:
+            await connection.disconnect(nowait=True)
         finally:
             self._room.release()
 

@@ -116,6 +116,33 @@ async def test_a_stop_cuts_off_no_answer_that_has_begun(waiting: Waiting) -> Non
         assert (await reading).text == "data: 1\n\ndata: 2\n\n"
 
 
+@pytest.mark.parametrize("is_closing", [True, False])
+async def test_what_the_server_waits_for_in_vain_is_broken_off(waiting: Waiting, *, is_closing: bool) -> None:
+    """Promise: an answer that nobody reads ends with the process in one line and not in a traceback, and looks like no
+    whole one; who cancels anything else is told so.
+    """
+    is_aborted = asyncio.Event()
+
+    async def abort() -> None:
+        is_aborted.set()
+
+    scope = {"type": "http", "method": "GET", "path": "/stream", "headers": [], "query_string": b"", "root_path": ""}
+    keeper = Doorkeeper(waiting.app, clock=Clock.system())
+    with capture_logs() as lines:
+        serving = asyncio.ensure_future(
+            keeper({**scope, "extensions": {"http.response.abort": abort}}, _nobody_leaves, _nowhere)
+        )
+        await waiting.asked.wait()
+        if is_closing:
+            keeper.close()
+        serving.cancel()
+        [ended] = await asyncio.gather(serving, return_exceptions=True)
+    assert is_aborted.is_set() is is_closing
+    assert isinstance(ended, asyncio.CancelledError) is not is_closing
+    broken_off = [line["path"] for line in lines if line["event"] == "an answer was broken off by the stop"]
+    assert broken_off == (["/stream"] if is_closing else [])
+
+
 async def test_an_applications_own_timeout_stays_its_own() -> None:
     """Promise: a fault is not taken for the stop."""
 
@@ -138,6 +165,11 @@ async def test_it_lets_the_server_talk_with_the_application(waiting: Waiting) ->
         await Doorkeeper(app, clock=Clock.system())(scope, _nothing, _nowhere)
     assert seen == [scope]
     assert not lines
+
+
+async def _nobody_leaves() -> dict[str, object]:
+    await asyncio.Event().wait()
+    return {}
 
 
 async def _nothing() -> dict[str, object]:

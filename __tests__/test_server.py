@@ -4,7 +4,7 @@ import asyncio
 import gc
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -99,6 +99,38 @@ async def listening(
         writer.close()
         server.stop()
         await serving
+
+
+async def test_an_answer_that_nobody_reads_ends_with_the_process(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:
+    """Promise: what a stop finds unread is broken off, without the last chunk and without a traceback."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while True:
+            await send({"type": "http.response.body", "body": bytes(2**20), "more_body": True})
+
+    keeper = Doorkeeper(app, clock=Clock.system())
+    config = uvicorn.Config(
+        keeper, port=0, http=Wire, ws="none", lifespan="off", log_config=None, timeout_graceful_shutdown=0
+    )
+    server = Server(config, hub, "", keeper)
+    async with asyncio.timeout(10):
+        serving = asyncio.create_task(server.serve())
+        while not server.started:  # noqa: ASYNC110  the server tells nobody
+            await asyncio.sleep(0.01)  # sleep: between two looks
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.servers[0].sockets[0].getsockname()[1])
+        writer.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+        server.stop()
+        await serving
+        told = b""
+        with suppress(ConnectionError):
+            while piece := await reader.read(2**16):
+                told = piece
+        writer.close()
+    assert not told.endswith(b"0\r\n\r\n")
+    assert "Traceback" not in caplog.text
+    assert "ASGI" not in caplog.text
 
 
 async def test_what_is_no_http_gets_a_problem(hub: Hub) -> None:

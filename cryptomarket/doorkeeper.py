@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cryptomarket.app import problem
 from cryptomarket.clock import Clock
 from cryptomarket.live.sse import MEDIA_TYPE
+from cryptomarket.live.transport import ABORT
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +33,8 @@ class Doorkeeper:
     """Stands around the application (ASGI 3.0). One line for each request: when its answer is complete, or, if that is
     a stream, when it begins.
 
-    After `close`, who has no answer yet gets one within `grace_s` seconds: what he waits for goes away with us.
+    After `close`, who has no answer yet gets one within `grace_s` seconds: what he waits for goes away with us. An
+    answer that the server then waits for in vain is broken off, and its connection with it.
     """
 
     def __init__(self, app: ASGIApp, *, clock: Clock, grace_s: float = 0.5) -> None:
@@ -66,6 +68,12 @@ class Doorkeeper:
 
         try:
             await self._admit(visit, scope, receive, watched)
+        except asyncio.CancelledError:
+            abort = (scope.get("extensions") or {}).get(ABORT)
+            if not self._closing or abort is None:
+                raise
+            log.warning("an answer was broken off by the stop", path=_template(scope))
+            await abort()
         finally:
             if not visit.is_stream:
                 self._tell("request", visit, scope)
@@ -101,7 +109,13 @@ class Doorkeeper:
         log.info(
             event,
             method=scope["method"],
-            path=getattr(scope.get("route"), "path", None),
+            path=_template(scope),
             status=visit.status,
             duration_ms=round((self._clock.monotonic_s() - visit.began_s) * 1000, 1),
         )
+
+
+def _template(scope: Scope) -> str | None:
+    """The path as it was declared."""
+    path: str | None = getattr(scope.get("route"), "path", None)
+    return path

@@ -316,7 +316,7 @@ async def test_failures_end_and_are_told(tmp_path: Path, postgres: PostgresServe
 async def test_a_worker_outlives_a_redis_that_says_nothing(tmp_path: Path, postgres: PostgresServer) -> None:
     """Promise: what a worker and a beat send is swallowed for a while, and no connection is closed; a run is under way,
     whose end can't be told to Redis: the worker says so and connects anew; when all arrives again, both go on, and that
-    run, like each, was begun once.
+    run, like each, was begun once, but for those of whose failure the worker tells.
     """
     with own_redis() as redis:
         async with (
@@ -345,6 +345,8 @@ async def test_a_worker_outlives_a_redis_that_says_nothing(tmp_path: Path, postg
                 await has_run(built, "collect_index_prices", count=before + 2, within_s=60)
                 assert worker.process.returncode is None
                 assert beat.process.returncode is None
-            found = runs(built, "collect_index_prices")
-            assert {run["attempts"] for run in found} == {1}
+            # One that comes right behind the silence may have to be tried again, of which the worker tells.
+            again = [line for line in worker.said().splitlines() if "a job is tried again" in line]
+            for run in runs(built, "collect_index_prices"):
+                assert run["attempts"] == 1 + sum(run["id"] in line for line in again)
             check_rows(built)

@@ -29,7 +29,7 @@ CHANNELS = {INDEX.name: f"deribit_price_index.{INDEX.name}", OPTION.name: f"tick
 class World:
     """One ingest process on a backplane that can be taken away, hearing one index and one option on slot 0."""
 
-    def __init__(self, *, window: int = 1, bus_of: type[LeavingBus] = LeavingBus) -> None:
+    def __init__(self, *, window: int = 1, bus_of: type[LeavingBus] = LeavingBus, outbox_bound: int = 20_000) -> None:
         self.hands = Hands()
         self.outage = Outage()
         self.leases = MemoryLeases(lambda: self.hands.now_s)
@@ -47,7 +47,8 @@ class World:
             on_change=lambda: None,
             monotonic_s=lambda: self.hands.now_s,
         )
-        self.feed = Feed(self.bus, self, clock=clock, backoff=Backoff(base_s=0.001, cap_s=0.01, random=lambda: 1.0))
+        backoff = Backoff(base_s=0.001, cap_s=0.01, random=lambda: 1.0)
+        self.feed = Feed(self.bus, self, clock=clock, backoff=backoff, outbox_bound=outbox_bound)
         self.holding = Holding(
             self.demand,
             self.bus,

@@ -37,6 +37,14 @@ def test_beyond_its_bound_the_newest_tick_stays_and_the_loss_is_a_gap() -> None:
     assert outbox.given_up == 3
 
 
+def test_a_tick_that_is_given_up_lies_behind_what_was_known_before_it() -> None:
+    """Promise: also the first one here, where the tick before it was heard or logged by another life."""
+    outbox = Outbox(1)
+    outbox.put(0, [_tick("a", 2)], before_ms=1)
+    outbox.put(0, [_tick("a", 3)], before_ms=2)
+    assert [word for _, word in outbox.drain()] == [Gap("a", 1, 3, GapCause.BUS), _tick("a", 3)]
+
+
 def test_what_is_forgotten_never_leaves() -> None:
     """Promise: ticks of a slot that is another's are not published."""
     outbox = Outbox(10)

@@ -7,11 +7,11 @@ from decimal import Decimal
 import pytest
 
 from __tests__.backplane.outage import LeavingBus
-from __tests__.ingest.house import INDEX, OPTION
+from __tests__.ingest.house import INDEX, OPTION, tick_at
 from __tests__.ingest.test_outage import World
 from __tests__.live.world import eventually
 from cryptomarket.backplane.bus import Fence, Outgoing
-from cryptomarket.market.ticks import Tick
+from cryptomarket.market.ticks import Gap, Status, Tick
 from cryptomarket.market.wire import Publication
 
 
@@ -53,6 +53,24 @@ async def test_as_many_batches_are_under_way_as_the_bus_has_use_for(
     assert bus.most == window
     prices = [word.price for word in await world.told(INDEX) if isinstance(word, Tick)]
     assert prices == [Decimal(price) for price in range(1, 11)]
+
+
+async def test_what_is_given_up_lies_behind_what_another_life_has_heard() -> None:
+    """Promise: where too much waits, the first new tick after a start is not missed without a gap either."""
+    world = World(outbox_bound=1)
+    await world.begin()
+    watch = world.feed.watches[OPTION.name]
+    # As after its unchanged word: live, and nothing of it waits here.
+    watch.last, watch.cause = tick_at(OPTION, world.hands.now_ms), None
+    for price in (2, 3):
+        world.hears(OPTION, price)
+    assert await world.feed.publish_outbox()
+    told = [word for word in await world.told(OPTION) if not isinstance(word, Status)]
+    assert [type(word) for word in told] == [Gap, Tick]
+    gap, tick = told
+    assert isinstance(gap, Gap)
+    assert isinstance(tick, Tick)
+    assert (gap.from_ms, gap.to_ms) == (watch.last.timestamp_ms - 2000, tick.timestamp_ms)
 
 
 async def test_nothing_piles_up_while_the_bus_is_away() -> None:

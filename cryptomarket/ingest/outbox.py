@@ -32,8 +32,10 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, slot: int, words: Sequence[Word]) -> None:
-        """Puts in what one hearing, or this gateway itself, has to say of one ticker."""
+    def put(self, slot: int, words: Sequence[Word], *, before_ms: int | None = None) -> None:
+        """Puts in what one hearing, or this gateway itself, has to say of one ticker. `before_ms` is the exchange time
+        of the tick that came right before a tick among them, None where that isn't known.
+        """
         tick, gap = None, None
         for word in words:
             if isinstance(word, Tick):
@@ -45,7 +47,8 @@ class Outbox:
                 self._append(slot, word)
             return
         newest = self._newest.get(tick.ticker)
-        before_ms = newest.timestamp_ms if newest is not None else None
+        if newest is not None:
+            before_ms = newest.timestamp_ms
         if newest is not None and len(self._waiting) >= self._bound and newest.tick_at in self._waiting:
             before_ms = newest.before_ms
             gap = self._without(newest, tick, gap)

@@ -124,7 +124,8 @@ class Publisher:
         if watch.ticker in self._owed:
             self.counts.unsaid += len(words)
         else:
-            self._outbox.put(slot, words)
+            before_ms = watch.before.timestamp_ms if watch.before is not None else None
+            self._outbox.put(slot, words, before_ms=before_ms)
         self._filled.set()
 
     async def run(self) -> None:

@@ -128,7 +128,7 @@ async def test_an_answer_that_nobody_reads_ends_with_the_process(hub: Hub, caplo
             while piece := await reader.read(2**16):
                 told = piece
         writer.close()
-    assert not told.endswith(b"0\r\n\r\n")
+    assert not told.endswith(b"\r\n0\r\n\r\n")
     assert "Traceback" not in caplog.text
     assert "ASGI" not in caplog.text
 

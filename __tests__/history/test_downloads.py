@@ -173,6 +173,26 @@ async def test_a_short_answer_does_not_look_whole(repository: Repository, stoppe
         assert (await client.get(PATH)).status_code == 200
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_nor_does_it_where_there_are_no_chunks(
+    repository: Repository, stopped: StoppedClock, version: str
+) -> None:
+    """Promise: who counts on the end of the connection, as HTTP/1.0 does, gets no end but a reset."""
+    await repository.keep(heard([index_tick(T + ms) for ms in range(9)]))
+    parts = parts_of(BreakingOff(repository._db), stopped)  # noqa: SLF001 - the same database
+    config = uvicorn.Config(application(parts), port=0, http=Wire, lifespan="off", ws="none", log_level="critical")
+    async with serving(uvicorn.Server(config)) as address, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]))
+        writer.write(f"GET {PATH}?format=csv HTTP/{version}\r\nHost: gateway\r\n\r\n".encode())
+        try:
+            told, is_reset = await reader.read(), False
+        except ConnectionResetError:
+            told, is_reset = b"", True
+        writer.close()
+    assert is_reset is (version == "1.0")
+    assert not told.endswith(b"\r\n0\r\n\r\n")
+
+
 @pytest.mark.parametrize(("form", "count"), [("ndjson", 40_000), ("parquet", 6000)])
 async def test_who_leaves_frees_his_place_and_every_connection(
     repository: Repository, database: Database, stopped: StoppedClock, form: str, count: int

@@ -308,6 +308,11 @@ async def test_who_does_not_read_lags_and_is_given_up() -> None:
     assert 50_000 < buffered_bytes < 200_000
 
 
+def read_all(own: socket.socket) -> None:
+    while own.recv(65_536):
+        pass
+
+
 async def test_a_response_can_give_its_connection_up() -> None:
     """Promise: also a response that knows no line can: nothing that its reader did not read is kept for him, and the
     server takes no answer for an unfinished one.
@@ -329,9 +334,30 @@ async def test_a_response_can_give_its_connection_up() -> None:
         own = socket.create_connection(("127.0.0.1", port))
         own.sendall(b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n")
         await ended.wait()
+        with pytest.raises(ConnectionResetError):
+            read_all(own)
         own.close()
     assert lines[0].is_lost
     assert lines[0].buffered_bytes == 0
+
+
+async def test_so_can_one_whose_reader_has_left() -> None:
+    """Promise: what is gone already can be given up, once more and again, without a complaint."""
+    ended = asyncio.Event()
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        for _ in range(2):
+            await scope["extensions"]["http.response.abort"]()
+        ended.set()
+
+    async with serving_application(application) as port, asyncio.timeout(DEADLINE_S):
+        own = socket.create_connection(("127.0.0.1", port))
+        own.sendall(b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n")
+        own.close()
+        await ended.wait()
 
 
 async def test_who_reads_in_the_end_gets_everything() -> None:
@@ -365,6 +391,7 @@ async def test_who_reads_in_the_end_gets_everything() -> None:
         test_who_is_gone_is_known_at_once,
         test_who_does_not_read_lags_and_is_given_up,
         test_a_response_can_give_its_connection_up,
+        test_so_can_one_whose_reader_has_left,
         test_who_reads_in_the_end_gets_everything,
     ],
 )

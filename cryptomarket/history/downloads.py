@@ -13,8 +13,8 @@ from cryptomarket.history.formats import MEDIA_TYPES, Format
 
 DESCRIPTION = """\
 Each row is the event as it was streamed. Pages of one question show one state of the store: what was committed before
-the first page is told exactly once, and what came later is not told. With `cursor`, everything but `limit` and `fields`
-is taken from the question it belongs to.
+the first page is told exactly once, and what comes in later is not waited for. With `cursor`, everything but `limit`
+and `fields` is taken from the question it belongs to.
 
 `ndjson`, `csv`, `parquet` and `arrow` tell the whole range in one answer, however long it is. All but CSV end with a
 trailer, the JSON object `{rows, sha256, complete}`: the last line of NDJSON under the name `trailer`, the entry
@@ -37,9 +37,24 @@ _SHOWN = {
     Format.PARQUET: (_BINARY, "PAR1…PAR1"),
     Format.ARROW: (_BINARY, "…"),
 }
+CLOSED_HEADERS: dict[str, Any] = {
+    "ETag": {
+        "description": "Of a closed range: names its content, which never changes; weak where it is a file",
+        "schema": {"type": "string"},
+        "example": '"35518a68c2d14b0e9d7f3a6b1c5e8f02"',
+    },
+    "Cache-Control": {
+        "description": "Of a closed range: he who asked may keep it for ever",
+        "schema": {"type": "string"},
+        "example": "private, max-age=31536000, immutable",
+    },
+}
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
-        "content": {MEDIA_TYPES[form]: {"schema": schema, "example": shown} for form, (schema, shown) in _SHOWN.items()}
+        "headers": CLOSED_HEADERS,
+        "content": {
+            MEDIA_TYPES[form]: {"schema": schema, "example": shown} for form, (schema, shown) in _SHOWN.items()
+        },
     }
 }
 
@@ -78,6 +93,7 @@ class Download(StreamingResponse):
     def __init__(self, export: Export, form: Format, *, is_bodiless: bool = False) -> None:
         self._export = export
         self._is_bodiless = is_bodiless
+        self._is_broken_off = False
         headers = {"Content-Disposition": f'attachment; filename="{export.name}"', "Vary": "Accept"}
         if export.etag is not None:
             headers |= closed_headers(f"W/{export.etag}")
@@ -93,8 +109,13 @@ class Download(StreamingResponse):
                 await super().__call__(scope, receive, patience)
         finally:
             self._export.close()
-        if patience.is_over:
-            await self._let_go(scope)
+        try:
+            if patience.is_over and not self._is_bodiless:
+                await self._export.stalled()
+        finally:
+            # Without chunks, the end of the connection would be taken for the end of the answer.
+            if patience.is_over or (self._is_broken_off and scope["http_version"] == "1.0"):
+                await _give_up(scope)
 
     async def _send_head(self, send: Send) -> None:
         # Behind a request whose answer nobody reads, a head waits as well.
@@ -107,14 +128,14 @@ class Download(StreamingResponse):
         the connection of a response that was not completed.
         """
         async with aclosing(cast("AsyncGenerator[bytes, None]", self.body_iterator)):
-            with suppress(BrokenOff, _Stalled):
-                await super().stream_response(send)
+            with suppress(_Stalled):
+                try:
+                    await super().stream_response(send)
+                except BrokenOff:
+                    self._is_broken_off = True
 
-    async def _let_go(self, scope: Scope) -> None:
-        try:
-            if not self._is_bodiless:
-                await self._export.stalled()
-        finally:
-            abort = (scope.get("extensions") or {}).get(ABORT)
-            if abort is not None:
-                await abort()
+
+async def _give_up(scope: Scope) -> None:
+    abort = (scope.get("extensions") or {}).get(ABORT)
+    if abort is not None:
+        await abort()

@@ -7,6 +7,8 @@ because HTTP/1.0 has no chunks, the response goes through ASGI all the way.
 """
 
 import asyncio
+import socket
+import struct
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack, suppress
 from typing import Any, cast
@@ -20,6 +22,8 @@ EXTENSION = "cryptomarket.line"
 ABORT = "http.response.abort"
 Rest = Callable[[ASGISendCallable], Awaitable[None]]
 HIGH_WATER_BYTES = 65_536
+# What is left is thrown away, and the other side is told by a reset (socket(7)).
+_NOT_AT_ALL = struct.pack("ii", 1, 0)
 
 
 def chunk_of(data: bytes) -> bytes:
@@ -81,6 +85,13 @@ class Line:
         # sleep: the turn of the loop in which a connection that closes is told so
         await asyncio.sleep(0)
 
+    async def reset(self) -> None:
+        """The same; and the other side is told by a reset, lest what it has looks like a whole answer there."""
+        if not self.is_lost:
+            endpoint = self._transport.get_extra_info("socket")
+            endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NOT_AT_ALL)
+        await self.lost()
+
     async def emptied(self, within_s: float) -> None:
         """Returns once the kernel has everything; gives the connection up when that takes too long."""
         self._limit(0)
@@ -118,7 +129,7 @@ class LineProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         # Offered here and nowhere else, so that there is no line without its rest.
         line = Line(self.transport, self.flow)
-        offered: dict[str, Any] = {EXTENSION: line, ABORT: line.lost}
+        offered: dict[str, Any] = {EXTENSION: line, ABORT: line.reset}
         cycle.scope["extensions"] = offered
         self._answered, self._line = cycle, line
         is_chunked = cycle.scope["http_version"] == "1.1"

@@ -142,6 +142,37 @@ async def test_candles_of_the_stored_ticks(
     assert read(await figures.candles("btc_usd", Resolution.DAY_1, T, T + 1))["data"][0]["ticks"] == 6
 
 
+async def test_a_candle_is_closed_when_all_of_it_is_stored(
+    figures: Figures, bus: MemoryBus, repository: Repository, stopped: StoppedClock
+) -> None:
+    """Promise: what a writer that is behind still has changes no candle that was called closed."""
+    stopped.now_ms = T + 90_000
+    async with writing(bus, repository, stopped.clock):
+        await publish(bus, live(T), index_tick(T, "5"), index_tick(T + 1000, "6"))
+    await publish(bus, index_tick(T + 30_000, "99"), index_tick(T + 59_000, "1"))
+    [before] = read(await figures.candles("btc_usd", MINUTE, T, T + 60_000))["data"]
+    async with writing(bus, repository, stopped.clock):
+        pass
+    [after] = read(await figures.candles("btc_usd", MINUTE, T, T + 60_000))["data"]
+    assert (before["ticks"], before["high"], before["closed"]) == (2, 6, False)
+    assert (after["ticks"], after["high"], after["closed"]) == (4, 99, True)
+
+
+@pytest.mark.parametrize(("last_ms", "is_final"), [(T + 60_000, True), (T + 59_999, False)])
+async def test_figures_are_kept_only_where_no_row_can_come_in(
+    figures: Figures, bus: MemoryBus, repository: Repository, stopped: StoppedClock, last_ms: int, *, is_final: bool
+) -> None:
+    """Promise: of a range beyond the last tick nothing is said for ever: the exchange's clock may be behind ours."""
+    async with writing(bus, repository, stopped.clock):
+        await publish(bus, index_tick(T), live(T), index_tick(last_ms))
+    for answer in (
+        await figures.stats("btc_usd", T, T + 60_000),
+        await figures.candles("btc_usd", MINUTE, T, T + 60_000),
+    ):
+        assert read(answer)["complete"] is True
+        assert answer.is_closed is is_final
+
+
 async def test_a_hole_in_a_candle_is_told(figures: Figures, repository: Repository) -> None:
     """Promise: a gap in the rest of a candle, though outside of what was asked, makes the answer incomplete."""
     await repository.keep(heard([index_tick(T), Gap("btc_usd", T, T + 9, GapCause.RESTART), index_tick(T + 9)]))

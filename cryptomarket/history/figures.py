@@ -148,7 +148,9 @@ class Figures:
         span = self._reach.judged(look, ticker, first_ms, known_ms, extent, heard)
         candles = folded(look, ticker, resolution, first_ms, last_ms, newest_id=span.newest_id)
         missed = missing(look, ticker, span)
-        closed_ms = max(span.settled_ms or 0, now_ms - GRACE_MS)
+        # What the writer still has would change a candle, and count as heard in time.
+        over_ms = heard.asked_ms - GRACE_MS if heard.is_all_stored else 0
+        closed_ms = max(span.settled_ms or 0, over_ms)
         body = encode(
             {
                 "ticker": ticker,
@@ -165,9 +167,8 @@ class Figures:
 
     def _answer(self, body: bytes, span: Span, missed: dict[str, object], *, is_start_said: bool) -> Answer:
         complete, now_ms = bool(missed["complete"]), self._clock.wall_ms()
-        return Answer(
-            body, is_closed(complete=complete, is_start_said=is_start_said, end_ms=span.end_ms, now_ms=now_ms)
-        )
+        closed = is_closed(complete=complete, is_start_said=is_start_said, end_ms=span.end_ms, now_ms=now_ms)
+        return Answer(body, closed and span.is_settled)
 
 
 def whole(resolution: Resolution, start_ms: int, end_ms: int) -> tuple[int, int]:

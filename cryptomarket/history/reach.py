@@ -27,6 +27,14 @@ class Heard:
     asked_ms: int = 0
 
     @property
+    def is_all_stored(self) -> bool:
+        """Whether all that was published of the ticker in this epoch is stored; no, where that isn't known."""
+        if self.stored_up_to is None or self.lost:
+            return False
+        last_seq = self.picture.last_seq if self.picture is not None else None
+        return last_seq is None or last_seq <= self.stored_up_to.seq
+
+    @property
     def stored_seq(self) -> int | None:
         """The sequence of the ticker's last publication, when all of it is stored; None when that isn't known."""
         if self.stored_up_to is None or self.lost or self.picture is None or self.picture.last_seq is None:
@@ -59,6 +67,11 @@ class Span(NamedTuple):
     newest_id: int
     complete: bool
     settled_ms: int | None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no row comes in any more before its end."""
+        return self.settled_ms is not None and self.end_ms <= self.settled_ms
 
 
 class Reach:

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from __tests__.deribit.ears import Ears, options_for, running_pool
-from cryptomarket.catalog.directory import Catalogue, spellings
+from cryptomarket.catalog.directory import Catalogue
 from cryptomarket.clock import Clock
 from cryptomarket.deribit.errors import failure_of
 from cryptomarket.errors import CryptomarketError, ExchangeUnavailable, UnknownTicker
@@ -291,20 +291,6 @@ async def test_the_catalogue_of_a_running_exchange() -> None:
         with pytest.raises(UnknownTicker) as unknown:
             await catalogue.resolve("ETH-PERPETUAL2")
         assert unknown.value.nearest[0] == "ETH-PERPETUAL"
-
-
-@pytest.mark.parametrize(
-    ("typed", "tried"),
-    [
-        ("btc-perpetual", ["BTC-PERPETUAL", "btc-perpetual"]),
-        ("BTC-27DEC26", ["BTC-27DEC26"]),
-        ("XRP_USDC-30JUN26-0d625-C", ["XRP_USDC-30JUN26-0d625-C"]),
-        ("xrp_usdc-30jun26-0D625-c", ["XRP_USDC-30JUN26-0d625-C", "xrp_usdc-30jun26-0D625-c"]),
-        ("MATIC_USDC-9MAR24-1D02-C", ["MATIC_USDC-9MAR24-1d02-C", "MATIC_USDC-9MAR24-1D02-C"]),
-    ],
-)
-def test_a_strikes_decimal_point_stays_small(typed: str, tried: list[str]) -> None:
-    assert list(spellings(typed)) == tried
 
 
 async def test_the_exchange_says_that_an_instrument_is_in_another_state(catalogue: Catalogue) -> None:

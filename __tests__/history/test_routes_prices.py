@@ -89,7 +89,7 @@ async def test_a_day_is_whole(client: httpx2.AsyncClient, repository: Repository
         ("/api/v1/deribit/latest", BTC, 404, "ticker"),
         ("/api/v1/deribit/filter", BTC | {"start_date": "2026-1-1"}, 400, "start_date"),
         ("/api/v1/deribit/filter", BTC | {"end_date": "2026-02-30"}, 400, "end_date"),
-        ("/api/v1/deribit/filter", BTC | {"start_date": "2026-01-02", "end_date": "2026-01-01"}, 400, "start_date"),
+        ("/api/v1/deribit/filter", BTC | {"start_date": "2026-01-02", "end_date": "2026-01-01"}, 422, "start_date"),
         ("/api/v1/deribit/filter", BTC | {"start_date": "1969-01-01"}, 400, "start_date"),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryptomarket.market.instruments import MAX_NAME_LENGTH, folded, looks_like_a_name
+from cryptomarket.market.instruments import MAX_NAME_LENGTH, folded, looks_like_a_name, spellings
 
 NAMES = [
     "btc_usd", "drbfix-btc_usdc", "BTC-PERPETUAL", "BTC_USDC", "ETH_BTC", "XRP_USDC-30JUN26-0d625-C",
@@ -56,3 +56,17 @@ def test_the_key_of_a_name_forgets_its_case_and_nothing_else() -> None:
     """Promise: linear options keep their small `d` where it matters, and are found in any case."""
     assert folded("XRP_USDC-30JUN26-0d625-C") == folded("xrp_usdc-30jun26-0D625-c")
     assert folded("BTC-PERPETUAL") != folded("BTC_PERPETUAL")
+
+
+@pytest.mark.parametrize(
+    ("typed", "tried"),
+    [
+        ("btc-perpetual", ["BTC-PERPETUAL", "btc-perpetual"]),
+        ("BTC-27DEC26", ["BTC-27DEC26"]),
+        ("XRP_USDC-30JUN26-0d625-C", ["XRP_USDC-30JUN26-0d625-C"]),
+        ("xrp_usdc-30jun26-0D625-c", ["XRP_USDC-30JUN26-0d625-C", "xrp_usdc-30jun26-0D625-c"]),
+        ("MATIC_USDC-9MAR24-1D02-C", ["MATIC_USDC-9MAR24-1d02-C", "MATIC_USDC-9MAR24-1D02-C"]),
+    ],
+)
+def test_a_strikes_decimal_point_stays_small(typed: str, tried: list[str]) -> None:
+    assert list(spellings(typed)) == tried

@@ -12,7 +12,7 @@ from cryptomarket.deribit.errors import names_nothing
 from cryptomarket.deribit.history import Records, Requester
 from cryptomarket.deribit.mapping import feed_state_of, index_instrument
 from cryptomarket.errors import ExchangeError, ExchangeFatal, ExchangeUnavailable, UnknownTicker
-from cryptomarket.market.instruments import MAX_NAME_LENGTH, Instrument, folded, looks_like_a_name
+from cryptomarket.market.instruments import MAX_NAME_LENGTH, Instrument, folded, looks_like_a_name, spellings
 from cryptomarket.market.ticks import FeedState
 
 log = structlog.get_logger(__name__)
@@ -204,14 +204,3 @@ class Catalogue:
         while len(self._absent_until_s) >= self._max_absent:
             del self._absent_until_s[next(iter(self._absent_until_s))]
         self._absent_until_s[key] = self._clock.monotonic_s() + self._absent_s
-
-
-def spellings(name: str) -> Sequence[str]:
-    """How the exchange may spell an instrument: in capitals but for the `d` between two digits, which is the decimal
-    point of a linear option's strike (`XRP_USDC-30JUN26-0d625-C`), or as given.
-    """
-    letters = list(name.upper())
-    for at in range(1, len(letters) - 1):
-        if letters[at] == "D" and letters[at - 1].isdigit() and letters[at + 1].isdigit():
-            letters[at] = "d"
-    return list(dict.fromkeys(("".join(letters), name)))

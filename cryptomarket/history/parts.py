@@ -8,6 +8,7 @@ from cryptomarket.clock import Clock
 from cryptomarket.history.exports import LIMITS, ExportLimits, Exports
 from cryptomarket.history.figures import Figures
 from cryptomarket.history.hot import Hot
+from cryptomarket.history.listing import Listing
 from cryptomarket.history.public import PublicPrices
 from cryptomarket.history.questions import History
 from cryptomarket.history.reach import Reach
@@ -24,7 +25,7 @@ class HistoryParts:
     hot: Hot
     exports: Exports
     public: PublicPrices
-    directory: Directory
+    listing: Listing
     clock: Clock
 
 
@@ -48,6 +49,6 @@ def build_history(
         hot=Hot(history, figures, reach, clock=clock),
         exports=Exports(repository, reach, cache, clock=clock, limits=limits),
         public=public,
-        directory=directory,
+        listing=Listing(directory, repository),
         clock=clock,
     )

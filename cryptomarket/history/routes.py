@@ -9,7 +9,7 @@ from cryptomarket.accounts.access import Person, person
 from cryptomarket.errors import Impossible
 from cryptomarket.history.answers import Answer
 from cryptomarket.history.cursors import EXAMPLE, Cursor, Order
-from cryptomarket.history.downloads import DESCRIPTION, RESPONSES, Download, closed_headers
+from cryptomarket.history.downloads import CLOSED_HEADERS, DESCRIPTION, RESPONSES, Download, closed_headers
 from cryptomarket.history.exports import NO_EXPORT, Asker
 from cryptomarket.history.formats import Format, format_of
 from cryptomarket.history.parts import HistoryParts
@@ -53,7 +53,11 @@ End = Annotated[
 
 ROWS_UNLESS_SAID = 1000
 UNCHANGED: dict[int | str, dict[str, Any]] = {
-    304: {"description": "The closed range that `If-None-Match` names has not changed, as none does"}
+    200: {"headers": CLOSED_HEADERS},
+    304: {
+        "description": "The closed range that `If-None-Match` names has not changed, as none does",
+        "headers": CLOSED_HEADERS,
+    },
 }
 NO_TIME = (
     "Malformed request",
@@ -88,7 +92,7 @@ def _read(start: str | None, end: str | None) -> tuple[int | None, int | None]:
 
 async def none_match(request: Request) -> frozenset[str]:
     """The validators of what the caller has already (RFC 9110, 13.1.2)."""
-    named = request.headers.get("if-none-match", "")
+    named = ",".join(request.headers.getlist("if-none-match"))
     return frozenset(tag.strip().removeprefix("W/") for tag in named.split(","))
 
 
@@ -114,7 +118,7 @@ async def wish(
     ] = None,
 ) -> Wish:
     """What is wanted, by name or by header."""
-    form = format or format_of(request.headers.get("accept", ""))
+    form = format or format_of(",".join(request.headers.getlist("accept")))
     return Wish(form, await none_match(request), "http.response.bodiless" in (request.scope.get("extensions") or {}))
 
 
@@ -144,8 +148,8 @@ def of_range(answer: Answer, none_match: frozenset[str]) -> Response:
     summary="Stored ticks of a range, page by page or all at once",
     description=DESCRIPTION,
     response_model=TicksPage,
-    responses=RESPONSES
-    | UNCHANGED
+    responses=UNCHANGED
+    | RESPONSES
     | problem_responses(
         400,
         401,
@@ -179,7 +183,7 @@ async def list_ticks(
     source: Annotated[Source | None, Query(description="Rows of this source alone")] = None,
     wish: Annotated[Wish, Depends(wish)],
 ) -> Response:
-    instrument = await history.directory.resolve(ticker)
+    instrument = await history.listing.resolve(ticker)
     question = TicksQuestion(
         ticker=instrument.name,
         kind=instrument.kind,
@@ -241,7 +245,7 @@ async def get_export(
     responses=problem_responses(401, 403, 404, 503),
 )
 async def get_latest_tick(history: Parts, ticker: Name) -> Response:
-    return exact(await history.hot.latest((await history.directory.resolve(ticker)).name))
+    return exact(await history.hot.latest((await history.listing.resolve(ticker)).name))
 
 
 @router.get(
@@ -271,7 +275,7 @@ async def get_tick_at(
     ] = None,
 ) -> Response:
     moment_ms = time_ms(time, field="time")
-    name = (await history.directory.resolve(ticker)).name
+    name = (await history.listing.resolve(ticker)).name
     return exact(await history.history.at(name, moment_ms, max_difference_ms=max_difference_ms))
 
 
@@ -284,7 +288,7 @@ async def get_tick_at(
     responses=UNCHANGED | problem_responses(400, 401, 403, 404, 422, 503, shown={400: NO_TIME, 422: NO_RANGE}),
 )
 async def get_tick_stats(history: Parts, ticker: Name, between: Between, none_match: NoneMatch) -> Response:
-    name = (await history.directory.resolve(ticker)).name
+    name = (await history.listing.resolve(ticker)).name
     return of_range(await history.hot.stats(name, *between), none_match)
 
 
@@ -307,7 +311,7 @@ async def list_candles(
     between: BetweenCandles,
     none_match: NoneMatch,
 ) -> Response:
-    name = (await history.directory.resolve(ticker)).name
+    name = (await history.listing.resolve(ticker)).name
     return of_range(await history.hot.candles(name, resolution, *between), none_match)
 
 
@@ -325,6 +329,6 @@ async def list_gaps(
     between: Between,
     limit: Annotated[int, Query(description="At most so many", examples=[100], ge=1, le=MAX_ROWS)] = MAX_GAPS,
 ) -> GapsAnswer:
-    name = (await history.directory.resolve(ticker)).name
+    name = (await history.listing.resolve(ticker)).name
     answer = await history.history.gaps(name, *between, limit=limit)
     return GapsAnswer.model_validate(answer)

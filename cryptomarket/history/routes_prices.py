@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from cryptomarket.errors import Impossible, Malformed, NotFound
+from cryptomarket.errors import Impossible, NotFound
 from cryptomarket.history.lines import Line, item_line, price_line
 from cryptomarket.history.look_repository import Believed
 from cryptomarket.history.questions import MAX_ROWS
@@ -63,7 +63,7 @@ async def open_ticker(
     ticker: Annotated[str, Query(description="One that is always collected, in any case", examples=["btc_usd"])],
 ) -> Open:
     """The exchange's name of a ticker that anybody may ask for. Raises UnknownTicker and Forbidden."""
-    instrument = await history.directory.resolve(ticker)
+    instrument = await history.listing.resolve(ticker)
     history.public.check(instrument.name)
     return Open(instrument.name, instrument.kind)
 
@@ -226,8 +226,8 @@ async def get_latest_item(history: Parts, ticker: Ticker) -> Response:
     "/api/v1/deribit/filter",
     operation_id="filter_items",
     summary="The prices of a ticker of some days, as texts",
-    description="Both days are included, whole, in UTC; oldest first. 422 for more than 10,000, and for a first day "
-    "after today.",
+    description="Both days are included, whole, in UTC; oldest first. 422 for more than 10,000, for a first day "
+    "after today, and for one after the last.",
     response_model=Items,
     responses=problem_responses(
         400, 403, 404, 422, 429, 503, shown={400: NO_DATE, 403: NOT_OPEN, 422: TOO_MUCH, 429: OFTEN}
@@ -241,5 +241,5 @@ async def filter_items(history: Parts, ticker: Ticker, start_date: Date = None, 
         raise Impossible("start_date lies in the future.", field="start_date")
     # At midnight nothing of today has passed, which is no mistake of anybody's.
     if end_date is not None and start_ms >= end_ms:
-        raise Malformed("start_date lies after end_date. Both are written YYYY-MM-DD, in UTC.", field="start_date")
+        raise Impossible("start_date lies after end_date. Both are written YYYY-MM-DD, in UTC.", field="start_date")
     return exact(encode({"items": _listed(await _between(history, ticker, _SECOND, start_ms, end_ms))}))

@@ -94,7 +94,7 @@ async def get_order(
             f"start_date lies after end_date. Both are written {OLDER_PATTERN}, in UTC; without end_date it is now.",
             field="start_date",
         )
-    instrument = await history.directory.resolve(ticker)
+    instrument = await history.listing.resolve(ticker)
     name, line = instrument.name, older_line(instrument.name, instrument.kind)
     found = await history.history.believed(name, start_ms, end_ms + 1, line, by_time, limit=MAX_ROWS)
     answer = {

@@ -67,6 +67,17 @@ def folded(name: str) -> str:
     return name.casefold()
 
 
+def spellings(name: str) -> Sequence[str]:
+    """How the exchange may spell an instrument: in capitals but for the `d` between two digits, which is the decimal
+    point of a linear option's strike (`XRP_USDC-30JUN26-0d625-C`), or as given.
+    """
+    letters = list(name.upper())
+    for at in range(1, len(letters) - 1):
+        if letters[at] == "D" and letters[at - 1].isdigit() and letters[at + 1].isdigit():
+            letters[at] = "d"
+    return list(dict.fromkeys(("".join(letters), name)))
+
+
 def looks_like_a_name(name: str) -> bool:
     """Whether text could be the name of an index or an instrument, in any case. Guards what the exchange is asked."""
     if not 0 < len(name) <= MAX_NAME_LENGTH or not name.isascii():

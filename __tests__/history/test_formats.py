@@ -26,6 +26,8 @@ def row(price: Decimal | None, *, ticker: str = "btc_usd", seq: int = 5) -> Row:
         ("", "json"), ("*/*", "json"), ("text/csv", "csv"), ("Text/CSV; charset=utf-8", "csv"), ("text/html", "json"),
         ("application/json;q=0.5, application/x-ndjson", "ndjson"), ("text/csv;q=0, */*;q=0.1", "json"),
         ("application/vnd.apache.parquet", "parquet"), ("application/vnd.apache.arrow.stream;q=x, text/csv", "csv"),
+        ("application/json;q=0, */*", "ndjson"), ("text/*", "csv"), ("application/*;q=0.2, text/*", "csv"),
+        ("application/json, text/csv;q=inf", "json"), ("application/json;q=0.9, text/csv;q=1.1", "json"),
         ("text/csv, application/json", "csv"), ("application/vnd.apache.arrow.stream", "arrow"),
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -30,6 +31,8 @@ MEDIA_TYPES = {
     Format.ARROW: "application/vnd.apache.arrow.stream",
 }
 _FORMAT_OF = {media_type: form for form, media_type in MEDIA_TYPES.items()} | {"application/ndjson": Format.NDJSON}
+# RFC 9110, 12.4.2.
+_QUALITY = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?", re.ASCII)
 # What spreadsheets take for the beginning of a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -38,24 +41,33 @@ def format_of(accept: str) -> Format:
     """The format that a header `Accept` wants most (RFC 9110, 12.5.1), of equal ones the first; JSON for whoever takes
     anything, or nothing that there is.
     """
-    best, best_quality = Format.JSON, 0.0
+    wanted: dict[str, float] = {}
     for part in accept.split(","):
         media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        form = Format.JSON if media_type in {"*/*", "application/*"} else _FORMAT_OF.get(media_type)
-        quality = _quality(parameters)
+        wanted.setdefault(media_type, _quality(parameters))
+    refused = {_FORMAT_OF.get(media_type) for media_type, quality in wanted.items() if not quality}
+    best, best_quality = Format.JSON, 0.0
+    for media_type, quality in wanted.items():
+        form = next((each for each in _meant_by(media_type) if each not in refused), None)
         if form is not None and quality > best_quality:
             best, best_quality = form, quality
     return best
+
+
+def _meant_by(media_type: str) -> Sequence[Format]:
+    """What a media type, or a range of them, stands for, in the order of liking."""
+    if media_type == "*/*":
+        return tuple(Format)
+    if media_type.endswith("/*"):
+        return [form for form in Format if MEDIA_TYPES[form].startswith(media_type[:-1])]
+    return [_FORMAT_OF[media_type]] if media_type in _FORMAT_OF else ()
 
 
 def _quality(parameters: Sequence[str]) -> float:
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "q":
-            try:
-                return float(value)
-            except ValueError:
-                return 0.0
+            return float(value) if _QUALITY.fullmatch(value.strip()) else 0.0
     return 1.0
 
 

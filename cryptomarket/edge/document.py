@@ -143,7 +143,7 @@ def _declare_responses(responses: dict[str, Json], method: str, schemas: Mapping
     for status, response in of_the_edge.items():
         responses.setdefault(str(status), response)
     for response in responses.values():
-        response.setdefault("headers", {})["X-Request-ID"] = _REQUEST_ID_HEADER
+        response["headers"] = response.get("headers", {}) | {"X-Request-ID": _REQUEST_ID_HEADER}
         for content in response.get("content", {}).values():
             if "example" not in content and "examples" not in content:
                 content["example"] = example_of(content["schema"], schemas)

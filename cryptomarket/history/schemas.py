@@ -76,7 +76,7 @@ class Latest(TickRow):
 
 
 class RecordedGap(BaseModel):
-    """Nothing is known of the ticker in [from_ms, to_ms)."""
+    """Nothing was heard of the ticker between the tick at `from_ms` and the one at `to_ms`."""
 
     ticker: str = Field(examples=["btc_usd"])
     from_ms: int = Field(examples=[1790165113481])
@@ -107,7 +107,9 @@ class TicksPage(BaseModel):
     count: int = Field(description="Rows on this page", examples=[1])
     complete: bool = Field(
         description="Whether everything of the whole range was heard and stored. False where a gap overlaps, where the "
-        "feed was not live, before the ticker's first row and after the last that is known to be stored.",
+        "feed was not live, before the ticker's first row and after the last that is known to be stored. Of a range "
+        "that ends now it says that nothing which has reached the gateway is missing: a tick of its last moments may "
+        "still be on its way from the exchange. An answer with an `ETag` is final.",
         examples=[False],
     )
     gaps: list[RecordedGap] = Field(description="Those that overlap the range, oldest first, at most 1000")
@@ -124,7 +126,10 @@ class Judged(BaseModel):
     start: int = Field(description="As understood, in milliseconds", examples=[1790165113000])
     end: int = Field(description="As understood, in milliseconds", examples=[1790165120000])
     bounds: Literal["[start,end)"]
-    complete: bool = Field(description="Whether everything of the range was heard and stored", examples=[False])
+    complete: bool = Field(
+        description="Whether everything of the range was heard and stored; see `complete` of a page of ticks",
+        examples=[False],
+    )
     gaps: list[RecordedGap] = Field(description="Those that overlap, oldest first, at most 1000")
 
 

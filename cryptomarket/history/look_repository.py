@@ -95,7 +95,8 @@ class Believed(NamedTuple):
 
 class Extent(NamedTuple):
     """The exchange times of a ticker's first row, of its first stream row, and of the stream row before which no other
-    is still on its way; and the id above which no row of any ticker is committed yet.
+    is still on its way; and the highest id of all rows that are committed. (Of two who write to PostgreSQL at once, one
+    may commit lower ones later.)
     """
 
     first_ms: int | None

@@ -141,4 +141,5 @@ class Past:
             )
         # As a server that has stood for a while would have done by itself.
         await connection.execute("VACUUM ANALYZE crypto.price_tickers")
+        await connection.execute("CHECKPOINT")
         await connection.close()

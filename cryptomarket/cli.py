@@ -1,7 +1,6 @@
 """The command line: start the gateway, simulate the exchange, make keys, look at the settings."""
 
 import asyncio
-import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
@@ -27,6 +26,7 @@ from cryptomarket.settings import Settings, env_example, load_settings
 from cryptomarket.simulator.__main__ import main as simulate_main
 from cryptomarket.telemetry import configure_logging
 from cryptomarket.terminal.door import Door
+from cryptomarket.terminal.output import write_whole
 from cryptomarket.workers import serve_workers
 
 Result = TypeVar("Result")
@@ -118,7 +118,7 @@ def config_check() -> None:
 @config_app.command("env")
 def config_env() -> None:
     """Print .env.example: every setting with its meaning and default."""
-    sys.stdout.write(env_example())
+    write_whole(env_example())
 
 
 @keys_app.command("create")
@@ -190,7 +190,7 @@ def mint(
     minted: list[Minted] = _run(mint_persons(settings, count))
     text = "".join(f"{person.user_id} {person.access_token}\n" for person in minted)
     if out is None:
-        sys.stdout.write(text)
+        write_whole(text)
     else:
         try:
             write_privately(out, text)

@@ -57,8 +57,10 @@ def _become(
 
 
 def warm_up() -> None:
-    """Starts the process from which others are forked, unless it runs. It is not measured."""
-    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("COV")}
+    """Starts the process from which others are forked, unless it runs. It is not measured, and it buffers its output,
+    as what is started with the environment of a journey would.
+    """
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(("COV", "PYTHONUNBUFFERED"))}
     _CONTEXT.set_forkserver_preload(_LOADED)
     forkserver.ensure_running()
     os.environ.update(hidden)

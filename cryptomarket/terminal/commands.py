@@ -27,6 +27,7 @@ from cryptomarket.market.candles import Resolution
 from cryptomarket.terminal.endings import Ending, hear_ctrl_c, told, until_signalled
 from cryptomarket.terminal.examples import epilog_of
 from cryptomarket.terminal.moments import duration_ms
+from cryptomarket.terminal.output import write_whole
 from cryptomarket.terminal.tables import table_within
 from cryptomarket.terminal.tail import Tail, tail_to_end
 from cryptomarket.terminal.tokens import Kept, secret_of, token_store
@@ -87,11 +88,11 @@ def _draw(rows: Sequence[Mapping[str, str]]) -> None:
         console.print(
             table_within(console, console.width, _COLUMNS, rows, dispensable=_DISPENSABLE, to_the_left=_COLUMNS)
         )
-    sys.stdout.write(drawn.get())
+    write_whole(drawn.get())
 
 
 def _say(value: object) -> None:
-    sys.stdout.buffer.write(_encoder.encode(value) + b"\n")
+    write_whole(_encoder.encode(value) + b"\n")
 
 
 @app.command(epilog=epilog_of("tail"))
@@ -212,7 +213,7 @@ def candles(
             return
         console, drawing = Console(), import_module("cryptomarket.terminal.plot")
         width, height = max(40, console.width), max(10, min(24, console.height - 4))
-        sys.stdout.write(
+        write_whole(
             drawing.picture(answer.candles, resolution, width=width, height=height, colored=console.is_terminal) + "\n"
         )
         newest = answer.candles[-1]

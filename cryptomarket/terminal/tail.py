@@ -12,6 +12,7 @@ from rich.live import Live
 from cryptomarket.client import Client, Heard, Tick
 from cryptomarket.terminal.board import Board
 from cryptomarket.terminal.lines import LineFile, line_of
+from cryptomarket.terminal.output import write_whole
 
 _DRAWN_PER_S = 8
 
@@ -58,5 +59,5 @@ def _tell(heard: Heard, board: Board | None, file: LineFile | None) -> None:
     if file is not None:
         file.write(line)
     else:
-        sys.stdout.buffer.write(line)
+        write_whole(line)
         sys.stdout.buffer.flush()

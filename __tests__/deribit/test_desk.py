@@ -1,6 +1,7 @@
 """Requests and logins: one attempt, on a slot of its own, within the deadline, and no trace afterwards."""
 
 import asyncio
+import time
 from dataclasses import replace
 
 import msgspec
@@ -167,6 +168,21 @@ async def test_too_long_a_wait_for_credits_is_refused_at_once(simulator: Running
         assert 10028 not in simulator.exchange.journal.errors
 
 
+async def test_who_is_late_after_waiting_for_credits_asks_no_more(simulator: RunningSimulator, ears: Ears) -> None:
+    """Promise: whoever has waited for credits beyond his deadline, on a machine that stood still, is refused and sends
+    nothing: what was sent before has not even arrived, and the exchange counts from when it does.
+    """
+    async with running_pool(options_for(simulator, max_waiting=10_000), ears) as pool:
+        await ears.until(lambda: len(ears.told(Ready)) == 3)
+        asked = [asyncio.create_task(pool.request("public/get_time", {}, timeout_s=0.2)) for _ in range(200)]
+        # sleep: once each has taken what there is, or waits, nothing goes on for a second, here or at the simulator.
+        asyncio.get_running_loop().call_soon(time.sleep, 1)
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        assert any("credits" in result.detail for result in results if isinstance(result, ExchangeUnavailable))
+        assert not simulator.exchange.journal.errors
+        assert not ears.told(Lost)
+
+
 async def test_an_exchange_that_gives_less_than_it_says_ends_in_a_typed_error(ears: Ears) -> None:
     poor = {**DEFAULT_POOLS, "default": Pool(500, 6_000, 10)}
     async with (
@@ -209,6 +225,18 @@ async def test_nobody_waits_for_an_exchange_that_turns_everybody_away(simulator:
             with pytest.raises(ExchangeUnavailable, match="reached"):
                 await pool.request("public/get_time", {}, timeout_s=60)
         assert away.value.retry_after_s > 0
+
+
+async def test_who_logs_in_is_told_that_nobody_is_there_before_he_pays(simulator: RunningSimulator, ears: Ears) -> None:
+    """Promise: a login is not left waiting for credits, which tries to come back have used up, when every slot was
+    turned away.
+    """
+    simulator.add_faults(Fault(kind="refuse_connections"))
+    async with running_pool(options_for(simulator, backoff_base_s=0.001, backoff_cap_s=0.002), ears) as pool:
+        await eventually(lambda: pool.states()[0].credits < 6_000)
+        async with asyncio.timeout(2):
+            with pytest.raises(ExchangeUnavailable, match="reached"):
+                await pool.identify(demo_key(), timeout_s=60)
 
 
 async def test_a_slot_that_is_on_its_way_is_waited_for(simulator: RunningSimulator, ears: Ears) -> None:

@@ -16,6 +16,7 @@ signal.signal(signal.SIGALRM, lambda *_: os.write(2, b'.'))
 signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
 write_whole("0123456789" * 100_000)
 write_whole(b"the end")
+signal.setitimer(signal.ITIMER_REAL, 0)
 """
 
 

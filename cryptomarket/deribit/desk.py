@@ -78,6 +78,8 @@ class Desk:
         deadline_s = self._clock.monotonic_s() + timeout_s
         self._admit()
         try:
+            # Before he pays: where nobody is there, nobody waits for credits.
+            await self._free_of(self._for_logins, deadline_s)
             for _ in range(_LOGIN_REQUESTS):
                 while wait_s := self._budget.take("public/auth", self._clock.monotonic_s()):
                     await self._wait_for_credits(wait_s, deadline_s)
@@ -160,9 +162,12 @@ class Desk:
             self._waiting.discard(waiting)
 
     async def _wait_for_credits(self, wait_s: float, deadline_s: float) -> None:
-        if self._clock.monotonic_s() + wait_s > deadline_s:
-            raise ExchangeUnavailable("The credits for requests to the exchange are used up.", retry_after_s=wait_s)
-        await asyncio.sleep(wait_s)
+        if self._clock.monotonic_s() + wait_s <= deadline_s:
+            await asyncio.sleep(wait_s)
+            # It may have lasted longer: what is sent too late nobody waits for, and it is paid all the same.
+            if self._clock.monotonic_s() <= deadline_s:
+                return
+        raise ExchangeUnavailable("The credits for requests to the exchange are used up.", retry_after_s=wait_s)
 
 
 class _Reserved:

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import httpx
 from playwright.async_api import Page
 
 from __tests__.journeys.browser import chains_hold, chromium, ids_of, opened, told
@@ -22,11 +23,15 @@ def published(built: Deployment) -> list[str]:
     return [f"{epoch}-{seq}" for epoch, seq in places]
 
 
-async def sees_every_second(page: Page) -> bool:
-    """Whether the chart, of a bar for each second, leaves none out."""
+async def sees_every_second(page: Page, client: httpx.AsyncClient) -> bool:
+    """Whether the chart has a bar for each second in which there was a price, as history has them."""
     chart = page.locator("#chart")
     bars, first_s, last_s = [int(await chart.get_attribute(f"data-{name}") or 0) for name in ("bars", "first", "last")]
-    return bars == last_s - first_s + 1 > 5
+    times = {"start": first_s * 1000, "end": (last_s + 1) * 1000}
+    answer = await client.get(f"/api/v2/ticks/{TICKERS[0]}", params={**times, "limit": 10_000})
+    assert answer.status_code == 200, answer.text
+    seconds = {row["timestamp"] // 1000 for row in answer.json()["data"]}
+    return bars == len(seconds) > 5
 
 
 async def goes_by(built: Deployment, publications: int) -> None:
@@ -35,8 +40,8 @@ async def goes_by(built: Deployment, publications: int) -> None:
     await comes_true(lambda: built.head() > until)
 
 
-async def sign_in(page: Page, front: Gateway) -> None:
-    """As a person who has these tickers."""
+async def sign_in(page: Page, front: Gateway) -> str:
+    """As a person who has these tickers; a token of his."""
     token, _ = await front.login(2)
     async with front.client(token) as client:
         for ticker in TICKERS:
@@ -45,6 +50,7 @@ async def sign_in(page: Page, front: Gateway) -> None:
     await page.locator("#link[data-state=open]").wait_for()
     await page.locator(f'.card[data-ticker="{TICKERS[0]}"] .card-open').click()
     await page.wait_for_function("() => Number(document.getElementById('chart').dataset.bars) > 2")
+    return token
 
 
 # A note goes by itself, and may have gone before anybody looks.
@@ -66,7 +72,7 @@ async def test_a_server_that_is_killed_and_comes_back_leaves_no_hole(tmp_path: P
         chromium() as browser,
         opened(browser, front.url) as (page, witness),
     ):
-        await sign_in(page, front)
+        token = await sign_in(page, front)
         await page.wait_for_function("() => window.told.length > 20")
         await page.evaluate(NOTING)
         ports = {name: built[name].url.rpartition(":")[2] for name in ("api1", "api2")}
@@ -92,6 +98,7 @@ async def test_a_server_that_is_killed_and_comes_back_leaves_no_hole(tmp_path: P
         assert chains_hold(events) == len(ids)
         assert await page.locator("#proof").get_attribute("data-holes") == "0"
         assert await page.locator("#gaps-count").inner_text() == ""
-        await comes_true(lambda: sees_every_second(page))
+        async with front.client(token) as client:
+            await comes_true(lambda: sees_every_second(page, client), within_s=30)
         assert witness.hosts == {front.url.removeprefix("http://")}
         await built.check_alive("api1", "api2", "ingest1", "write1")

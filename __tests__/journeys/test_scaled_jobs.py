@@ -201,6 +201,8 @@ async def test_each_period_is_run_once_and_exactly(tmp_path: Path, postgres: Pos
     clock.write_text("+0")
     faked = faked_clock(clock)
     often = {**OFTEN, "check_health_s": str(PERIOD_S), "flush_persons_s": "86400"}
+    # What a worker does first is limited, too, and it loads the gateway's parts meanwhile.
+    often |= {"job_limit_s": "10", "job_dead_s": "20"}
     given = {**often, "deribit_client_id": "demo-7", "deribit_client_secret": "demo-7-secret"}
     with own_redis("--user", "somebody", "on", f">{REDIS_PASSWORD}", "~*", "&*", "+@all") as redis:
         given["redis_url"] = f"redis://somebody:{REDIS_PASSWORD}@127.0.0.1:{redis.port}/0"

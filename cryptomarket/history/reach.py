@@ -37,9 +37,7 @@ class Heard:
     @property
     def stored_seq(self) -> int | None:
         """The sequence of the ticker's last publication, when all of it is stored; None when that isn't known."""
-        if self.stored_up_to is None or self.lost or self.picture is None or self.picture.last_seq is None:
-            return None
-        return self.picture.last_seq if self.picture.last_seq <= self.stored_up_to.seq else None
+        return self.picture.last_seq if self.picture is not None and self.is_all_stored else None
 
     def proves(self, extent: Extent, start_ms: int, end_ms: int) -> bool:
         """Whether every tick of [start_ms, end_ms) that was heard is among the stored ones."""
@@ -48,13 +46,13 @@ class Heard:
         if start_ms < extent.first_stream_ms or self.lost:
             return False
         # The exchange orders a channel: nothing older than a settled tick is still on its way.
-        return end_ms <= extent.settled_ms or self._all_is_stored(self.stored_up_to.seq)
+        return end_ms <= extent.settled_ms or (self.stored_seq is not None and self._is_live)
 
-    def _all_is_stored(self, stored_up_to: int) -> bool:
-        if self.picture is None or self.picture.status is None or self.picture.last_seq is None:
+    @property
+    def _is_live(self) -> bool:
+        if self.picture is None or self.picture.status is None:
             return False
-        is_live = decode_status(self.picture.status.payload).state is FeedState.LIVE
-        return is_live and self.picture.last_seq <= stored_up_to
+        return decode_status(self.picture.status.payload).state is FeedState.LIVE
 
 
 class Span(NamedTuple):

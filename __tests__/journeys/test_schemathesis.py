@@ -39,7 +39,6 @@ enabled = false
 OF_OPERATORS = "^/(workers|api/v2/operation)"
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("who", ["person", "operator"])
 async def test_no_answer_surprises_schemathesis(tmp_path: Path, who: str) -> None:
     """Promise: of every operation, asked as the document has it and as it has it not, by those who may: no error of

@@ -439,7 +439,7 @@ async def test_a_body_has_a_limit(client: httpx.AsyncClient, size: int, status: 
     assert (await client.get("/fail/forbidden")).status_code == 403, "and the next request is read as ever"
 
 
-@pytest.mark.parametrize("given", [None, "", "no uuid", REQUEST_ID.upper() + " "])
+@pytest.mark.parametrize("given", [None, "", "no uuid", REQUEST_ID.upper() + " ", REQUEST_ID + 40 * "-"])
 async def test_an_own_request_id_stands_in(client: httpx.AsyncClient, given: str | None) -> None:
     """Promise: every answer has an id; one that is no UUID never gets into a header or a log line."""
     client.headers.pop("X-Request-ID")

@@ -155,7 +155,13 @@ class BodyLimit:
         await self._app(scope, counted, send)
 
 
+# A UUID in any of its spellings (RFC 9562, 4), and what a log line and a key have room for.
+_LONGEST_ID = 64
+
+
 def _is_uuid(text: str) -> bool:
+    if len(text) > _LONGEST_ID:  # hyphens may stand anywhere, any number of them
+        return False
     try:
         UUID(text)
     except ValueError:

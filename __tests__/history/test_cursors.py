@@ -50,3 +50,12 @@ def test_a_forged_cursor_reaches_no_statement(forged: dict[str, object]) -> None
     text = urlsafe_b64encode(msgspec.json.encode(list(whole.values()))).decode()
     with pytest.raises(Malformed, match="no cursor of ours"):
         Cursor.parse(text)
+
+
+def test_foreign_characters_are_not_left_out() -> None:
+    """Promise: a cursor with anything put into it is none of ours."""
+    text = str(START.after(ROW))
+    assert Cursor.parse(text) == START.after(ROW)
+    for strange in ("!!**", "%0A", " ", "+", "="):
+        with pytest.raises(Malformed):
+            Cursor.parse(text[:8] + strange + text[8:])

@@ -34,11 +34,16 @@ from cryptomarket.history.parts import build_history
 from cryptomarket.history.questions import TicksQuestion
 from cryptomarket.history.reach import Reach
 from cryptomarket.history.repository import Repository
+from cryptomarket.history.retention_repository import RetentionRepository
 from cryptomarket.history.rows import Choice
+from cryptomarket.history.timestamps import DAY_MS
+from cryptomarket.history.upkeep import remove_old_ticks
 from cryptomarket.history.walk import Sizes
 from cryptomarket.market.instruments import Kind
+from cryptomarket.market.ticks import Gap, GapCause
 
 T = NOW_MS - 100_000
+OLD = T - 100 * DAY_MS
 A = TypeVar("A")
 ME = Asker("u_one", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff")
 FEW = ExportLimits(at_once=3, per_user=2)
@@ -274,3 +279,94 @@ async def test_another_store_has_another_tag(repository: Repository) -> None:
     tags = {etag_of(Format.CSV, question, None, [row._replace(ticker="btc_usd") for row in rows]) for rows in stores}
     assert len(tags) == 2
     assert etag_of(Format.CSV, question, None, stores[0]) == etag_of(Format.CSV, question, None, stores[0])
+
+
+@pytest.mark.parametrize(("end_ms", "complete", "is_tagged"), [(T + 4, True, True), (T + 5, True, False)])
+async def test_only_what_is_settled_has_a_tag(
+    exports: Exports, bus: MemoryBus, repository: Repository, stopped: StoppedClock, end_ms: int, *,
+    complete: bool, is_tagged: bool,
+) -> None:  # fmt: skip
+    """Promise: a file whose last moments may still come is kept by nobody, though it is complete."""
+    async with writing(bus, repository, stopped.clock):
+        await publish(bus, live(T), *(index_tick(T + ms) for ms in range(5)))
+    export = await exports.begin(ME, TicksQuestion("btc_usd", start_ms=T, end_ms=end_ms), Kind.INDEX, Format.NDJSON)
+    body = b"".join([piece async for piece in export.pieces()])
+    export.close()
+    assert (lines(body)[1]["complete"], export.etag is not None) == (complete, is_tagged)
+
+
+@pytest.mark.parametrize("form", [Format.NDJSON, Format.CSV])
+async def test_a_hole_is_told_at_the_end(
+    exports: Exports, bus: MemoryBus, repository: Repository, stopped: StoppedClock, form: Format
+) -> None:
+    """Promise: an answer over a recorded gap is not complete, in its trailer and in its facts, and has no tag."""
+    hole = Gap("btc_usd", T + 1, T + 3, GapCause.SILENCE)
+    async with writing(bus, repository, stopped.clock):
+        await publish(bus, live(T), index_tick(T), index_tick(T + 1), hole, *(index_tick(T + ms) for ms in (3, 4)))
+    export = await exports.begin(ME, TicksQuestion("btc_usd", start_ms=T, end_ms=T + 4), Kind.INDEX, form)
+    body = b"".join([piece async for piece in export.pieces()])
+    export.close()
+    facts = json.loads(await exports.facts(ME))
+    assert (facts["state"], facts["complete"], export.etag) == ("done", False, None)
+    if form is Format.NDJSON:
+        assert lines(body)[1]["complete"] is False
+
+
+@pytest.mark.parametrize("is_settled", [True, False])
+async def test_what_is_removed_meanwhile_is_not_hidden(
+    exports: Exports, bus: MemoryBus, repository: Repository, stopped: StoppedClock, *, is_settled: bool
+) -> None:
+    """Promise: where rows of the range are removed while it is read, it is not complete; an answer whose head has
+    called it final breaks off.
+    """
+    async with writing(bus, repository, stopped.clock):
+        await publish(bus, index_tick(OLD), live(OLD), *(index_tick(T + ms) for ms in range(9)))
+    asked = TicksQuestion("btc_usd", start_ms=OLD, end_ms=T + (8 if is_settled else 9), order="desc")
+    export = await exports.begin(ME, asked, Kind.INDEX, Format.NDJSON)
+    assert (export.etag is not None) is is_settled
+    await remove_old_ticks(RetentionRepository(repository._db), now_ms=NOW_MS, days=1, dry_run=False)  # noqa: SLF001  the same
+    pieces: list[bytes] = []
+    if is_settled:
+        with pytest.raises(BrokenOff):
+            await _collect(export, pieces)
+    else:
+        await _collect(export, pieces)
+        assert lines(b"".join(pieces))[1]["complete"] is False
+    facts = json.loads(await exports.facts(ME))
+    assert (facts["state"], facts["complete"]) == ("failed" if is_settled else "done", False)
+
+
+async def test_what_failed_is_not_complete(repository: Repository, bus: MemoryBus, stopped: StoppedClock) -> None:
+    """Promise: of a range that was heard completely, an answer that broke off is not."""
+    async with writing(bus, repository, stopped.clock):
+        await publish(bus, live(T), *(index_tick(T + ms) for ms in range(9)))
+    exports = exports_of(BreakingOff(repository._db), bus, stopped)  # noqa: SLF001  the same database
+    export = await exports.begin(ME, TicksQuestion("btc_usd", start_ms=T), Kind.INDEX, Format.NDJSON)
+    with pytest.raises(BrokenOff):
+        await _collect(export, [])
+    facts = json.loads(await exports.facts(ME))
+    assert (facts["state"], facts["complete"]) == ("failed", False)
+
+
+async def test_an_earlier_answer_is_forgotten_when_its_name_is_used_again(
+    exports: Exports, repository: Repository
+) -> None:
+    """Promise: while an export is on its way, there are no facts of it, nor those of one before with the same name."""
+    await repository.keep(heard([index_tick(T)]))
+    await told(exports, Format.CSV)
+    assert json.loads(await exports.facts(ME))["format"] == "csv"
+    export = await exports.begin(ME, TicksQuestion("btc_usd"), Kind.INDEX, Format.NDJSON)
+    with pytest.raises(NotFound):
+        await exports.facts(ME)
+    await _collect(export, [])
+    assert json.loads(await exports.facts(ME))["format"] == "ndjson"
+
+
+async def test_another_release_has_another_tag(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise: the next release may write other bytes."""
+    await repository.keep(heard([index_tick(T)]))
+    question = Cursor.at_start("btc_usd", T, T + 10)
+    rows = (await repository.page(question, Choice(), limit=2, begun=False)).rows
+    before = etag_of(Format.CSV, question, None, rows)
+    monkeypatch.setattr(etag_of.__module__ + ".__version__", "another")
+    assert etag_of(Format.CSV, question, None, rows) != before

@@ -197,7 +197,10 @@ async def test_candles_have_a_bound(figures: Figures, repository: Repository) ->
     with pytest.raises(Impossible, match="has 10001 candles"):
         await figures.candles("btc_usd", MINUTE, T - MAX_CANDLES * 60_000, T + 1)
     told = read(await figures.candles("btc_usd", MINUTE, None, None))
-    assert (told["start"], told["count"]) == (NOW_MS - 60_000_000, 1)
+    newest_ms = NOW_MS - NOW_MS % 60_000
+    assert (told["start"], told["count"]) == (newest_ms - 999 * 60_000, 1)
+    later = read(await figures.candles("btc_usd", MINUTE, None, NOW_MS + 3 * 86_400_000))
+    assert (later["start"], later["count"]) == (told["start"], 1), "not a window of the future"
     with pytest.raises(Impossible, match="future"):
         await figures.candles("btc_usd", MINUTE, NOW_MS + 1, None)
     assert read(await figures.candles("eth_usd", MINUTE, None, None))["data"] == []

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import pytest
@@ -11,6 +11,7 @@ from __tests__.history.outside import Names, open_to_all
 from __tests__.history.world import (
     NOW_MS,
     StoppedClock,
+    heard,
     index_tick,
     live,
     new_bus,
@@ -21,11 +22,14 @@ from __tests__.history.world import (
 from cryptomarket.db import Database
 from cryptomarket.history.answers import Answer
 from cryptomarket.history.hot import Hot
+from cryptomarket.history.lines import price_line
 from cryptomarket.history.look_repository import Look
 from cryptomarket.history.parts import build_history
 from cryptomarket.history.questions import TicksQuestion
 from cryptomarket.history.repository import Repository
+from cryptomarket.history.routes_prices import prices_of
 from cryptomarket.market.candles import Resolution
+from cryptomarket.market.instruments import Kind
 
 T = NOW_MS - 100_000
 A = TypeVar("A")
@@ -106,3 +110,37 @@ async def test_a_crowd_is_one_query(counting: Counting, stopped: StoppedClock) -
     assert (counting.looks, {told(answer) for answer in answers[::2]}, told(answers[1])) == (2, {2}, 1)
     latest = await asyncio.gather(*(hot.latest("btc_usd") for _ in range(5)))
     assert len(set(latest)) == 1
+
+
+async def test_a_crowd_at_any_door_is_one_query(counting: Counting, stopped: StoppedClock) -> None:
+    """Promise: so are questions for a moment, for gaps, and those of the older and the sibling services' paths."""
+    hot = build_history(counting, new_bus(), new_cache(), open_to_all(), Names(), stopped.clock).hot
+    await counting.keep(heard([index_tick(T), index_tick(T + 1)]))
+    line = price_line("btc_usd", Kind.INDEX)
+    doors: tuple[Callable[[], Awaitable[object]], ...] = (
+        lambda: hot.at("btc_usd", T),
+        lambda: hot.gaps("btc_usd", T, None, limit=5),
+        lambda: hot.believed("btc_usd", T, T + 2, line, prices_of, limit=5),
+        lambda: hot.newest("btc_usd", line, prices_of, limit=5),
+    )
+    for ask in doors:
+        counting.looks = 0
+        answers = await asyncio.gather(*(ask() for _ in range(20)))
+        assert (counting.looks, all(answer == answers[0] for answer in answers)) == (1, True)
+    one, other = await asyncio.gather(*(hot.newest("btc_usd", line, prices_of, limit=limit) for limit in (1, 2)))
+    assert (one.rows, other.rows) == (1, 2)
+
+
+async def test_statistics_are_asked_anew_when_nobody_hears(counting: Counting, stopped: StoppedClock) -> None:
+    """Promise: what was complete while the feed was heard is not told any more when it is found that nobody does."""
+    bus, silent = new_bus(), set[str]()
+    parts = build_history(
+        counting, bus, new_cache(), open_to_all(), Names(), stopped.clock, is_silent=silent.__contains__
+    )
+    async with writing(bus, counting, stopped.clock):
+        await publish(bus, live(T), index_tick(T))
+    answers = []
+    for _ in range(2):
+        answers.append(json.loads((await parts.hot.stats("btc_usd", T, NOW_MS)).body)["complete"])
+        silent.add("btc_usd")
+    assert answers == [True, False]

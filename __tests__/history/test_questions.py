@@ -25,6 +25,9 @@ from cryptomarket.errors import BusUnavailable, Impossible, Malformed, NotFound
 from cryptomarket.history.cursors import Cursor
 from cryptomarket.history.questions import History, TicksQuestion
 from cryptomarket.history.repository import Repository
+from cryptomarket.history.retention_repository import RetentionRepository
+from cryptomarket.history.timestamps import DAY_MS
+from cryptomarket.history.upkeep import remove_old_ticks
 from cryptomarket.market.position import Position
 from cryptomarket.market.ticks import FeedState, Gap, GapCause, Source
 from cryptomarket.market.wire import data_of
@@ -206,6 +209,38 @@ async def test_a_later_page_is_no_more_complete_than_the_first(
     assert (await ask(history, start_ms=T + 6000, end_ms=T + 7001))["complete"]
 
 
+async def test_a_page_after_a_removal_is_not_complete(
+    history: History, bus: MemoryBus, repository: Repository, stopped: StoppedClock
+) -> None:
+    """Promise: where rows of the range were removed between two pages, the later one says so, and is kept by nobody."""
+    async with writing(bus, repository, stopped.clock):
+        await publish(
+            bus, index_tick(T - 2000 * DAY_MS), live(T - 2000 * DAY_MS), *(index_tick(T + ms) for ms in range(5))
+        )
+    whole = {"start_ms": T - 2000 * DAY_MS, "end_ms": T + 4}
+    first = await ask(history, **whole, order="desc", limit=2)
+    cursor = Cursor.parse(first["next_cursor"])
+    pages = [await history.ticks(TicksQuestion("btc_usd", cursor=cursor, limit=2))]
+    await remove_old_ticks(RetentionRepository(repository._db), now_ms=NOW_MS, days=1, dry_run=False)  # noqa: SLF001  the same
+    pages.append(await history.ticks(TicksQuestion("btc_usd", cursor=cursor, limit=2)))
+    told = [json.loads(page.body) for page in pages]
+    assert first["complete"]
+    assert [(page.is_closed, one["complete"], one["count"]) for page, one in zip(pages, told, strict=True)] == [
+        (True, True, 2), (False, False, 2),
+    ]  # fmt: skip
+
+
+async def test_only_what_is_settled_is_closed(
+    history: History, bus: MemoryBus, repository: Repository, stopped: StoppedClock
+) -> None:
+    """Promise: a page that is complete by the bus's word alone is kept by nobody: its last moments may still come."""
+    async with writing(bus, repository, stopped.clock):
+        await publish(bus, live(T), index_tick(T), index_tick(T + 1000))
+    for end_ms, closed in ((T + 1000, True), (T + 1001, False)):
+        page = await history.ticks(TicksQuestion("btc_usd", start_ms=T, end_ms=end_ms))
+        assert (json.loads(page.body)["complete"], page.is_closed) == (True, closed)
+
+
 class AwayBus(MemoryBus):
     """A bus that can't be reached."""
 
@@ -280,7 +315,7 @@ async def test_the_tick_closest_to_a_moment(
             await history.at("btc_usd", time_ms, max_difference_ms=max_ms)
         return
     told = json.loads(await history.at("btc_usd", time_ms, max_difference_ms=max_ms))
-    assert (told["timestamp"], told["difference_ms"]) == found
+    assert (told["timestamp"], told["difference_ms"], told["time"]) == (*found, time_ms)
 
 
 @pytest.mark.parametrize(

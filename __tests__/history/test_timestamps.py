@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cryptomarket.errors import Impossible, Malformed
-from cryptomarket.history.timestamps import day_ms, older_time_ms, spelled, time_ms
+from cryptomarket.history.timestamps import day_ms, moment_ms, older_time_ms, spelled, time_ms
 
 MOMENT_MS = 1_768_768_182_422
 
@@ -36,6 +36,14 @@ MOMENT_MS = 1_768_768_182_422
 def test_a_time_is_understood_by_its_form_and_size(text: str, expected_ms: int) -> None:
     """Seconds, milliseconds and microseconds are told apart by magnitude; ISO 8601 without a zone is UTC."""
     assert time_ms(text, field="start") == expected_ms
+
+
+@pytest.mark.parametrize(
+    ("further_us", "expected_ms"), [(0, 0), (1, 0), (499, 0), (500, 0), (501, 1), (999, 1), (1000, 1)]
+)
+def test_a_moment_is_the_nearest_millisecond(further_us: int, expected_ms: int) -> None:
+    """Promise: what is closest to a moment is not looked for beside it; of two as near the earlier one."""
+    assert moment_ms(str(MOMENT_MS * 1000 + further_us), field="time") == MOMENT_MS + expected_ms
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import asyncio
 import time
 from pathlib import Path
 
-from __tests__.journeys.gateway import Reader, reading
+from __tests__.journeys.gateway import Gateway, Reader, exact, reading
 from __tests__.journeys.scaled import ALL, TICKERS, deployment, in_front
 from __tests__.journeys.witness import check_everything, check_history, comes_true, hears, of
 from __tests__.postgres_server import PostgresServer
@@ -84,6 +84,18 @@ def _taken_over(reader: Reader, since: int) -> set[str]:
     }
 
 
+async def nothing_is_complete(gate: Gateway, token: str) -> None:
+    """No answer about the last second says that nothing is missing of it."""
+    start_ms = time.time_ns() // 1_000_000 - 1000
+    async with gate.client(token) as client:
+        for ticker in TICKERS:
+            for path in ("ticks/{}", "ticks/{}/stats"):
+                answer = await client.get(f"/api/v2/{path.format(ticker)}", params={"start": start_ms})
+                assert answer.json()["complete"] is False, answer.text
+            lines = await client.get(f"/api/v2/ticks/{ticker}", params={"start": start_ms, "format": "ndjson"})
+            assert exact(lines.text.splitlines()[-1])["trailer"]["complete"] is False, lines.text
+
+
 async def test_streams_are_told_when_nobody_hears_the_exchange(tmp_path: Path, postgres: PostgresServer) -> None:
     """Promise: while all who hear the exchange are gone, feeds are down for that reason, told without an id, also to
     who comes meanwhile; when one is back, each feed goes on behind its gap.
@@ -99,6 +111,7 @@ async def test_streams_are_told_when_nobody_hears_the_exchange(tmp_path: Path, p
                 [told] = of(reader, ticker, "status", since=since)
                 assert (told["state"], told["reason"], told["seq"]) == ("down", "ingest", None)
             assert (await reader.next("keep_alive"))["feeds"]["btc_usd"]["state"] == "down"
+            await nothing_is_complete(built["api1"], token)
             async with reading(built["api1"], token, tickers="btc_usd") as late:
                 await late.until(lambda late: late.named("snapshot"))
                 assert late.named("snapshot")[0]["state"] == "down"

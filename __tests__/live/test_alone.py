@@ -34,6 +34,7 @@ def test_a_feed_of_which_nothing_is_known_is_unknown() -> None:
 
 def told(absence: Absence, ticker: str = "btc_usd") -> tuple[str | None, int] | None:
     word = absence.of(ticker)
+    assert absence.covers(ticker) is (word is not None)
     if word is None:
         return None
     status_told = decode_status(word.payload)

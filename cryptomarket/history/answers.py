@@ -4,7 +4,9 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Hashable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+Told = TypeVar("Told")
 
 # Rows of a range may come in for so long after its end, whatever their source.
 CLOSED_AFTER_MS = 60_000
@@ -42,17 +44,18 @@ class SharedAnswers:
         self._body_bytes = body_bytes
         self._kept: OrderedDict[Hashable, tuple[Hashable, Answer]] = OrderedDict()
         # Bound: one for each question that somebody waits for.
-        self._asking: dict[Hashable, asyncio.Task[Answer]] = {}
+        self._asking: dict[Hashable, asyncio.Task[Any]] = {}
 
-    async def once(self, question: Hashable, ask: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+    async def once(self, question: Hashable, ask: Callable[[], Coroutine[Any, Any, Told]]) -> Told:
         """The answer, asked for once however many ask at the same time; it goes on when one of them leaves."""
         asking = self._asking.get(question)
         if asking is None:
             asking = self._asking[question] = asyncio.create_task(ask(), name="a shared question")
             asking.add_done_callback(lambda done: self._answered(question, done))
-        return await asyncio.shield(asking)
+        told: Told = await asyncio.shield(asking)
+        return told
 
-    def _answered(self, question: Hashable, done: asyncio.Task[Answer]) -> None:
+    def _answered(self, question: Hashable, done: asyncio.Task[Any]) -> None:
         del self._asking[question]
         if not done.cancelled():
             done.exception()  # looked at, for those who waited may have left

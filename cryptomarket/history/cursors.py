@@ -1,6 +1,6 @@
 """The place where a page ended, as opaque text."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from typing import Annotated, Literal
 
 import msgspec
@@ -77,7 +77,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
         """The cursor that `text` spells. Raises Malformed."""
         try:
             if len(text) <= _MAX_LENGTH and text.isascii():
-                cursor = _decoder.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+                cursor = _decoder.decode(b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
                 is_placed = (cursor.epoch is None) == (cursor.seq is None) == (cursor.row_source is not Source.STREAM)
                 if is_placed and cursor.start_ms <= cursor.timestamp_ms < cursor.end_ms:
                     return cursor

@@ -159,18 +159,22 @@ class Export:
             for piece in _pieces_of(body):
                 digest.update(piece)
                 yield piece
+        complete = self._asked.complete and await self._exports.still_reaches(self._asked)
+        if self.etag is not None and not complete:
+            # Its head has said that this is final.
+            raise Unavailable("Rows of this range were removed while it was read; ask again.")
         rest = await self._walk.write(self._writer.rest)
         digest.update(rest)
         # The last rows of columns are megabytes, too, and a reader has his time for each piece.
         for piece in _pieces_of(rest):
             yield piece
         sha256 = digest.hexdigest()
-        end = self._writer.end(Trailer(self._rows, sha256, self._asked.complete))
-        await self._remember("done", sha256)
+        end = self._writer.end(Trailer(self._rows, sha256, complete))
+        await self._remember("done", sha256, complete=complete)
         for piece in _pieces_of(end):
             yield piece
 
-    async def _remember(self, state: str, sha256: str | None) -> None:
+    async def _remember(self, state: str, sha256: str | None, *, complete: bool = False) -> None:
         facts = ExportFacts(
             request_id=self._asker.request_id,
             ticker=self._asked.ticker,
@@ -180,7 +184,7 @@ class Export:
             state=state,
             rows=self._rows,
             sha256=sha256,
-            complete=self._asked.complete and sha256 is not None,
+            complete=complete,
             finished_ms=self._exports.clock.wall_ms(),
         )
         await self._exports.remember(self._asker, facts)
@@ -242,6 +246,8 @@ class Exports:
         self.open.add(export)
         with ExitStack() as unless_begun:
             unless_begun.callback(export.close)
+            if is_read:
+                await self._forget(asker)
             if is_read and (export.etag is None or not has(export.etag)):
                 await _begun(walk, form)
             unless_begun.pop_all()
@@ -274,6 +280,17 @@ class Exports:
         else:
             return
         raise TooMany(said, retry_after_s=5.0, limit=limit)
+
+    async def still_reaches(self, asked: Cursor) -> bool:
+        """Whether nothing of a range was removed since it was looked at. Raises DatabaseUnavailable."""
+        return await self._repository.look(lambda look: self._reach.still_reaches(look, asked.ticker, asked.start_ms))
+
+    async def _forget(self, asker: Asker) -> None:
+        """Of an earlier export of the same request's name, which its caller chooses, nothing is told any more."""
+        try:
+            await self._cache.delete(asker.key)
+        except BusUnavailable:
+            log.warning("what became of an earlier export is not forgotten", request_id=asker.request_id)
 
     async def remember(self, asker: Asker, facts: ExportFacts) -> None:
         try:

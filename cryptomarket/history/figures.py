@@ -142,7 +142,9 @@ class Figures:
         extent = self._reach.extent(look, ticker, heard)
         start, end = range_of(start_ms, end_ms, first_ms=extent.first_ms, now_ms=now_ms)
         if start_ms is None:
-            start = max(start, end - CANDLES_UNLESS_SAID * resolution.length_ms)
+            # As many candles as that, up to the one of now.
+            newest_ms = resolution.end_of(max(min(end, now_ms), 1) - 1)
+            start = max(start, newest_ms - CANDLES_UNLESS_SAID * resolution.length_ms)
         first_ms, last_ms = whole(resolution, start, end)
         known_ms = last_ms if last_ms <= now_ms else max(end, now_ms)
         span = self._reach.judged(look, ticker, first_ms, known_ms, extent, heard)

@@ -6,8 +6,11 @@ from typing import Any
 from cryptomarket.clock import Clock
 from cryptomarket.history.answers import CLOSED_AFTER_MS, Answer, SharedAnswers
 from cryptomarket.history.figures import Figures
+from cryptomarket.history.lines import Line
+from cryptomarket.history.look_repository import Believed
 from cryptomarket.history.questions import History, TicksQuestion
 from cryptomarket.history.reach import Reach
+from cryptomarket.history.rows import Row
 from cryptomarket.market.candles import Resolution
 
 
@@ -30,10 +33,36 @@ class Hot:
         return await self._shared.once(question, lambda: self._history.ticks(asked))
 
     async def latest(self, ticker: str) -> bytes:
-        async def ask() -> Answer:
-            return Answer(await self._history.latest(ticker), is_closed=False)
+        return await self._shared.once(("latest", ticker), lambda: self._history.latest(ticker))
 
-        return (await self._shared.once(("latest", ticker), ask)).body
+    async def at(self, ticker: str, time_ms: int, *, max_difference_ms: int | None = None) -> bytes:
+        return await self._shared.once(
+            ("at", ticker, time_ms, max_difference_ms),
+            lambda: self._history.at(ticker, time_ms, max_difference_ms=max_difference_ms),
+        )
+
+    async def gaps(self, ticker: str, start_ms: int | None, end_ms: int | None, *, limit: int) -> dict[str, object]:
+        return await self._shared.once(
+            ("gaps", ticker, start_ms, end_ms, limit),
+            lambda: self._history.gaps(ticker, start_ms, end_ms, limit=limit),
+        )
+
+    async def believed(
+        self, ticker: str, start_ms: int, end_ms: int, line: Line, write: Callable[[list[Row]], str], *, limit: int
+    ) -> Believed:
+        # What `write` writes, `line` does.
+        return await self._shared.once(
+            ("believed", ticker, start_ms, end_ms, write, limit),
+            lambda: self._history.believed(ticker, start_ms, end_ms, line, write, limit=limit),
+        )
+
+    async def newest(
+        self, ticker: str, line: Line, write: Callable[[list[Row]], str], *, limit: int, skip: int = 0
+    ) -> Believed:
+        return await self._shared.once(
+            ("newest", ticker, write, limit, skip),
+            lambda: self._history.newest(ticker, line, write, limit=limit, skip=skip),
+        )
 
     async def stats(self, ticker: str, start_ms: int | None, end_ms: int | None) -> Answer:
         async def count() -> Answer:
@@ -68,4 +97,4 @@ class Hot:
         if seq is None or heard.stored_up_to is None:
             return None
         # Rows of other sources come in beside the order, and no answer is older than this for want of them.
-        return heard.stored_up_to.epoch, seq, end_ms <= now_ms, now_ms // CLOSED_AFTER_MS
+        return heard.stored_up_to.epoch, seq, heard.is_silent, end_ms <= now_ms, now_ms // CLOSED_AFTER_MS

@@ -1,5 +1,6 @@
 """What the routes of this room work with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cryptomarket.backplane.bus import Bus
@@ -37,11 +38,12 @@ def build_history(
     directory: Directory,
     clock: Clock,
     *,
+    is_silent: Callable[[str], bool] = lambda _ticker: False,
     limits: ExportLimits = LIMITS,
 ) -> HistoryParts:
-    """Everything that answers questions about what was stored."""
-    reach = Reach(bus, clock=clock)
-    history = History(repository, bus, clock=clock)
+    """Everything that answers questions about what was stored. `is_silent` is as for Reach."""
+    reach = Reach(bus, clock=clock, is_silent=is_silent)
+    history = History(repository, bus, clock=clock, reach=reach)
     figures = Figures(repository, reach, clock=clock)
     return HistoryParts(
         history=history,

@@ -57,14 +57,14 @@ class TicksQuestion:
 class History:
     """Answers about what was stored, as JSON where prices have to stay exact.
 
-    `group` names the writers' consumer group on the bus: what it has acknowledged is stored.
+    `reach` judges ranges; that of the bus alone unless it is given.
     """
 
-    def __init__(self, repository: Repository, bus: Bus, *, clock: Clock, group: str = "store") -> None:
+    def __init__(self, repository: Repository, bus: Bus, *, clock: Clock, reach: Reach | None = None) -> None:
         self._repository = repository
         self._bus = bus
         self._clock = clock
-        self._reach = Reach(bus, clock=clock, group=group)
+        self._reach = reach or Reach(bus, clock=clock)
 
     async def last_tick(self, ticker: str) -> StoredTick | None:
         return await self._repository.last_tick(ticker)
@@ -83,6 +83,9 @@ class History:
         told = _told(look, asked, cursor)
         gaps = look.gaps(cursor.ticker, cursor.start_ms, cursor.end_ms, limit=MAX_GAPS)
         complete = cursor.complete and not gaps
+        if complete and asked.cursor is not None:
+            # Between two pages what is old may have been removed.
+            complete = self._reach.still_reaches(look, cursor.ticker, cursor.start_ms)
         is_start_said = asked.start_ms is not None or asked.cursor is not None
         now_ms = self._clock.wall_ms()
         closed = is_closed(complete=complete, is_start_said=is_start_said, end_ms=cursor.end_ms, now_ms=now_ms)
@@ -133,8 +136,8 @@ class History:
         return event, decode_tick(picture.tick.payload).received_us
 
     async def at(self, ticker: str, time_ms: int, *, max_difference_ms: int | None = None) -> bytes:
-        """The tick closest to a moment, and how far it is away; of two as close the earlier one. `complete` says that
-        no closer one was missed, `gaps` are those in which one may have been.
+        """The tick closest to a moment, and how far it is away; of two as close the earlier one, of one millisecond
+        the last. `complete` says that no closer one was missed, `gaps` are those in which one may have been.
 
         Raises Impossible for a moment in the future, NotFound when no tick is so close.
         """
@@ -153,7 +156,11 @@ class History:
                 return None
             row = min(rows, key=lambda row: abs(row.timestamp_ms - time_ms))
             distance_ms = abs(row.timestamp_ms - time_ms)
-            told = {"difference_ms": distance_ms, **self._around(look, ticker, time_ms, distance_ms, heard)}
+            told = {
+                "time": time_ms,
+                "difference_ms": distance_ms,
+                **self._around(look, ticker, time_ms, distance_ms, heard),
+            }
             return row_json(row)[:-1] + b"," + encode(told)[1:]
 
         found = await self._repository.look(closest)

@@ -1,5 +1,6 @@
 """How far the store reaches into a range, and whether everything of it was heard."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,13 +19,14 @@ NOWHERE = Position("", 0)
 class Heard:
     """What the bus knows: up to where the log is stored, one ticker's picture, and whether the log gave something of it
     up that is not written down yet. None is "can't be found out". It was asked at `asked_ms`, and vouches for nothing
-    that came later.
+    that came later. Where the feed `is_silent`, nobody hears the exchange, whatever was published last.
     """
 
     stored_up_to: Position | None
     picture: Picture | None
     lost: bool = False
     asked_ms: int = 0
+    is_silent: bool = False
 
     @property
     def is_all_stored(self) -> bool:
@@ -50,7 +52,7 @@ class Heard:
 
     @property
     def _is_live(self) -> bool:
-        if self.picture is None or self.picture.status is None:
+        if self.is_silent or self.picture is None or self.picture.status is None:
             return False
         return decode_status(self.picture.status.payload).state is FeedState.LIVE
 
@@ -73,12 +75,18 @@ class Span(NamedTuple):
 
 
 class Reach:
-    """Judges ranges. `group` names the writers' consumer group on the bus: what it has acknowledged is stored."""
+    """Judges ranges. `group` names the writers' consumer group on the bus: what it has acknowledged is stored.
+    `is_silent` says of a ticker whether this process has found out that nobody hears its feed: nobody is left then who
+    would publish it.
+    """
 
-    def __init__(self, bus: Bus, *, clock: Clock, group: str = "store") -> None:
+    def __init__(
+        self, bus: Bus, *, clock: Clock, group: str = "store", is_silent: Callable[[str], bool] = lambda _ticker: False
+    ) -> None:
         self._bus = bus
         self._clock = clock
         self._group = group
+        self._is_silent = is_silent
 
     async def heard(self, ticker: str) -> Heard:
         """What the bus knows of a ticker. To be asked before the database is looked at."""
@@ -88,7 +96,13 @@ class Reach:
             known = await self._bus.standing(self._group, ticker)
         except BusUnavailable:
             return Heard(None, None, asked_ms=asked_ms)
-        return Heard(Position(known.head.epoch, known.acknowledged), known.picture, known.has_losses, asked_ms)
+        return Heard(
+            Position(known.head.epoch, known.acknowledged),
+            known.picture,
+            known.has_losses,
+            asked_ms,
+            self._is_silent(ticker),
+        )
 
     def span(self, look: Look, ticker: str, start_ms: int | None, end_ms: int | None, heard: Heard) -> Span:
         """What was not said is the first row, and now. Raises Impossible for a range that can't be."""
@@ -99,6 +113,11 @@ class Reach:
     def extent(self, look: Look, ticker: str, heard: Heard) -> Extent:
         """How far the rows of a ticker reach."""
         return look.extent(ticker, stored_up_to=heard.stored_up_to or NOWHERE)
+
+    def still_reaches(self, look: Look, ticker: str, start_ms: int) -> bool:
+        """Whether the rows of a ticker's stream still begin before a time: what is old is removed one day."""
+        first_ms = look.extent(ticker, stored_up_to=NOWHERE).first_stream_ms
+        return first_ms is not None and first_ms <= start_ms
 
     def is_settled(self, look: Look, ticker: str, end_ms: int, heard: Heard) -> bool:
         """Whether no row of any source comes in any more before a time: what is collected is never older than the

@@ -15,7 +15,7 @@ from cryptomarket.history.formats import Format, format_of
 from cryptomarket.history.parts import HistoryParts
 from cryptomarket.history.questions import MAX_GAPS, MAX_ROWS, TicksQuestion
 from cryptomarket.history.schemas import CandlesAnswer, ExportAnswer, GapsAnswer, Latest, Stats, TickAt, TicksPage
-from cryptomarket.history.timestamps import END_OF_TIME_MS, time_ms
+from cryptomarket.history.timestamps import END_OF_TIME_MS, moment_ms, time_ms
 from cryptomarket.market.candles import Resolution
 from cryptomarket.market.ticks import Source
 from cryptomarket.problems import problem_responses
@@ -252,7 +252,8 @@ async def get_latest_tick(history: Parts, ticker: Name) -> Response:
     "/ticks/{ticker}/at",
     operation_id="get_tick_at",
     summary="The tick closest to a moment",
-    description="By the exchange's time; of two as close the earlier one. 404 when there is none, or none so close.",
+    description="By the exchange's time; of two as close the earlier one, and of one millisecond the last. 404 when "
+    "there is none, or none so close.",
     response_model=TickAt,
     responses=problem_responses(
         400,
@@ -274,9 +275,9 @@ async def get_tick_at(
         int | None, Query(description="No tick further away is told", examples=[60_000], ge=0, le=END_OF_TIME_MS)
     ] = None,
 ) -> Response:
-    moment_ms = time_ms(time, field="time")
+    closest_to_ms = moment_ms(time, field="time")
     name = (await history.listing.resolve(ticker)).name
-    return exact(await history.history.at(name, moment_ms, max_difference_ms=max_difference_ms))
+    return exact(await history.hot.at(name, closest_to_ms, max_difference_ms=max_difference_ms))
 
 
 @router.get(
@@ -330,5 +331,5 @@ async def list_gaps(
     limit: Annotated[int, Query(description="At most so many", examples=[100], ge=1, le=MAX_ROWS)] = MAX_GAPS,
 ) -> GapsAnswer:
     name = (await history.listing.resolve(ticker)).name
-    answer = await history.history.gaps(name, *between, limit=limit)
+    answer = await history.hot.gaps(name, *between, limit=limit)
     return GapsAnswer.model_validate(answer)

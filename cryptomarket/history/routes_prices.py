@@ -119,7 +119,7 @@ _SECOND = Sibling(item_line, items_of)
 
 async def _newest(history: Parts, of: Open, sibling: Sibling, *, limit: int, skip: int = 0) -> Believed:
     line = sibling.line(*of)
-    return await history.history.newest(of.name, line, sibling.write, limit=limit, skip=skip)
+    return await history.hot.newest(of.name, line, sibling.write, limit=limit, skip=skip)
 
 
 async def _latest(history: Parts, of: Open, sibling: Sibling) -> bytes:
@@ -131,7 +131,7 @@ async def _latest(history: Parts, of: Open, sibling: Sibling) -> bytes:
 
 async def _between(history: Parts, of: Open, sibling: Sibling, start_ms: int, end_ms: int) -> Believed:
     line = sibling.line(*of)
-    found = await history.history.believed(of.name, start_ms, end_ms, line, sibling.write, limit=MAX_ROWS)
+    found = await history.hot.believed(of.name, start_ms, end_ms, line, sibling.write, limit=MAX_ROWS)
     if found.more:
         raise Impossible(
             f"The range has more than {MAX_ROWS} rows: ask for less, or for pages of GET /api/v2/ticks/{of.name}."

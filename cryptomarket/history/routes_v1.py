@@ -96,7 +96,7 @@ async def get_order(
         )
     instrument = await history.listing.resolve(ticker)
     name, line = instrument.name, older_line(instrument.name, instrument.kind)
-    found = await history.history.believed(name, start_ms, end_ms + 1, line, by_time, limit=MAX_ROWS)
+    found = await history.hot.believed(name, start_ms, end_ms + 1, line, by_time, limit=MAX_ROWS)
     answer = {
         "user_id": caller.user_id,
         "request_id": correlation_id.get() or "",

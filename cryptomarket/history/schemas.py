@@ -90,6 +90,10 @@ class RecordedGap(BaseModel):
 class TickAt(TickRow):
     """The tick closest to a moment."""
 
+    time: int = Field(
+        description="The moment as understood, in milliseconds: the nearest one to what was asked",
+        examples=[1790165113500],
+    )
     difference_ms: int = Field(description="How far it is away from that moment, in milliseconds", examples=[19])
     complete: bool = Field(
         description="Whether everything closer to that moment was heard: no tick there was missed", examples=[True]
@@ -107,9 +111,9 @@ class TicksPage(BaseModel):
     count: int = Field(description="Rows on this page", examples=[1])
     complete: bool = Field(
         description="Whether everything of the whole range was heard and stored. False where a gap overlaps, where the "
-        "feed was not live, before the ticker's first row and after the last that is known to be stored. Of a range "
-        "that ends now it says that nothing which has reached the gateway is missing: a tick of its last moments may "
-        "still be on its way from the exchange. An answer with an `ETag` is final.",
+        "feed was not live, before the ticker's first row, and where something that was heard may not be stored yet. "
+        "Of a range that ends now it says that nothing which has reached the gateway is missing: a tick of its last "
+        "moments may still be on its way from the exchange. An answer with an `ETag` is final.",
         examples=[False],
     )
     gaps: list[RecordedGap] = Field(description="Those that overlap the range, oldest first, at most 1000")

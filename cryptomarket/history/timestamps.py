@@ -18,45 +18,59 @@ _DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _LOST_PLUS = re.compile(r"(T[0-9:.,]+) ([0-9:]{2,5})")
 
 
-def _ms_of(moment: datetime) -> int:
+def _us_of(moment: datetime) -> int:
     aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     since = aware - datetime(1970, 1, 1, tzinfo=UTC)
-    # Bounds are compared with whole milliseconds: rounded up, both ends keep exactly the ticks they kept before.
-    return -((-since.days * 86_400_000_000 - since.seconds * 1_000_000 - since.microseconds) // 1000)
+    return since.days * 86_400_000_000 + since.seconds * 1_000_000 + since.microseconds
 
 
-def _ms_of_number(number: int) -> int:
+def _us_of_number(number: int) -> int:
     if abs(number) < _SECONDS_BELOW:
-        return number * 1000
-    return number if abs(number) < _MILLISECONDS_BELOW else -(-number // 1000)
+        return number * 1_000_000
+    return number * 1000 if abs(number) < _MILLISECONDS_BELOW else number
 
 
-def _ms_of_iso(given: str) -> int | None:
+def _us_of_iso(given: str) -> int | None:
     # In a query a bare plus is a space; it can only have been the zone's.
     iso = _LOST_PLUS.sub(r"\1+\2", given.upper())
     try:
-        return _ms_of(datetime.fromisoformat(iso)) if iso.isascii() else None
+        return _us_of(datetime.fromisoformat(iso)) if iso.isascii() else None
     except (ValueError, OverflowError):
         return None
 
 
-def time_ms(text: str, *, field: str) -> int:
-    """Milliseconds since the epoch: from ISO 8601, in UTC when it names no zone, or from an integer, whose size tells
-    seconds (below 1e11), milliseconds (below 1e14) and microseconds apart. Finer than a millisecond is rounded up.
-
-    Raises Malformed for what is neither, Impossible outside of the years 1970 to 9999.
-    """
+def _time_us(text: str, *, field: str) -> int:
     given = text.strip()
-    moment_ms = _ms_of_number(int(given)) if _WHOLE_NUMBER.fullmatch(given) else _ms_of_iso(given)
-    if moment_ms is None:
+    moment_us = _us_of_number(int(given)) if _WHOLE_NUMBER.fullmatch(given) else _us_of_iso(given)
+    if moment_us is None:
         raise Malformed(
             f"{field} is a time: ISO 8601, such as 2026-01-31T12:00:00Z, or an integer of Unix seconds, "
             f"milliseconds or microseconds.",
             field=field,
         )
+    return moment_us
+
+
+def _checked(moment_ms: int, *, field: str) -> int:
     if not 0 <= moment_ms < END_OF_TIME_MS:
         raise Impossible(f"{field} lies outside of the years 1970 to 9999.", field=field)
     return moment_ms
+
+
+def time_ms(text: str, *, field: str) -> int:
+    """A bound of a range in milliseconds since the epoch: from ISO 8601, in UTC when it names no zone, or from an
+    integer, whose size tells seconds (below 1e11), milliseconds (below 1e14) and microseconds apart. Finer than a
+    millisecond is rounded up.
+
+    Raises Malformed for what is neither, Impossible outside of the years 1970 to 9999.
+    """
+    # Bounds are compared with whole milliseconds: rounded up, both ends keep exactly the ticks they kept before.
+    return _checked(-(-_time_us(text, field=field) // 1000), field=field)
+
+
+def moment_ms(text: str, *, field: str) -> int:
+    """The same of a moment, to which what is closest is looked for: the nearest millisecond, of two the earlier one."""
+    return _checked((_time_us(text, field=field) + 499) // 1000, field=field)
 
 
 def older_time_ms(text: str, *, field: str) -> int:
@@ -81,10 +95,10 @@ def _found_ms(pattern: re.Pattern[str], text: str) -> int | None:
     if found is None:
         return None
     try:
-        moment_ms = _ms_of(datetime(*(int(part) for part in found.groups()), tzinfo=UTC))  # type: ignore[arg-type, misc]
+        moment_us = _us_of(datetime(*(int(part) for part in found.groups()), tzinfo=UTC))  # type: ignore[arg-type, misc]
     except ValueError:
         return None
-    return moment_ms if moment_ms >= 0 else None
+    return moment_us // 1000 if moment_us >= 0 else None
 
 
 def spelled(moment_ms: int) -> str:

@@ -37,6 +37,10 @@ class Absence:
         is_silent = ticker not in self._spoken_of if self._nobody_hears else ticker in self._awaited
         return self._ingest if is_silent else None
 
+    def covers(self, ticker: str) -> bool:
+        """Whether nothing of a ticker can be heard now, whatever was published last."""
+        return self.of(ticker) is not None
+
     def lose_bus(self, *, now_ms: int) -> bool:
         """Nothing that is published is heard. False when it was known."""
         known, self._bus = self._bus, self._bus or _down(GapCause.BUS.value, now_ms)

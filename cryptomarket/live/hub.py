@@ -52,6 +52,7 @@ class Hub:
         self._moved = asyncio.Event()
         self.demand_changed = self._interest.changed
         self._absence = Absence()
+        self.is_silent = self._absence.covers
         self.on_bus_back: Callable[[], None] = nothing
         self.draining = False
         self.slow_count = 0

@@ -104,6 +104,7 @@ async def build_api(
         public,
         directory,
         clock,
+        is_silent=hub.is_silent,
         limits=ExportLimits(settings.exports_at_once, settings.exports_per_user, settings.export_stall_s),
     )
     state = {"live": live, "history": past, "catalog": directory, "accounts": accounts}
